@@ -1,0 +1,63 @@
+// The command line, its environment twins P2PCP_* and the configuration file,
+// parsed into one value. Flag > environment > file > default.
+
+#ifndef P2PCP_CMD_OPTIONS_H_
+#define P2PCP_CMD_OPTIONS_H_
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cmd/console.h"
+#include "cmd/home.h"
+#include "net/base/result.h"
+#include "net/base/time.h"
+
+namespace p2pcp::cmd {
+
+enum class Verb { kHelp, kVersion, kSend, kRecv, kId, kPeers, kServe };
+
+enum class ConflictOption { kRename, kSkip, kOverwrite };
+
+struct Options {
+  Verb verb = Verb::kHelp;
+  // --help was given, or `help VERB`: print the help of `verb`.
+  bool help = false;
+
+  // Everywhere.
+  std::vector<std::string> brokers;       // mqtt[s]://[user@]HOST[:PORT]
+  std::vector<std::string> stun_servers;  // HOST[:PORT]
+  std::uint16_t port = 0;                 // Local UDP port; 0: any.
+  bool ipv4_only = false;
+  bool ipv6_only = false;
+  std::optional<Duration> timeout;  // For the peer to appear; none: for ever.
+  Console::Config console;
+
+  // send, recv.
+  std::vector<std::string> paths;
+  std::string peer;
+  std::filesystem::path out = ".";
+  ConflictOption conflict = ConflictOption::kRename;
+  bool ask = false;
+
+  // peers.
+  std::vector<std::string> arguments;  // After the verb: list, add, ...
+
+  // serve.
+  std::string bind = "0.0.0.0";
+};
+
+// args: without the program's name. home may be an error: it is reported only
+// where the verb needs it.
+Result<Options> ParseOptions(const std::vector<std::string>& args,
+                             const Environment& environment,
+                             const std::filesystem::path& config_file);
+
+// The text of --help for a verb; kHelp: of the whole program.
+std::string HelpText(Verb verb);
+
+}  // namespace p2pcp::cmd
+
+#endif  // P2PCP_CMD_OPTIONS_H_

@@ -1,0 +1,119 @@
+#include "cmd/options.h"
+
+#include <fstream>
+#include <map>
+
+#include "gtest/gtest.h"
+
+namespace p2pcp::cmd {
+namespace {
+
+class OptionsTest : public testing::Test {
+ protected:
+  Result<Options> Parse(const std::vector<std::string>& args) {
+    return ParseOptions(
+        args,
+        [this](const std::string& name) -> std::optional<std::string> {
+          const auto it = environment_.find(name);
+          if (it == environment_.end()) return std::nullopt;
+          return it->second;
+        },
+        config_);
+  }
+  void WriteConfig(const std::string& text) {
+    config_ = testing::TempDir() + "/options_test_config";
+    std::ofstream(config_) << text;
+  }
+  std::string ErrorOf(const std::vector<std::string>& args) {
+    const Result<Options> result = Parse(args);
+    if (result.ok()) return "";
+    EXPECT_EQ(result.error().code, ErrorCode::kUsage);
+    return result.error().message;
+  }
+
+  std::map<std::string, std::string> environment_;
+  std::filesystem::path config_ = "/nonexistent";
+};
+
+TEST_F(OptionsTest, SendTakesPathsAndAPeer) {
+  const auto options =
+      Parse({"send", "a", "b", "--to", "bob", "--broker", "mqtt://x",
+             "--broker", "mqtt://y", "-4", "--timeout", "2.5"});
+  ASSERT_TRUE(options.ok());
+  EXPECT_EQ(options->verb, Verb::kSend);
+  EXPECT_EQ(options->paths, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(options->peer, "bob");
+  EXPECT_EQ(options->brokers.size(), 2u);
+  EXPECT_TRUE(options->ipv4_only);
+  EXPECT_EQ(options->timeout, Duration(2500ms));
+}
+
+TEST_F(OptionsTest, RecvHasItsDefaults) {
+  const auto options = Parse({"receive", "--from", "alice"});
+  ASSERT_TRUE(options.ok());
+  EXPECT_EQ(options->verb, Verb::kRecv);
+  EXPECT_EQ(options->out, ".");
+  EXPECT_EQ(options->conflict, ConflictOption::kRename);
+  EXPECT_FALSE(options->timeout);
+}
+
+TEST_F(OptionsTest, FlagBeatsEnvironmentBeatsFileBeatsDefault) {
+  WriteConfig("port = 1\nconflict = skip\nbind = ::1\n");
+  EXPECT_EQ(Parse({"recv", "--from", "a"})->port, 1);
+  EXPECT_EQ(Parse({"recv", "--from", "a"})->conflict, ConflictOption::kSkip);
+  environment_["P2PCP_PORT"] = "2";
+  EXPECT_EQ(Parse({"recv", "--from", "a"})->port, 2);
+  EXPECT_EQ(Parse({"recv", "--from", "a", "--port", "3"})->port, 3);
+}
+
+TEST_F(OptionsTest, ListsInTheEnvironmentAreSeparatedBySpaces) {
+  environment_["P2PCP_STUN"] = "one two:3479";
+  environment_["P2PCP_HOME"] = "/somewhere";
+  EXPECT_EQ(Parse({"send", "a", "--to", "b"})->stun_servers,
+            (std::vector<std::string>{"one", "two:3479"}));
+}
+
+TEST_F(OptionsTest, SaysWhatWasProbablyMeant) {
+  EXPECT_NE(ErrorOf({"send", "a", "--brokr", "x"}).find("--broker"),
+            std::string::npos);
+  EXPECT_NE(ErrorOf({"sned"}).find("'send'"), std::string::npos);
+  EXPECT_NE(ErrorOf({"recv", "--from", "a", "--to", "b"}).find("'--to'"),
+            std::string::npos)
+      << "an option of another command";
+}
+
+TEST_F(OptionsTest, RefusesNonsense) {
+  for (const std::vector<std::string>& args :
+       {std::vector<std::string>{"send", "--to", "bob"},
+        {"send", "a"},
+        {"recv"},
+        {"recv", "--from", "a", "extra"},
+        {"recv", "--from", "a", "--port", "65536"},
+        {"recv", "--from", "a", "--port", "x"},
+        {"recv", "--from", "a", "-4", "-6"},
+        {"recv", "--from", "a", "--timeout", "-1"},
+        {"recv", "--from", "a", "--conflict", "merge"},
+        {"recv", "--from", "a", "--progress", "maybe"},
+        {"recv", "--from"},
+        {"recv", "--from", "a", "--config", "/nonexistent"},
+        {"id", "extra"}}) {
+    EXPECT_NE(ErrorOf(args), "") << args.back();
+  }
+}
+
+TEST_F(OptionsTest, AMistakeInTheFileNamesTheFile) {
+  WriteConfig("prot = 1\n");
+  const std::string message = ErrorOf({"recv", "--from", "a"});
+  EXPECT_NE(message.find("options_test_config"), std::string::npos) << message;
+}
+
+TEST_F(OptionsTest, HelpOfEachCommandNamesItsOptions) {
+  EXPECT_TRUE(Parse({"send", "--help"})->help);
+  EXPECT_NE(HelpText(Verb::kSend).find("--to PEER"), std::string::npos);
+  EXPECT_NE(HelpText(Verb::kRecv).find("--conflict HOW"), std::string::npos);
+  EXPECT_NE(HelpText(Verb::kServe).find("--bind ADDRESS"), std::string::npos);
+  EXPECT_NE(HelpText(Verb::kHelp).find("Exit codes"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace p2pcp::cmd
