@@ -1,0 +1,189 @@
+// One end of a reliable connection over an unreliable, encrypted datagram
+// channel: a reliable ordered stream of control messages both ways, and a
+// reliable byte space one way, delivered out of order (PROTOCOL.md).
+//
+// Sans-IO: it gets `now` and authenticated payloads, and gives back payloads
+// and its next deadline. Every call of a Handle* method, and every change made
+// through the others, must be followed by draining PollTransmit(); then sleep
+// until PollTimeout(). Payloads are numbered by the channel, which uses numbers
+// of the same space for its own packets, so numbers may skip.
+//
+// What the peer sends never aborts: the first violation of the protocol is kept
+// in error(), and from then on nothing is sent but a CLOSE.
+
+#ifndef P2PCP_TRANSFER_CONNECTION_CONNECTION_H_
+#define P2PCP_TRANSFER_CONNECTION_CONNECTION_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "net/base/bytes.h"
+#include "net/base/packet_number.h"
+#include "net/base/result.h"
+#include "net/base/time.h"
+#include "transfer/connection/byte_space.h"
+
+namespace p2pcp {
+
+// Which controller decides how much may be in flight.
+enum class Congestion : std::uint8_t {
+  kCubic,  // RFC 9438 with HyStart++ (RFC 9406).
+};
+
+// Counters are totals since the connection began; sizes are those of payloads
+// (frames and data), without the channel's header and tag.
+struct ConnectionStats {
+  // The path, as the sender of data sees it (a receiver has few samples). Zero
+  // before the first sample.
+  Duration smoothed_rtt{0};
+  Duration latest_rtt{0};
+  Duration min_rtt{0};
+  std::uint64_t congestion_window = 0;
+  std::uint64_t bytes_in_flight = 0;
+  std::uint64_t pacing_rate = 0;  // Bytes per second; 0: not paced.
+
+  std::uint64_t packets_sent = 0;
+  std::uint64_t bytes_sent = 0;
+  std::uint64_t packets_received = 0;
+  std::uint64_t bytes_received = 0;
+  std::uint64_t packets_lost = 0;             // Declared lost ...
+  std::uint64_t packets_spuriously_lost = 0;  // ... and acknowledged after all.
+  std::uint64_t probe_timeouts = 0;
+  std::uint64_t persistent_congestions = 0;
+
+  // The byte space.
+  std::uint64_t data_bytes_sent = 0;  // Including the next line's.
+  std::uint64_t data_bytes_retransmitted = 0;
+  std::uint64_t data_bytes_acknowledged = 0;  // Distinct bytes.
+  std::uint64_t data_bytes_received = 0;      // Distinct bytes.
+  std::uint64_t data_bytes_duplicate = 0;     // Received again.
+  std::uint64_t data_packets_refused = 0;     // The sink had no room.
+};
+
+class Connection {
+ public:
+  // Bytes of one control message at most.
+  static constexpr std::size_t kMaxControlMessage = 16 * 1024;
+  // Bounds of Config::max_payload, in bytes.
+  static constexpr std::size_t kMinPayload = 512;
+  static constexpr std::size_t kMaxPayload = 65'000;
+  // Close codes from here on belong to the connection itself.
+  static constexpr std::uint16_t kFirstReservedCloseCode = 0xff00;
+  static constexpr std::uint16_t kCloseProtocolViolation = 0xffff;
+
+  struct Config {
+    // Bytes that a payload may have now, kMinPayload..kMaxPayload. Data packets
+    // have exactly this size, except where their bytes end.
+    std::size_t max_payload = 1'172;
+    // Bytes that the sink can hold: how many may be received and not released.
+    // 0 at a side that receives no data.
+    std::uint64_t receive_budget = 0;
+    Congestion congestion = Congestion::kCubic;
+    // What to take for the round trip before the first sample (RFC 9002 section
+    // 6.2.2). A channel that has measured its path knows better.
+    Duration initial_rtt = 333ms;
+  };
+
+  // source: null at a receiver; sink: null at a sender, to which any DATA frame
+  // is a violation. Both must outlive the connection.
+  Connection(TimePoint now, const Config& config, ByteSource* source,
+             ByteSink* sink);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // --- The channel's side ---
+
+  // An authenticated payload. REQUIRES: the channel has removed replays.
+  void HandlePacket(TimePoint now, PacketNumber number, ByteSpan payload);
+  // To be called at or after PollTimeout().
+  void HandleTimeout(TimePoint now);
+  // The earliest time at which HandleTimeout() and PollTransmit() have
+  // something to do; nothing: not before the next input.
+  std::optional<TimePoint> PollTimeout() const;
+  // The packets go another way from now on: what was learnt about the old path
+  // is forgotten, and two packets are sent at once to learn about the new one.
+  void HandlePathChange(TimePoint now, std::size_t max_payload);
+  // The same path takes larger or smaller payloads. Forgets nothing.
+  void SetMaxPayload(std::size_t max_payload);
+
+  struct Packet {
+    std::size_t frames_size;  // Bytes written to the start of out.
+    ByteSpan data;            // To be appended to them; may be empty. Valid
+                              // until the next call of any method.
+    // What makes up the payload.
+    std::size_t size() const { return frames_size + data.size(); }
+    // A full data packet, which may be one of a train. Everything else (ACKs,
+    // control, the last bytes) is shorter and may only end a train.
+    bool full = false;
+  };
+  // The next packet to be sent now, which counts as sent with this number.
+  // Nothing: there is nothing to send, or the congestion window, the pacer, the
+  // peer's credit or the source does not allow it now.
+  // REQUIRES: number is larger than in all calls before that returned a packet;
+  // out.size() >= max_payload.
+  std::optional<Packet> PollTransmit(TimePoint now, PacketNumber number,
+                                     MutableByteSpan out);
+
+  // --- The control stream: reliable, in order, whole messages, both ways ---
+
+  // Bytes of the largest message that SendControl() takes now; 0: none, not
+  // even an empty one. It grows again as the peer acknowledges.
+  std::size_t ControlRoom() const;
+  // REQUIRES: message.size() <= ControlRoom() and ControlRoom() > 0.
+  void SendControl(ByteSpan message);
+  // The next message from the peer. One that is not polled occupies its part of
+  // the window of 256 KiB.
+  std::optional<Bytes> PollControl();
+  // Whether the peer has acknowledged all that SendControl() was given.
+  bool ControlAcknowledged() const;
+
+  // --- The byte space, at its sender ---
+
+  // [begin, end) may be sent now (once each, and as often as it gets lost).
+  // Ranges may come in any number and order; lower offsets are sent first. A
+  // range that was offered before is sent anew, even if it was acknowledged.
+  // REQUIRES: a source; begin <= end <= StreamOffset::kMax.
+  void OfferBytes(StreamOffset begin, StreamOffset end);
+  // Bytes that ByteSource::Read() did not have may be there now.
+  void OnSourceReady();
+  // Whether all that was offered has arrived at the peer's sink.
+  bool AllBytesAcknowledged() const;
+
+  // --- The byte space, at its receiver ---
+
+  // The sink has disposed of n more bytes: the peer may send n more.
+  // REQUIRES: n <= bytes written to the sink and not yet released.
+  void ReleaseBytes(std::uint64_t n);
+  // Bytes in [begin, end) are to be handed to the sink again when they come
+  // again (they turned out bad, and the peer has been asked to offer them
+  // anew). Before asking the peer.
+  void ForgetBytes(StreamOffset begin, StreamOffset end);
+
+  // --- The end ---
+
+  // Tells the peer, as well as a few packets can, that it is over, and sends
+  // nothing else from now on. REQUIRES: code < kFirstReservedCloseCode.
+  void Close(TimePoint now, std::uint16_t code);
+  bool closed() const;
+  // The code of the peer's Close(); from then on nothing is sent.
+  std::optional<std::uint16_t> peer_close() const;
+  // The peer broke the protocol: kMalformed, and what it did.
+  std::optional<Error> error() const;
+
+  // Datagrams for us that our own socket lost for want of buffer (SO_RXQ_OVFL),
+  // in all; told to the peer, since it is no loss of the network's.
+  void SetSocketDrops(std::uint64_t total);
+
+  const ConnectionStats& stats() const;
+
+ private:
+  class Core;
+  std::unique_ptr<Core> core_;
+};
+
+}  // namespace p2pcp
+
+#endif  // P2PCP_TRANSFER_CONNECTION_CONNECTION_H_
