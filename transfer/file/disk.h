@@ -1,0 +1,126 @@
+// Disk: everything that a transfer asks of the file system, as jobs that are
+// submitted and complete later, so that no loop ever waits for a disk.
+//
+// Jobs are carried out one after another, in the order in which they were
+// submitted. InlineDisk does so at once, ThreadedDisk on a thread of its own.
+
+#ifndef P2PCP_TRANSFER_FILE_DISK_H_
+#define P2PCP_TRANSFER_FILE_DISK_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "net/base/bytes.h"
+#include "net/base/result.h"
+#include "transfer/file/digest.h"
+#include "transfer/file/manifest.h"
+#include "transfer/file/output_folder.h"
+#include "transfer/file/source_list.h"
+
+namespace p2pcp::file {
+
+// What to do where the final name exists already.
+enum class ConflictPolicy : std::uint8_t {
+  kRename,     // "name (1).ext", or the next number that is free.
+  kSkip,       // Keep the new file back.
+  kOverwrite,  // Replace it, if it is a regular file; else keep back.
+};
+
+// One file to be written. Owned by whoever submits the jobs; not touched by it
+// while a job that points to it has not completed.
+struct Output {
+  const OutputFolder* folder = nullptr;
+  std::string part_name;  // The temporary name.
+  std::string name;       // The name to get.
+  bool exact = false;     // kRename does not apply: keep back instead.
+  ConflictPolicy conflict = ConflictPolicy::kRename;
+  std::uint64_t size = 0;
+  FileTime mtime;
+  bool executable = false;
+
+  std::string final_name;  // Set by kCommit: the name it got.
+};
+
+struct Job {
+  enum class Kind : std::uint8_t {
+    // Opens *source into slot (closing what it held); the running digest
+    // starts anew. Fails if the file is another than the one that was listed.
+    kOpenSource,
+    // Fills buffer from offset of the file in slot, completely; fails if the
+    // file has changed since it was listed. With `digest` the bytes are added
+    // to the running digest, which completes with `last`.
+    kReadSource,
+    // Completion::size: bytes free in the folder of *output.
+    kInspectFolder,
+    // Completion::exists: whether output->name is taken; kKeptBack where
+    // output->conflict forbids to replace what is there.
+    kProbeName,
+    // Creates the temporary file of *output in slot, with room reserved for
+    // output->size bytes where that is cheap.
+    kCreate,
+    // Writes the bytes of buffer at offset of the file in slot.
+    kWrite,
+    // Reads `size` bytes at offset back and adds them to the running digest,
+    // which completes with `last`.
+    kHash,
+    // Sets mode and time, syncs, and renames the file in slot to its final
+    // name, which goes to output->final_name. kKeptBack: the conflict policy,
+    // or the target's file system, does not let it have its name; it is
+    // deleted. The name is durable only after kSyncFolder.
+    kCommit,
+    // Deletes the temporary file in slot, if there is one.
+    kDiscard,
+    // Syncs the folder of *output.
+    kSyncFolder,
+  };
+
+  Kind kind = Kind::kDiscard;
+  bool digest = false;
+  bool last = false;
+  std::uint32_t slot = 0;  // Below Disk::kSlots.
+  std::uint64_t tag = 0;   // Handed back; means nothing to the disk.
+  std::uint64_t offset = 0;
+  std::uint64_t size = 0;
+  // Must outlive the job, and is not touched by the submitter meanwhile.
+  MutableByteSpan buffer;
+  const SourceFile* source = nullptr;
+  Output* output = nullptr;
+};
+
+struct Completion {
+  Job::Kind kind = Job::Kind::kDiscard;
+  bool last = false;
+  bool exists = false;
+  std::uint32_t slot = 0;
+  std::uint64_t tag = 0;
+  std::uint64_t offset = 0;
+  std::uint64_t size = 0;  // Of the job; kInspectFolder: bytes free.
+  Digest digest;           // Valid with `last`.
+  std::optional<Error> error;
+};
+
+class Disk {
+ public:
+  // Files open at once.
+  static constexpr std::uint32_t kSlots = 64;
+
+  virtual ~Disk() = default;
+
+  // How many jobs Submit() takes now. Grows only by Poll().
+  virtual std::size_t room() const = 0;
+  // REQUIRES: room() > 0.
+  virtual void Submit(const Job& job) = 0;
+  // The next job that is done, in the order of submission.
+  virtual std::optional<Completion> Poll() = 0;
+  // Drops the jobs that have not begun, waits for the one at hand, closes all
+  // files and deletes the temporary ones. No completion of before is seen any
+  // more, and nothing that a job pointed to is used. The destructor does the
+  // same.
+  virtual void Abandon() = 0;
+};
+
+}  // namespace p2pcp::file
+
+#endif  // P2PCP_TRANSFER_FILE_DISK_H_

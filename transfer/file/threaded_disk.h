@@ -1,0 +1,42 @@
+// ThreadedDisk: a disk with one worker thread, and an eventfd that tells the
+// loop when jobs are done.
+
+#ifndef P2PCP_TRANSFER_FILE_THREADED_DISK_H_
+#define P2PCP_TRANSFER_FILE_THREADED_DISK_H_
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+
+#include "net/base/result.h"
+#include "transfer/file/disk.h"
+
+namespace p2pcp::file {
+
+// Used from one thread, which may be any. Nothing is allocated for a job.
+class ThreadedDisk final : public Disk {
+ public:
+  static Result<std::unique_ptr<ThreadedDisk>> Start();
+  // Lets the job at hand end, drops the others, and joins the thread.
+  ~ThreadedDisk() override;
+
+  // Readable while there may be something to Poll(); cleared by a Poll() that
+  // returns nothing. For epoll.
+  int fd() const;
+
+  std::size_t room() const override;
+  void Submit(const Job& job) override;
+  std::optional<Completion> Poll() override;
+  void Abandon() override;
+
+ private:
+  class Worker;
+  explicit ThreadedDisk(std::unique_ptr<Worker> worker);
+
+  std::unique_ptr<Worker> worker_;
+  std::size_t outstanding_ = 0;
+};
+
+}  // namespace p2pcp::file
+
+#endif  // P2PCP_TRANSFER_FILE_THREADED_DISK_H_

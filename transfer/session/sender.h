@@ -1,0 +1,61 @@
+// The side that sends files.
+
+#ifndef P2PCP_TRANSFER_SESSION_SENDER_H_
+#define P2PCP_TRANSFER_SESSION_SENDER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "net/base/bytes.h"
+#include "net/base/packet_number.h"
+#include "net/base/result.h"
+#include "net/base/time.h"
+#include "transfer/connection/connection.h"
+#include "transfer/file/disk.h"
+#include "transfer/file/source_list.h"
+#include "transfer/session/session.h"
+
+namespace p2pcp {
+
+class Sender final : public Session {
+ public:
+  struct Config {
+    // As Connection::Config's.
+    std::size_t max_payload = 1'172;
+    Congestion congestion = Congestion::kCubic;
+    Duration initial_rtt = 333ms;
+  };
+
+  // sources (from file::ScanSources) and disk must outlive the session,
+  // which is the disk's only user.
+  Sender(TimePoint now, const Config& config, const file::SourceList* sources,
+         file::Disk* disk);
+  ~Sender() override;
+
+  void HandlePacket(TimePoint now, PacketNumber number,
+                    ByteSpan payload) override;
+  void HandleTimeout(TimePoint now) override;
+  void HandleDisk(TimePoint now) override;
+  void HandlePathChange(TimePoint now, std::size_t max_payload) override;
+  void SetMaxPayload(std::size_t max_payload) override;
+  void HandleChannelLost(TimePoint now) override;
+  std::optional<Connection::Packet> PollTransmit(TimePoint now,
+                                                 PacketNumber number,
+                                                 MutableByteSpan out) override;
+  std::optional<TimePoint> PollTimeout() const override;
+  std::optional<SessionEvent> PollEvent() override;
+  void Cancel(TimePoint now, Error reason) override;
+  Progress progress() const override;
+  const ConnectionStats& stats() const override;
+  void SetSocketDrops(std::uint64_t total) override;
+
+ private:
+  class Core;
+  std::unique_ptr<Core> core_;
+};
+
+}  // namespace p2pcp
+
+#endif  // P2PCP_TRANSFER_SESSION_SENDER_H_

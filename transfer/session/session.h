@@ -1,0 +1,128 @@
+// One transfer from offer to agreed result, as a state machine on top of a
+// Connection and a file::Disk. Sender and Receiver implement it (PROTOCOL.md).
+//
+// Sans-IO: after each Handle* call drain PollTransmit() and PollEvent(), then
+// sleep until PollTimeout(). After the terminal event (Completed or Failed) the
+// session has nothing more to say. Its destructor abandons the disk's jobs, and
+// with them what was received only in part.
+
+#ifndef P2PCP_TRANSFER_SESSION_SESSION_H_
+#define P2PCP_TRANSFER_SESSION_SESSION_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "net/base/bytes.h"
+#include "net/base/packet_number.h"
+#include "net/base/result.h"
+#include "net/base/time.h"
+#include "transfer/connection/connection.h"
+#include "transfer/file/digest.h"
+
+namespace p2pcp {
+
+// Receiver: the whole list is here (Receiver::manifest()). With Config::ask the
+// session now waits for Receiver::Decide().
+struct Offered {
+  std::uint64_t file_count = 0;
+  std::uint64_t total_bytes = 0;
+};
+
+// Accepted: bytes may flow. Counts what will be transferred, which is less than
+// what was offered where the receiver keeps files back.
+struct Started {
+  std::uint64_t file_count = 0;
+  std::uint64_t total_bytes = 0;
+};
+
+// A file stands at the receiver under its final name, verified and synced.
+struct FileDone {
+  std::size_t index = 0;   // In the manifest.
+  std::string name;        // As offered. Peer's text at a receiver: escape it.
+  std::string final_name;  // Receiver: the name it got, in the output folder.
+  std::uint64_t size = 0;
+  file::Digest digest;
+};
+
+// A file was kept back or turned out bad; the others go on. Nothing stands
+// under its name that was not there before.
+struct FileFailed {
+  std::size_t index = 0;
+  std::string name;
+  Error error;  // kKeptBack or kIntegrity.
+};
+
+// Terminal: every file offered is there, and both sides know it.
+struct Completed {
+  std::uint64_t file_count = 0;
+  std::uint64_t total_bytes = 0;
+};
+
+// Terminal: not every file arrived. Those reported by FileDone stay.
+struct Failed {
+  Error error;
+};
+
+using SessionEvent =
+    std::variant<Offered, Started, FileDone, FileFailed, Completed, Failed>;
+
+struct Progress {
+  enum class Phase : std::uint8_t {
+    kGreeting,      // Until both sides have spoken.
+    kOffering,      // The list of files travels.
+    kDeciding,      // The receiver's user is asked.
+    kChecking,      // The receiver looks at its folder.
+    kTransferring,  // Bytes flow.
+    kFinishing,     // All bytes are there: verifying, syncing, last receipts.
+    kOver,
+  };
+  Phase phase = Phase::kGreeting;
+  std::uint64_t files_done = 0;
+  std::uint64_t files_total = 0;  // As in Started; before: as offered so far.
+  // Sender: acknowledged bytes. Receiver: bytes written.
+  std::uint64_t bytes_done = 0;
+  std::uint64_t bytes_total = 0;
+  // The first file that is not done, empty if none. Peer's text at a receiver.
+  std::string current_file;
+};
+
+class Session {
+ public:
+  virtual ~Session() = default;
+
+  // An authenticated payload that the channel received.
+  virtual void HandlePacket(TimePoint now, PacketNumber number,
+                            ByteSpan payload) = 0;
+  virtual void HandleTimeout(TimePoint now) = 0;
+  // The disk has completions.
+  virtual void HandleDisk(TimePoint now) = 0;
+  // As Connection's: another path, or larger payloads on the same one.
+  virtual void HandlePathChange(TimePoint now, std::size_t max_payload) = 0;
+  virtual void SetMaxPayload(std::size_t max_payload) = 0;
+  // The channel is gone for good: the session ends with the next PollEvent(),
+  // as done if the result is settled already, else with kConnectionLost.
+  virtual void HandleChannelLost(TimePoint now) = 0;
+
+  // As Connection's: the next payload to be sealed and sent now.
+  virtual std::optional<Connection::Packet> PollTransmit(
+      TimePoint now, PacketNumber number, MutableByteSpan out) = 0;
+  virtual std::optional<TimePoint> PollTimeout() const = 0;
+  virtual std::optional<SessionEvent> PollEvent() = 0;
+
+  // The user gives up: the peer is told, and Failed{reason} follows within a
+  // second or so. What is not finished is deleted. No effect once the result is
+  // settled.
+  virtual void Cancel(TimePoint now, Error reason) = 0;
+
+  virtual Progress progress() const = 0;
+  virtual const ConnectionStats& stats() const = 0;
+  // Passed on to the connection (SO_RXQ_OVFL).
+  virtual void SetSocketDrops(std::uint64_t total) = 0;
+};
+
+}  // namespace p2pcp
+
+#endif  // P2PCP_TRANSFER_SESSION_SESSION_H_
