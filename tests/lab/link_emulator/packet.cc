@@ -9,7 +9,6 @@ namespace {
 
 constexpr std::uint8_t kProtocolUdp = 17;
 constexpr std::size_t kIpv6HeaderSize = 40;
-constexpr std::size_t kUdpHeaderSize = 8;
 
 std::uint8_t U8(ByteSpan bytes, std::size_t at) {
   return std::to_integer<std::uint8_t>(bytes[at]);
