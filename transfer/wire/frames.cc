@@ -1,0 +1,198 @@
+#include "transfer/wire/frames.h"
+
+#include "net/base/check.h"
+
+namespace p2pcp::wire {
+namespace {
+
+std::uint8_t ToByte(FrameType type) { return static_cast<std::uint8_t>(type); }
+
+// Big-endian loads and stores for the one frame that is in every packet of a
+// bulk transfer. REQUIRES: n bytes at p.
+std::uint64_t Load(const std::byte* p, std::size_t n) {
+  std::uint64_t value = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    value = value << 8 | std::to_integer<std::uint64_t>(p[i]);
+  }
+  return value;
+}
+
+void Store(std::byte* p, std::uint64_t value, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) {
+    p[i] = static_cast<std::byte>(value >> (8 * (n - 1 - i)));
+  }
+}
+
+void ReadAck(ByteReader& reader, AckFrame& frame) {
+  std::uint64_t largest = reader.ReadU48();
+  frame.ack_delay_microseconds = reader.ReadVarint();
+  frame.receive_time_microseconds = reader.ReadVarint();
+  frame.packets_received = reader.ReadVarint();
+  frame.bytes_received = reader.ReadVarint();
+  frame.socket_drops = reader.ReadVarint();
+  frame.max_data = reader.ReadVarint();
+  const std::uint64_t count = reader.ReadVarint();
+  if (count == 0 || count > kMaxAckRanges) {
+    reader.Fail();
+    return;
+  }
+  frame.range_count = 0;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    if (i > 0) {
+      // One number at least lies between two ranges, and one at least in each.
+      const std::uint64_t gap = reader.ReadVarint();
+      if (gap + 2 > largest) {
+        reader.Fail();
+        return;
+      }
+      largest -= gap + 2;
+    }
+    const std::uint64_t more = reader.ReadVarint();
+    if (!reader.ok() || more > largest) {
+      reader.Fail();
+      return;
+    }
+    frame.ranges[frame.range_count++] = {PacketNumber(largest - more),
+                                         PacketNumber(largest)};
+    largest -= more;
+  }
+}
+
+void ReadControl(ByteReader& reader, ControlFrame& frame) {
+  frame.offset = reader.ReadVarint();
+  frame.bytes = reader.ReadLengthPrefixed();
+  if (frame.bytes.empty() || frame.offset > kMaxVarint - frame.bytes.size()) {
+    reader.Fail();
+  }
+}
+
+}  // namespace
+
+FrameReader::Result FrameReader::Next(Frame& frame) {
+  while (!rest_.empty() && rest_[0] == std::byte{0}) rest_ = rest_.subspan(1);
+  if (rest_.empty()) return Result::kEnd;
+
+  const auto type = static_cast<FrameType>(rest_[0]);
+  frame.type = type;
+  if (type == FrameType::kData || type == FrameType::kDataAckNow) {
+    if (rest_.size() <= kDataHeaderSize) return Result::kMalformed;
+    const std::uint64_t offset = Load(rest_.data() + 1, 6);
+    const std::size_t size = Load(rest_.data() + 7, 2);
+    if (size == 0 || size > rest_.size() - kDataHeaderSize ||
+        offset > StreamOffset::kMax - size) {
+      return Result::kMalformed;
+    }
+    frame.data = {.offset = StreamOffset(offset),
+                  .bytes = rest_.subspan(kDataHeaderSize, size),
+                  .ack_now = type == FrameType::kDataAckNow};
+    rest_ = rest_.subspan(kDataHeaderSize + size);
+    return Result::kFrame;
+  }
+
+  ByteReader reader(rest_.subspan(1));
+  switch (type) {
+    case FrameType::kPing:
+      frame.ping.lowest_unacked = PacketNumber(reader.ReadU48());
+      break;
+    case FrameType::kAck:
+      ReadAck(reader, frame.ack);
+      break;
+    case FrameType::kControl:
+      ReadControl(reader, frame.control);
+      break;
+    case FrameType::kCredit:
+      frame.credit.max_data = reader.ReadVarint();
+      break;
+    case FrameType::kClose:
+      frame.close.code = reader.ReadU16();
+      break;
+    case FrameType::kPadding:
+    case FrameType::kData:
+    case FrameType::kDataAckNow:
+    default:  // Any byte can come from the network.
+      return Result::kMalformed;
+  }
+  if (!reader.ok()) return Result::kMalformed;
+  rest_ = reader.rest();
+  return Result::kFrame;
+}
+
+void WritePing(ByteWriter& writer, const PingFrame& frame) {
+  writer.WriteU8(ToByte(FrameType::kPing));
+  writer.WriteU48(frame.lowest_unacked.value());
+}
+
+void WriteControl(ByteWriter& writer, const ControlFrame& frame) {
+  P2PCP_CHECK(!frame.bytes.empty());
+  writer.WriteU8(ToByte(FrameType::kControl));
+  writer.WriteVarint(frame.offset);
+  writer.WriteLengthPrefixed(frame.bytes);
+}
+
+std::size_t ControlHeaderSize(std::uint64_t offset, std::size_t max_size) {
+  return 1 + VarintSize(offset) + VarintSize(max_size);
+}
+
+void WriteCredit(ByteWriter& writer, const CreditFrame& frame) {
+  writer.WriteU8(ToByte(FrameType::kCredit));
+  writer.WriteVarint(frame.max_data);
+}
+
+void WriteClose(ByteWriter& writer, const CloseFrame& frame) {
+  writer.WriteU8(ToByte(FrameType::kClose));
+  writer.WriteU16(frame.code);
+}
+
+std::size_t WriteAck(ByteWriter& writer, const AckFrame& frame) {
+  P2PCP_CHECK(frame.range_count > 0 && frame.range_count <= kMaxAckRanges);
+  const auto more = [&](std::size_t i) {
+    return static_cast<std::uint64_t>(frame.ranges[i].largest -
+                                      frame.ranges[i].smallest);
+  };
+  const auto gap = [&](std::size_t i) {
+    return static_cast<std::uint64_t>(frame.ranges[i - 1].smallest -
+                                      frame.ranges[i].largest) -
+           2;
+  };
+  std::size_t size =
+      1 + 6 + VarintSize(frame.ack_delay_microseconds) +
+      VarintSize(frame.receive_time_microseconds) +
+      VarintSize(frame.packets_received) + VarintSize(frame.bytes_received) +
+      VarintSize(frame.socket_drops) + VarintSize(frame.max_data) +
+      VarintSize(frame.range_count) + VarintSize(more(0));
+  if (size > writer.remaining()) return 0;
+  std::size_t count = 1;
+  for (; count < frame.range_count; ++count) {
+    size += VarintSize(gap(count)) + VarintSize(more(count));
+    if (size > writer.remaining()) break;
+  }
+
+  writer.WriteU8(ToByte(FrameType::kAck));
+  writer.WriteU48(frame.ranges[0].largest.value());
+  writer.WriteVarint(frame.ack_delay_microseconds);
+  writer.WriteVarint(frame.receive_time_microseconds);
+  writer.WriteVarint(frame.packets_received);
+  writer.WriteVarint(frame.bytes_received);
+  writer.WriteVarint(frame.socket_drops);
+  writer.WriteVarint(frame.max_data);
+  writer.WriteVarint(count);
+  writer.WriteVarint(more(0));
+  for (std::size_t i = 1; i < count; ++i) {
+    writer.WriteVarint(gap(i));
+    writer.WriteVarint(more(i));
+  }
+  return count;
+}
+
+void WriteDataHeader(MutableByteSpan out, StreamOffset offset, std::size_t size,
+                     bool ack_now) {
+  P2PCP_CHECK(out.size() >= kDataHeaderSize);
+  P2PCP_CHECK(size > 0 && size <= 0xffff);
+  P2PCP_CHECK(offset.value() <= StreamOffset::kMax - size);
+  out[0] = static_cast<std::byte>(
+      ToByte(ack_now ? FrameType::kDataAckNow : FrameType::kData));
+  Store(out.data() + 1, offset.value(), 6);
+  Store(out.data() + 7, size, 2);
+}
+
+}  // namespace p2pcp::wire
