@@ -1,0 +1,149 @@
+// Runs a fuzz target without libFuzzer: usage: NAME_corpus_test FOLDER|FILE...
+//
+// Each file is handed to the target as it is, cut off at each length, and with
+// seeded mutations, so that an ordinary test run already covers a good deal
+// around the corpus. An input that crashes is named before the process ends.
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "net/base/random.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
+                                      std::size_t size);
+
+namespace p2pcp::fuzz {
+namespace {
+
+using Input = std::vector<std::uint8_t>;
+
+// Of every file: mutations, and cuts at most (evenly spread over longer files).
+// Both count a tenth for files of more than kLong bytes, which take long.
+constexpr int kMutations = 500;
+constexpr std::size_t kCuts = 1024;
+constexpr std::size_t kLong = 4096;
+
+constexpr std::uint64_t kSeed = 1;
+
+// What is running, for the signal handler.
+std::array<char, 512> current{};
+
+void Describe(const std::string& file, std::string_view how, std::size_t n) {
+  std::snprintf(current.data(), current.size(), "crashed on %s, %.*s %zu\n",
+                file.c_str(), static_cast<int>(how.size()), how.data(), n);
+}
+
+void HandleCrash(int signal_number) {
+  // Only async-signal-safe calls from here on.
+  const std::string_view text(current.data());
+  [[maybe_unused]] const ssize_t n =
+      write(STDERR_FILENO, text.data(), text.size());
+  std::signal(signal_number, SIG_DFL);
+  std::raise(signal_number);
+}
+
+// A copy of exactly this size, so that a sanitizer sees each byte beyond.
+void Run(const Input& input) {
+  Input exact(input.begin(), input.end());
+  exact.shrink_to_fit();
+  LLVMFuzzerTestOneInput(exact.data(), exact.size());
+}
+
+Input Mutate(Input input, Random& random) {
+  const std::uint64_t changes = 1 + random.Below(4);
+  for (std::uint64_t i = 0; i < changes; ++i) {
+    const std::size_t at = random.Below(input.size() + 1);
+    const auto position = input.begin() + static_cast<std::ptrdiff_t>(at);
+    const auto byte = static_cast<std::uint8_t>(random.NextU64());
+    const std::uint64_t kind = random.Below(5);
+    if (kind == 0) {
+      input.insert(position, 1 + random.Below(8), byte);
+    } else if (at == input.size()) {
+      input.push_back(byte);
+    } else if (kind == 1) {
+      const std::size_t count =
+          std::min<std::size_t>(1 + random.Below(8), input.size() - at);
+      input.erase(position, position + static_cast<std::ptrdiff_t>(count));
+    } else if (kind == 2) {
+      *position = byte;
+    } else if (kind == 3) {
+      *position ^= static_cast<std::uint8_t>(1u << random.Below(8));
+    } else {
+      constexpr std::array<std::uint8_t, 6> kEdges = {0,    1,    0x3f,
+                                                      0x7f, 0x80, 0xff};
+      *position = kEdges[random.Below(kEdges.size())];
+    }
+  }
+  return input;
+}
+
+std::size_t Replay(const std::filesystem::path& path, Random& random) {
+  std::ifstream file(path, std::ios::binary);
+  const Input input{std::istreambuf_iterator<char>(file), {}};
+  const std::string name = path.string();
+  const std::size_t scale = input.size() > kLong ? 10 : 1;
+  std::size_t runs = 1;
+  Describe(name, "whole,", input.size());
+  Run(input);
+  const std::size_t cuts = std::min(input.size(), kCuts / scale);
+  for (std::size_t i = 0; i < cuts; ++i, ++runs) {
+    const std::size_t size = i * input.size() / cuts;
+    Describe(name, "cut off at", size);
+    Run(Input(input.begin(),
+              input.begin() + static_cast<std::ptrdiff_t>(size)));
+  }
+  for (std::size_t i = 0; i < kMutations / scale; ++i, ++runs) {
+    Describe(name, "mutation", i);
+    Run(Mutate(input, random));
+  }
+  return runs;
+}
+
+int Main(const std::vector<std::string>& arguments) {
+  for (const int signal_number : {SIGABRT, SIGSEGV, SIGFPE, SIGBUS, SIGILL}) {
+    std::signal(signal_number, HandleCrash);
+  }
+  std::vector<std::filesystem::path> files;
+  for (const std::string& argument : arguments) {
+    if (!std::filesystem::is_directory(argument)) {
+      files.emplace_back(argument);
+      continue;
+    }
+    for (const auto& entry :
+         std::filesystem::recursive_directory_iterator(argument)) {
+      if (!entry.is_directory()) files.push_back(entry.path());
+    }
+  }
+  std::sort(files.begin(), files.end());
+  if (files.empty()) {
+    std::fprintf(stderr, "no inputs\n");
+    return 1;
+  }
+  std::size_t runs = 0;
+  for (const auto& file : files) {
+    // The same mutations for a file whichever others there are.
+    SeededRandom random(kSeed);
+    runs += Replay(file, random);
+  }
+  std::printf("%zu files, %zu inputs\n", files.size(), runs);
+  return 0;
+}
+
+}  // namespace
+}  // namespace p2pcp::fuzz
+
+int main(int argc, char** argv) {
+  return p2pcp::fuzz::Main({argv + 1, argv + argc});
+}
