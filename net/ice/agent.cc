@@ -1,0 +1,259 @@
+#include "net/ice/agent.h"
+
+#include <algorithm>
+
+#include "net/base/check.h"
+
+namespace p2pcp::ice {
+
+Agent::Agent(const Config& config, Random& random)
+    : config_(config),
+      random_(&random),
+      checklist_(config.role, config.allow_loopback) {
+  P2PCP_CHECK(config.probe_size >= Probe::kSize);
+}
+
+void Agent::AddLocalCandidates(TimePoint now,
+                               std::span<const Candidate> candidates) {
+  StartNewPairs(now, checklist_.AddLocal(candidates));
+}
+
+void Agent::AddRemoteCandidates(TimePoint now,
+                                std::span<const Candidate> candidates) {
+  if (failed_) return;
+  if (!begin_) {
+    begin_ = now;
+    fail_at_ = now + kFailAfter;
+  }
+  StartNewPairs(now, checklist_.AddRemote(candidates));
+}
+
+void Agent::StartNewPairs(TimePoint now, bool formed) {
+  if (!formed || failed_) return;
+  for (const auto& pair : checklist_.pairs()) {
+    if (!pair->schedule().started()) pair->schedule().Start(now);
+  }
+  fail_at_ = std::max(
+      fail_at_, std::min(now + kFailAfterLateCandidate, *begin_ + kFailAtLast));
+}
+
+Pair* Agent::Receive(TimePoint now, std::uint8_t socket,
+                     const SocketAddress& from, std::size_t size) {
+  if (failed_) return nullptr;
+  Pair* pair = selected_ && selected_->Is(socket, from)
+                   ? selected_
+                   : checklist_.FindOrAddPeerReflexive(socket, from, selected_,
+                                                       selected_ != nullptr);
+  if (pair) pair->OnReceived(now, size);
+  return pair;
+}
+
+const Pair* Agent::HandlePacket(TimePoint now, std::uint8_t socket,
+                                const SocketAddress& from, std::size_t size) {
+  return Receive(now, socket, from, size);
+}
+
+const Pair* Agent::HandleProbe(TimePoint now, std::uint8_t socket,
+                               const SocketAddress& from, std::size_t size,
+                               const Probe& probe) {
+  Pair* pair = Receive(now, socket, from, size);
+  if (!pair) return nullptr;
+  if (!begin_) {
+    begin_ = now;
+    fail_at_ = now + kFailAfter;
+  }
+  if (probe.challenge != 0) {
+    pair->OnPeerChallenge(probe.challenge);
+    urgent_ = true;
+  }
+  if (pair->HandleEcho(now, probe.echo)) OnProven(now, *pair);
+  // The triggered check (RFC 8445 section 7.3.1.4).
+  if (!pair->proven() && !pair->schedule().checking()) {
+    pair->schedule().Start(now);
+  }
+  if (probe.selected) HandleNomination(now, pair->id());
+  return pair;
+}
+
+void Agent::OnProven(TimePoint now, Pair& pair) {
+  if (pair.schedule().checking()) pair.schedule().Confirm(now);
+  if (config_.role == Role::kControlled) {
+    if (!selected_ && nominated_ == pair.id()) Switch(now, pair);
+    return;
+  }
+  if (!selected_) {
+    Switch(now, pair);
+  } else if (&pair != selected_ &&
+             now < first_selected_ + kRenominationWindow &&
+             IsBetter(pair, *selected_)) {
+    Select(now, pair.id());
+  }
+}
+
+void Agent::HandleNomination(TimePoint now, PairId id) {
+  if (config_.role != Role::kControlled || selected_ || failed_) return;
+  Pair* pair = checklist_.FindById(id);
+  P2PCP_CHECK(pair != nullptr);
+  nominated_ = id;
+  if (pair->proven()) {
+    Switch(now, *pair);
+  } else if (!pair->schedule().checking()) {
+    pair->schedule().Start(now);
+  }
+}
+
+void Agent::Select(TimePoint now, PairId id) {
+  wanted_.reset();
+  Pair* pair = checklist_.FindById(id);
+  if (failed_ || pair == selected_) return;
+  P2PCP_CHECK(pair != nullptr && pair->proven());
+  if (selected_ && now < switch_after_) {
+    wanted_ = id;
+    return;
+  }
+  Switch(now, *pair);
+}
+
+void Agent::Switch(TimePoint now, Pair& pair) {
+  if (!selected_) first_selected_ = now;
+  selected_ = &pair;
+  switch_after_ = now + kMinSwitchInterval;
+  wanted_.reset();
+  nominated_.reset();
+  selected_event_ = true;
+  // Tells the peer, three times over.
+  if (!pair.schedule().checking()) pair.schedule().Confirm(now);
+}
+
+void Agent::Check(TimePoint now, PairId id) {
+  Pair* pair = checklist_.FindById(id);
+  if (!pair || failed_ || pair->schedule().checking()) return;
+  pair->schedule().Start(now);
+}
+
+void Agent::CheckAll(TimePoint now) {
+  if (failed_) return;
+  for (const auto& pair : checklist_.pairs()) {
+    if (!pair->schedule().checking()) pair->schedule().Start(now);
+  }
+}
+
+void Agent::Ping(PairId id) {
+  Pair* pair = checklist_.FindById(id);
+  if (!pair || failed_) return;
+  pair->RequestPing();
+  urgent_ = true;
+}
+
+const Pair* Agent::standby(TimePoint now) const {
+  const Pair* best = nullptr;
+  for (const auto& pair : checklist_.pairs()) {
+    if (pair.get() == selected_ || !pair->ProvenSince(now - kStandbyTrust)) {
+      continue;
+    }
+    if (!best || IsBetter(*pair, *best)) best = pair.get();
+  }
+  return best;
+}
+
+Pair* Agent::NextCheck() const {
+  Pair* first = nullptr;
+  for (const auto& pair : checklist_.pairs()) {
+    const auto next = pair->schedule().next();
+    if (!next) continue;
+    if (!first || *next < *first->schedule().next() ||
+        (*next == *first->schedule().next() &&
+         pair->priority() > first->priority())) {
+      first = pair.get();
+    }
+  }
+  return first;
+}
+
+std::optional<TimePoint> Agent::NextCheckTime() const {
+  const Pair* next = NextCheck();
+  if (!next) return std::nullopt;
+  return std::max(*next->schedule().next(), next_pacing_);
+}
+
+void Agent::HandleTimeout(TimePoint now) {
+  if (failed_) return;
+  if (wanted_ && now >= switch_after_) {
+    const PairId wanted = *wanted_;
+    wanted_.reset();
+    Pair* pair = checklist_.FindById(wanted);
+    if (pair && pair != selected_) Switch(now, *pair);
+  }
+  if (!selected_ && begin_ && now >= fail_at_) {
+    failed_ = true;
+    failed_event_ = true;
+  }
+}
+
+std::optional<TimePoint> Agent::PollTimeout() const {
+  if (failed_) return std::nullopt;
+  if (urgent_) return TimePoint();  // Long due: PollTransmit() was not drained.
+  std::optional<TimePoint> next = NextCheckTime();
+  const auto consider = [&next](TimePoint time) {
+    next = next ? std::min(*next, time) : time;
+  };
+  if (wanted_) consider(switch_after_);
+  if (!selected_ && begin_) consider(fail_at_);
+  return next;
+}
+
+std::optional<Agent::Transmit> Agent::PollTransmit(TimePoint now) {
+  if (failed_) return std::nullopt;
+  // Answers first: they are what the other side waits for, and each is paid for
+  // by a packet that came in.
+  if (urgent_) {
+    for (const auto& pair : checklist_.pairs()) {
+      if (!pair->urgent()) continue;
+      if (auto transmit = Send(now, *pair)) return transmit;
+    }
+    urgent_ = false;
+  }
+  while (true) {
+    const auto due = NextCheckTime();
+    if (!due || *due > now) return std::nullopt;
+    Pair* pair = NextCheck();
+    pair->RequestPing();
+    auto transmit = Send(now, *pair);
+    if (!transmit) continue;
+    next_pacing_ = now + kTa;
+    return transmit;
+  }
+}
+
+std::optional<Agent::Transmit> Agent::Send(TimePoint now, Pair& pair) {
+  const bool challenge =
+      pair.ping_due() || !pair.proven() || pair.schedule().checking();
+  pair.ClearUrgent();
+  // One packet serves an answer and the check that is due about now.
+  const auto next = pair.schedule().next();
+  if (challenge && next && *next < now + kMinCheckInterval) {
+    pair.schedule().Advance(now);
+  }
+  if (!checklist_.BookSend(pair, config_.probe_size)) return std::nullopt;
+  return Transmit{
+      .pair = pair.id(),
+      .socket = pair.socket(),
+      .to = pair.remote(),
+      .probe = {.challenge = challenge ? pair.MakeChallenge(now, *random_) : 0,
+                .echo = pair.peer_challenge(),
+                .selected = &pair == selected_}};
+}
+
+std::optional<Agent::Event> Agent::PollEvent() {
+  if (selected_event_) {
+    selected_event_ = false;
+    return Event::kSelected;
+  }
+  if (failed_event_) {
+    failed_event_ = false;
+    return Event::kFailed;
+  }
+  return std::nullopt;
+}
+
+}  // namespace p2pcp::ice
