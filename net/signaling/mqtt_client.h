@@ -72,8 +72,8 @@ class MqttClient {
   static Result<std::unique_ptr<MqttClient>> Start(TimePoint now,
                                                    Command command,
                                                    std::vector<Broker> brokers);
-  // Gives the child kFlushTime to send what was published and to say goodbye,
-  // then kills it: the one place that waits.
+  // Gives the child a third of a second to send what was published and to say
+  // goodbye, then kills it: the one place that waits.
   ~MqttClient();
   MqttClient(const MqttClient&) = delete;
   MqttClient& operator=(const MqttClient&) = delete;
@@ -111,10 +111,10 @@ class MqttClient {
   MqttClient(Command command, std::vector<Broker> brokers);
 
   Status Spawn();
-  void Introduce();
+  void Introduce(TimePoint now);
   void Flush();
   void ReadAll(TimePoint now);
-  void HandleFrame(ByteSpan frame);
+  void HandleFrame(ByteSpan bytes);
   void HandleChildGone(TimePoint now);
   void Push(Event event);
   void Reap();
@@ -135,6 +135,7 @@ class MqttClient {
   // Frames that the socket had no room for, oldest first.
   std::deque<Bytes> outgoing_;
   std::deque<Event> events_;
+  Bytes buffer_;  // One frame.
   Stats stats_;
 };
 
