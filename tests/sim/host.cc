@@ -30,7 +30,9 @@ const IpAddress& Host::v6() const {
 }
 
 void Host::Bind(std::uint16_t port, Receiver receiver) {
-  const bool free = sockets_.emplace(port, std::move(receiver)).second;
+  const bool free =
+      sockets_.emplace(port, std::make_shared<Receiver>(std::move(receiver)))
+          .second;
   P2PCP_CHECK(free);
 }
 
@@ -62,7 +64,8 @@ void Host::Receive(PacketPtr packet) {
     ++unreachable_;
     return;
   }
-  socket->second(packet->from, packet->to, packet->bytes);
+  const std::shared_ptr<Receiver> receiver = socket->second;
+  (*receiver)(packet->from, packet->to, packet->bytes);
 }
 
 }  // namespace p2pcp::sim

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <unordered_map>
 #include <vector>
 
@@ -60,7 +61,8 @@ class Host final : public PacketSink {
   Simulator& simulator_;
   std::vector<IpAddress> addresses_;
   PacketSink* uplink_ = nullptr;
-  std::unordered_map<std::uint16_t, Receiver> sockets_;
+  // Shared, since a receiver may close its own socket.
+  std::unordered_map<std::uint16_t, std::shared_ptr<Receiver>> sockets_;
   std::uint64_t unreachable_ = 0;
 };
 
