@@ -2,10 +2,11 @@
 
 #include <sodium.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <new>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -93,18 +94,14 @@ Result<Identity> Identity::Load(const std::filesystem::path& file) {
   const SecretText text{std::string(AsText(*content))};
   Wipe(*content);
 
-  const std::string_view line = text.get();
-  if (line.size() == kFileSize && line.starts_with(kMagic)) {
-    const std::string_view seed_text =
-        line.substr(kMagic.size(), kSeedTextSize);
-    const std::string_view key_text =
-        line.substr(kMagic.size() + kSeedTextSize + 1, PublicKey::kTextSize);
-    std::optional<Bytes> seed_bytes = Unbase32(seed_text);
-    if (seed_bytes && seed_bytes->size() == Key::kSize) {
-      const Key seed(*seed_bytes);
-      Wipe(*seed_bytes);
-      Identity identity = FromSeed(seed);
-      if (identity.public_key_.ToString() == key_text) return identity;
+  const std::string& line = text.get();
+  if (line.size() == kFileSize) {
+    std::optional<Bytes> seed =
+        Unbase32(std::string_view(line).substr(kMagic.size(), kSeedTextSize));
+    if (seed) {
+      Identity identity = FromSeed(Key(*seed));
+      Wipe(*seed);
+      if (SecretText(identity.ToLine()).get() == line) return identity;
     }
   }
   return Error{ErrorCode::kMalformed,
@@ -125,14 +122,18 @@ Result<Identity> Identity::LoadOrGenerate(const std::filesystem::path& file,
   return std::move(saved).error();
 }
 
-Status Identity::Save(const std::filesystem::path& file) const {
+std::string Identity::ToLine() const {
   const ByteSpan seed = ByteSpan(secrets_->ed25519).first(Key::kSize);
   const SecretText seed_text(Base32(seed));
-  std::string text;
-  text.reserve(kFileSize);  // So that no copy of the seed is left behind.
-  text.append(kMagic).append(seed_text.get()).append(" ");
-  text.append(public_key_.ToString()).append("\n");
-  const SecretText line(std::move(text));
+  std::string line;
+  line.reserve(kFileSize);  // So that no copy of the seed is left behind.
+  line.append(kMagic).append(seed_text.get()).append(" ");
+  line.append(public_key_.ToString()).append("\n");
+  return line;
+}
+
+Status Identity::Save(const std::filesystem::path& file) const {
+  const SecretText line(ToLine());
   Status written = WritePrivateFile(file, AsBytes(line.get()), IfExists::kFail);
   if (!written) return Annotate(std::move(written).error(), "identity");
   return {};

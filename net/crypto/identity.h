@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
 
 #include "net/base/bytes.h"
 #include "net/base/random.h"
@@ -56,6 +57,8 @@ class Identity {
 
   Identity(Owner secrets, const PublicKey& public_key);
   static Identity FromSeed(const Key& seed);
+  // What the file holds, seed and all.
+  std::string ToLine() const;
 
   Owner secrets_;
   PublicKey public_key_;
