@@ -39,12 +39,6 @@ const unsigned char* Raw(ByteSpan bytes) {
   return reinterpret_cast<const unsigned char*>(bytes.data());
 }
 
-// EVP counts in int.
-int Size(ByteSpan bytes) {
-  P2PCP_CHECK(bytes.size() <= INT_MAX);
-  return static_cast<int>(bytes.size());
-}
-
 }  // namespace
 
 bool HasAesHardware() {
@@ -100,29 +94,19 @@ void PacketCipher::Seal(std::uint64_t number, ByteSpan header, ByteSpan first,
                         ByteSpan second, MutableByteSpan out) {
   P2PCP_CHECK(has_key_ && direction_ == Direction::kSeal);
   P2PCP_CHECK(out.size() == first.size() + second.size() + kPacketTagSize);
-  EVP_CIPHER_CTX* const context = context_.get();
   SetNonce(number);
+  Update(nullptr, header);
+  Update(out.data(), first);
+  Update(out.data() + first.size(), second);
+
+  const MutableByteSpan tag = out.last(kPacketTagSize);
   int size = 0;
-  bool ok = EVP_EncryptUpdate(context, nullptr, &size, Raw(header),
-                              Size(header)) == 1;
-  // An empty part must not reach EVP, which may take it for the end.
-  if (!first.empty()) {
-    ok = ok && EVP_EncryptUpdate(context, Raw(out), &size, Raw(first),
-                                 Size(first)) == 1;
-  }
-  out = out.subspan(first.size());
-  if (!second.empty()) {
-    ok = ok && EVP_EncryptUpdate(context, Raw(out), &size, Raw(second),
-                                 Size(second)) == 1;
-  }
-  const MutableByteSpan tag = out.subspan(second.size());
-  ok = ok && EVP_EncryptFinal_ex(context, Raw(tag), &size) == 1;
   OSSL_PARAM parameters[] = {
       OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, tag.data(),
                                         tag.size()),
       OSSL_PARAM_construct_end()};
-  ok = ok && EVP_CIPHER_CTX_get_params(context, parameters) == 1;
-  P2PCP_CHECK(ok);
+  P2PCP_CHECK(EVP_EncryptFinal_ex(context_.get(), Raw(tag), &size) == 1 &&
+              EVP_CIPHER_CTX_get_params(context_.get(), parameters) == 1);
 }
 
 bool PacketCipher::Open(std::uint64_t number, ByteSpan header,
@@ -132,24 +116,28 @@ bool PacketCipher::Open(std::uint64_t number, ByteSpan header,
   const MutableByteSpan text =
       ciphertext_and_tag.first(ciphertext_and_tag.size() - kPacketTagSize);
   const MutableByteSpan tag = ciphertext_and_tag.last(kPacketTagSize);
-  EVP_CIPHER_CTX* const context = context_.get();
   SetNonce(number);
   const OSSL_PARAM parameters[] = {
       OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, tag.data(),
                                         tag.size()),
       OSSL_PARAM_construct_end()};
-  int size = 0;
-  bool ok = EVP_CIPHER_CTX_set_params(context, parameters) == 1 &&
-            EVP_DecryptUpdate(context, nullptr, &size, Raw(ByteSpan(header)),
-                              Size(header)) == 1;
-  if (!text.empty()) {
-    ok = ok && EVP_DecryptUpdate(context, Raw(text), &size, Raw(ByteSpan(text)),
-                                 Size(text)) == 1;
-  }
-  P2PCP_CHECK(ok);
-  // The only step that the sender of the packet decides.
+  P2PCP_CHECK(EVP_CIPHER_CTX_set_params(context_.get(), parameters) == 1);
+  Update(nullptr, header);
+  Update(text.data(), text);
+  // The only step whose outcome is up to whoever sent the packet.
   unsigned char nothing[kPacketTagSize];
-  return EVP_DecryptFinal_ex(context, nothing, &size) == 1;
+  int size = 0;
+  return EVP_DecryptFinal_ex(context_.get(), nothing, &size) == 1;
+}
+
+void PacketCipher::Update(std::byte* out, ByteSpan in) {
+  // EVP may take an empty part for the end.
+  if (in.empty()) return;
+  P2PCP_CHECK(in.size() <= INT_MAX);
+  int size = 0;
+  P2PCP_CHECK(EVP_CipherUpdate(context_.get(),
+                               reinterpret_cast<unsigned char*>(out), &size,
+                               Raw(in), static_cast<int>(in.size())) == 1);
 }
 
 }  // namespace p2pcp::crypto

@@ -64,6 +64,8 @@ class PacketCipher {
   };
 
   void SetNonce(std::uint64_t number);
+  // Associated data where out is null.
+  void Update(std::byte* out, ByteSpan in);
 
   Suite suite_;
   Direction direction_;
