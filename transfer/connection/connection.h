@@ -23,7 +23,16 @@
 #include "net/base/packet_number.h"
 #include "net/base/result.h"
 #include "net/base/time.h"
+#include "transfer/connection/byte_receiver.h"
+#include "transfer/connection/byte_sender.h"
 #include "transfer/connection/byte_space.h"
+#include "transfer/connection/control_stream.h"
+#include "transfer/recovery/ack_tracker.h"
+#include "transfer/recovery/congestion_controller.h"
+#include "transfer/recovery/loss_detection.h"
+#include "transfer/recovery/pacer.h"
+#include "transfer/recovery/sent_packets.h"
+#include "transfer/wire/frames.h"
 
 namespace p2pcp {
 
@@ -52,6 +61,8 @@ struct ConnectionStats {
   std::uint64_t packets_spuriously_lost = 0;  // ... and acknowledged after all.
   std::uint64_t probe_timeouts = 0;
   std::uint64_t persistent_congestions = 0;
+  // Datagrams that the peer's own socket dropped (SetSocketDrops() there).
+  std::uint64_t socket_drops_at_peer = 0;
 
   // The byte space.
   std::uint64_t data_bytes_sent = 0;  // Including the next line's.
@@ -62,10 +73,10 @@ struct ConnectionStats {
   std::uint64_t data_packets_refused = 0;     // The sink had no room.
 };
 
-class Connection {
+class Connection final : private LossDetection::Handler {
  public:
   // Bytes of one control message at most.
-  static constexpr std::size_t kMaxControlMessage = 16 * 1024;
+  static constexpr std::size_t kMaxControlMessage = kMaxControlMessageSize;
   // Bounds of Config::max_payload, in bytes.
   static constexpr std::size_t kMinPayload = 512;
   static constexpr std::size_t kMaxPayload = 65'000;
@@ -90,7 +101,7 @@ class Connection {
   // is a violation. Both must outlive the connection.
   Connection(TimePoint now, const Config& config, ByteSource* source,
              ByteSink* sink);
-  ~Connection();
+  ~Connection() override;
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
@@ -167,7 +178,7 @@ class Connection {
   // Tells the peer, as well as a few packets can, that it is over, and sends
   // nothing else from now on. REQUIRES: code < kFirstReservedCloseCode.
   void Close(TimePoint now, std::uint16_t code);
-  bool closed() const;
+  bool closed() const;  // By Close(), by the peer, or for its violation.
   // The code of the peer's Close(); from then on nothing is sent.
   std::optional<std::uint16_t> peer_close() const;
   // The peer broke the protocol: kMalformed, and what it did.
@@ -180,8 +191,70 @@ class Connection {
   const ConnectionStats& stats() const;
 
  private:
-  class Core;
-  std::unique_ptr<Core> core_;
+  void OnPacketAcked(PacketNumber number, const SentPacket& packet) override;
+  void OnPacketLost(PacketNumber number, const SentPacket& packet) override;
+
+  // What the frames of one payload ask for.
+  struct Reception {
+    bool ack_eliciting = false;
+    bool ack_now = false;
+    bool refused = false;  // Not to be acknowledged.
+  };
+  // Handles frame_. False: the peer broke the protocol.
+  bool HandleFrame(TimePoint now, Reception& reception);
+  bool HandleAck(TimePoint now, const wire::AckFrame& ack);
+  bool HandleControl(const wire::ControlFrame& frame, Reception& reception);
+  bool HandleData(const wire::DataFrame& frame, Reception& reception);
+  void HandleClosing(TimePoint now, ByteSpan payload);
+  bool Violation(const char* what);
+
+  std::optional<Packet> TransmitClose(MutableByteSpan out);
+  // Everything but data: ACK, CREDIT, PING and CONTROL frames.
+  std::optional<Packet> TransmitSmall(TimePoint now, PacketNumber number,
+                                      MutableByteSpan out);
+  // A probe with the oldest bytes that are not acknowledged.
+  std::optional<Packet> TransmitProbe(TimePoint now, PacketNumber number,
+                                      MutableByteSpan out);
+  std::optional<Packet> TransmitData(TimePoint now, PacketNumber number,
+                                     MutableByteSpan out);
+  Packet FinishData(TimePoint now, PacketNumber number, MutableByteSpan out,
+                    const ByteSender::Chunk& chunk, bool ack_now);
+  void CountSent(TimePoint now, PacketNumber number, const SentPacket& packet);
+
+  void SendProbes();
+  void UpdatePacing(TimePoint now);
+  void UpdateStats();
+  bool WindowOpen() const {
+    return loss_.bytes_in_flight() + max_payload_ <= controller_->window();
+  }
+
+  const Duration initial_rtt_;
+  std::size_t max_payload_;
+  std::unique_ptr<CongestionController> controller_;
+  LossDetection loss_;
+  Pacer pacer_;
+  AckTracker acks_;
+  ControlSender control_out_;
+  ControlReceiver control_in_;
+  ByteSender bytes_out_;
+  ByteReceiver bytes_in_;
+
+  bool ping_pending_ = false;
+  int probes_pending_ = 0;
+  PacketNumber probe_cursor_;
+  // When the pacer lets the next packet go; only after it has held one back.
+  std::optional<TimePoint> pacing_deadline_;
+
+  std::optional<std::uint16_t> close_code_;  // Ours, once closed.
+  int closes_pending_ = 0;
+  int closes_left_ = 0;
+  TimePoint last_close_;
+  std::optional<std::uint16_t> peer_close_;
+  std::optional<Error> error_;
+
+  std::uint64_t socket_drops_ = 0;
+  ConnectionStats stats_;
+  wire::Frame frame_;  // Scratch: an ACK's ranges are large.
 };
 
 }  // namespace p2pcp

@@ -129,10 +129,6 @@ void WriteControl(ByteWriter& writer, const ControlFrame& frame) {
   writer.WriteLengthPrefixed(frame.bytes);
 }
 
-std::size_t ControlHeaderSize(std::uint64_t offset, std::size_t max_size) {
-  return 1 + VarintSize(offset) + VarintSize(max_size);
-}
-
 void WriteCredit(ByteWriter& writer, const CreditFrame& frame) {
   writer.WriteU8(ToByte(FrameType::kCredit));
   writer.WriteVarint(frame.max_data);

@@ -127,9 +127,6 @@ void WriteControl(ByteWriter& writer, const ControlFrame& frame);
 void WriteCredit(ByteWriter& writer, const CreditFrame& frame);
 void WriteClose(ByteWriter& writer, const CloseFrame& frame);
 
-// Bytes of a CONTROL frame before its bytes, for at most max_size of them.
-std::size_t ControlHeaderSize(std::uint64_t offset, std::size_t max_size);
-
 // Writes the newest ranges that fit; how many. 0: not even the newest did, and
 // nothing was written. REQUIRES: frame.range_count > 0.
 std::size_t WriteAck(ByteWriter& writer, const AckFrame& frame);

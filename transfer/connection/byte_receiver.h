@@ -1,0 +1,73 @@
+// ByteReceiver: hands each byte of the byte space to the sink once, and says
+// how many more may come.
+
+#ifndef P2PCP_TRANSFER_CONNECTION_BYTE_RECEIVER_H_
+#define P2PCP_TRANSFER_CONNECTION_BYTE_RECEIVER_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "net/base/bytes.h"
+#include "transfer/connection/byte_space.h"
+#include "transfer/recovery/range_set.h"
+
+namespace p2pcp {
+
+class ByteReceiver {
+ public:
+  enum class Outcome : std::uint8_t {
+    kTaken,         // Now or before.
+    kRefused,       // No room: not to be acknowledged.
+    kNoSink,        // Violations: data for a side that takes none,
+    kBeyondCredit,  // or more than it has allowed.
+  };
+
+  // Separate ranges at most: more than any honest sender's losses can leave,
+  // and a few MiB. What would add another is refused.
+  static constexpr std::size_t kMaxRanges = 65'536;
+  // A CREDIT frame is due when the credit has grown by this part of the budget.
+  static constexpr std::uint64_t kCreditStep = 8;
+
+  // sink may be null.
+  ByteReceiver(ByteSink* sink, std::uint64_t budget)
+      : sink_(sink), budget_(budget) {}
+
+  Outcome Receive(StreamOffset offset, ByteSpan bytes);
+  // REQUIRES: n <= bytes received and not yet released.
+  void Release(std::uint64_t n);
+  void Forget(StreamOffset begin, StreamOffset end);
+
+  // Distinct bytes that the peer may send in all.
+  std::uint64_t max_data() const { return budget_ + released_; }
+  // Whether the peer should hear of max_data() on its own.
+  bool CreditDue() const {
+    return max_data() > announced_ && max_data() - announced_ >= step();
+  }
+  void OnCreditSent() { announced_ = max_data(); }
+  void OnCreditLost() { announced_ = 0; }
+
+  std::uint64_t received_bytes() const { return received_total_; }
+  std::uint64_t duplicate_bytes() const { return duplicate_; }
+  std::uint64_t refused() const { return refused_; }
+
+ private:
+  std::uint64_t step() const {
+    return budget_ / kCreditStep > 0 ? budget_ / kCreditStep : 1;
+  }
+
+  ByteSink* const sink_;
+  const std::uint64_t budget_;
+  RangeSet received_;
+  std::uint64_t received_total_ = 0;
+  std::uint64_t released_ = 0;
+  std::uint64_t announced_ = 0;
+  // Bytes forgotten: copies of them that were under way may come before the
+  // peer, which charges them anew, has done so.
+  std::uint64_t forgotten_ = 0;
+  std::uint64_t duplicate_ = 0;
+  std::uint64_t refused_ = 0;
+};
+
+}  // namespace p2pcp
+
+#endif  // P2PCP_TRANSFER_CONNECTION_BYTE_RECEIVER_H_

@@ -1,0 +1,458 @@
+#include "transfer/connection/connection.h"
+
+#include <algorithm>
+
+#include "net/base/check.h"
+#include "transfer/recovery/cubic.h"
+
+namespace p2pcp {
+namespace {
+
+// CLOSE is not acknowledged: it goes out this often at once, so that at 20 %
+// loss the peer misses it in 1 of 125 cases,
+constexpr int kClosesAtOnce = 3;
+// and again, so often in all, in answer to what the peer still sends.
+constexpr int kClosesInAll = 16;
+// RFC 9002 section 6.2.4: two packets, so that one loss does not cost another
+// timeout. They come on top of a small one that asks for an ACK.
+constexpr int kDataProbes = 2;
+// A CONTROL frame with less room than this waits for the next packet.
+constexpr std::size_t kMinControlRoom = 32;
+
+std::unique_ptr<CongestionController> MakeController(Congestion congestion,
+                                                     std::size_t max_payload) {
+  switch (congestion) {
+    case Congestion::kCubic:
+      return std::make_unique<Cubic>(max_payload);
+  }
+  P2PCP_CHECK(false);
+  return nullptr;
+}
+
+}  // namespace
+
+Connection::Connection(TimePoint now, const Config& config, ByteSource* source,
+                       ByteSink* sink)
+    : initial_rtt_(config.initial_rtt),
+      max_payload_(config.max_payload),
+      controller_(MakeController(config.congestion, config.max_payload)),
+      loss_(config.initial_rtt, controller_.get(), this),
+      pacer_(now, config.max_payload),
+      acks_(now),
+      bytes_out_(source),
+      bytes_in_(sink, config.receive_budget) {
+  P2PCP_CHECK(max_payload_ >= kMinPayload && max_payload_ <= kMaxPayload);
+  P2PCP_CHECK(initial_rtt_ > Duration(0));
+  P2PCP_CHECK(sink != nullptr || config.receive_budget == 0);
+  UpdatePacing(now);
+  UpdateStats();
+}
+
+Connection::~Connection() = default;
+
+// --- What arrives ---
+
+void Connection::HandlePacket(TimePoint now, PacketNumber number,
+                              ByteSpan payload) {
+  if (peer_close_ || error_) return;
+  ++stats_.packets_received;
+  stats_.bytes_received += payload.size();
+  if (close_code_) {
+    HandleClosing(now, payload);
+    return;
+  }
+  if (acks_.Contains(number)) return;
+  if (payload.empty()) {
+    Violation("a packet without frames");
+    return;
+  }
+
+  Reception reception;
+  wire::FrameReader reader(payload);
+  for (;;) {
+    const auto result = reader.Next(frame_);
+    if (result == wire::FrameReader::Result::kEnd) break;
+    if (result == wire::FrameReader::Result::kMalformed) {
+      Violation("a malformed frame");
+      return;
+    }
+    if (!HandleFrame(now, reception)) return;
+    if (peer_close_) return;
+  }
+  if (reception.refused) return;
+  acks_.OnPacketReceived(now, number, payload.size(), reception.ack_eliciting,
+                         reception.ack_now);
+}
+
+bool Connection::HandleFrame(TimePoint now, Reception& reception) {
+  switch (frame_.type) {
+    case wire::FrameType::kData:
+    case wire::FrameType::kDataAckNow:
+      return HandleData(frame_.data, reception);
+    case wire::FrameType::kAck:
+      return HandleAck(now, frame_.ack);
+    case wire::FrameType::kControl:
+      return HandleControl(frame_.control, reception);
+    case wire::FrameType::kCredit:
+      reception.ack_eliciting = true;
+      bytes_out_.OnCredit(frame_.credit.max_data);
+      return true;
+    case wire::FrameType::kPing:
+      reception.ack_eliciting = true;
+      reception.ack_now = true;
+      acks_.OnPing(frame_.ping.lowest_unacked);
+      return true;
+    case wire::FrameType::kClose:
+      peer_close_ = frame_.close.code;
+      return true;
+    case wire::FrameType::kPadding:
+      return true;
+  }
+  return true;
+}
+
+bool Connection::HandleData(const wire::DataFrame& frame,
+                            Reception& reception) {
+  reception.ack_eliciting = true;
+  reception.ack_now |= frame.ack_now;
+  switch (bytes_in_.Receive(frame.offset, frame.bytes)) {
+    case ByteReceiver::Outcome::kTaken:
+      break;
+    case ByteReceiver::Outcome::kRefused:
+      reception.refused = true;
+      break;
+    case ByteReceiver::Outcome::kNoSink:
+      return Violation("data for a side that receives none");
+    case ByteReceiver::Outcome::kBeyondCredit:
+      return Violation("data beyond the credit");
+  }
+  stats_.data_bytes_received = bytes_in_.received_bytes();
+  stats_.data_bytes_duplicate = bytes_in_.duplicate_bytes();
+  stats_.data_packets_refused = bytes_in_.refused();
+  return true;
+}
+
+bool Connection::HandleControl(const wire::ControlFrame& frame,
+                               Reception& reception) {
+  reception.ack_eliciting = true;
+  switch (control_in_.Receive(frame.offset, frame.bytes)) {
+    case ControlReceiver::Outcome::kTaken:
+      return true;
+    case ControlReceiver::Outcome::kRefused:
+      reception.refused = true;
+      return true;
+    case ControlReceiver::Outcome::kViolation:
+      return Violation("a control stream beyond its window or message size");
+  }
+  return true;
+}
+
+bool Connection::HandleAck(TimePoint now, const wire::AckFrame& ack) {
+  if (!loss_.OnAckReceived(now, ack)) {
+    return Violation("an ACK of a packet that was never sent");
+  }
+  bytes_out_.OnCredit(ack.max_data);
+  bytes_out_.OnForgotten(loss_.lowest_unacked());
+  if (loss_.rtt().has_sample()) acks_.set_rtt(loss_.rtt().smoothed_rtt());
+  stats_.socket_drops_at_peer =
+      std::max(stats_.socket_drops_at_peer, ack.socket_drops);
+  UpdatePacing(now);
+  UpdateStats();
+  return true;
+}
+
+void Connection::HandleClosing(TimePoint now, ByteSpan payload) {
+  wire::FrameReader reader(payload);
+  while (reader.Next(frame_) == wire::FrameReader::Result::kFrame) {
+    if (frame_.type == wire::FrameType::kClose) {
+      peer_close_ = frame_.close.code;
+      return;
+    }
+  }
+  // The peer has not heard yet.
+  if (closes_left_ > 0 && closes_pending_ == 0 &&
+      now >= last_close_ + loss_.rtt().smoothed_rtt()) {
+    closes_pending_ = 1;
+    last_close_ = now;
+  }
+}
+
+bool Connection::Violation(const char* what) {
+  error_ = Error{.code = ErrorCode::kMalformed,
+                 .message = std::string("the peer sent ") + what};
+  close_code_ = kCloseProtocolViolation;
+  closes_pending_ = kClosesAtOnce;
+  closes_left_ = kClosesAtOnce;
+  return false;
+}
+
+void Connection::OnPacketAcked(PacketNumber number, const SentPacket& packet) {
+  if ((packet.content & SentPacket::kData) != 0) {
+    bytes_out_.OnAcked(number, packet.offset, packet.length);
+  } else if ((packet.content & SentPacket::kControl) != 0) {
+    control_out_.OnAcked(packet.offset, packet.length);
+  }
+}
+
+void Connection::OnPacketLost(PacketNumber number, const SentPacket& packet) {
+  if ((packet.content & SentPacket::kData) != 0) {
+    bytes_out_.OnLost(number, packet.offset, packet.length);
+  }
+  if ((packet.content & SentPacket::kControl) != 0) {
+    control_out_.OnLost(packet.offset, packet.length);
+  }
+  if ((packet.content & SentPacket::kCredit) != 0) bytes_in_.OnCreditLost();
+}
+
+// --- Time ---
+
+void Connection::HandleTimeout(TimePoint now) {
+  if (closed()) return;
+  if (!ping_pending_ && probes_pending_ == 0 &&
+      loss_.OnTimeout(now) == LossDetection::Timeout::kProbe) {
+    ++stats_.probe_timeouts;
+    SendProbes();
+  }
+  UpdatePacing(now);
+  UpdateStats();
+}
+
+std::optional<TimePoint> Connection::PollTimeout() const {
+  if (closed()) return std::nullopt;
+  std::optional<TimePoint> earliest = acks_.deadline();
+  const auto consider = [&](std::optional<TimePoint> time) {
+    if (time && (!earliest || *time < *earliest)) earliest = time;
+  };
+  consider(pacing_deadline_);
+  // Probes that wait for the driver need no timer.
+  if (!ping_pending_ && probes_pending_ == 0) consider(loss_.deadline());
+  return earliest;
+}
+
+void Connection::SendProbes() {
+  ping_pending_ = true;
+  probes_pending_ = kDataProbes;
+  probe_cursor_ = PacketNumber(0);
+}
+
+void Connection::HandlePathChange(TimePoint now, std::size_t max_payload) {
+  P2PCP_CHECK(max_payload >= kMinPayload && max_payload <= kMaxPayload);
+  max_payload_ = max_payload;
+  loss_.OnPathChange(initial_rtt_);
+  controller_->OnPathChange(now, max_payload);
+  pacer_ = Pacer(now, max_payload);
+  SendProbes();
+  UpdatePacing(now);
+  UpdateStats();
+}
+
+void Connection::SetMaxPayload(std::size_t max_payload) {
+  P2PCP_CHECK(max_payload >= kMinPayload && max_payload <= kMaxPayload);
+  max_payload_ = max_payload;
+  controller_->OnPacketSizeChange(max_payload);
+}
+
+void Connection::UpdatePacing(TimePoint now) {
+  const RttEstimator& rtt = loss_.rtt();
+  // CUBIC measures no delivery rate; a window each round trip is its estimate.
+  const auto srtt_us = static_cast<std::uint64_t>(std::max<std::int64_t>(
+      rtt.smoothed_rtt() / std::chrono::microseconds(1), 1));
+  pacer_.SetRate(now, controller_->pacing_rate(rtt.smoothed_rtt()),
+                 controller_->window() * 1'000'000 / srtt_us,
+                 rtt.has_sample() ? rtt.min_rtt() : Duration(0), max_payload_);
+}
+
+void Connection::UpdateStats() {
+  const RttEstimator& rtt = loss_.rtt();
+  if (rtt.has_sample()) {
+    stats_.smoothed_rtt = rtt.smoothed_rtt();
+    stats_.latest_rtt = rtt.latest_rtt();
+    stats_.min_rtt = rtt.min_rtt();
+  }
+  stats_.congestion_window = controller_->window();
+  stats_.bytes_in_flight = loss_.bytes_in_flight();
+  stats_.pacing_rate = pacer_.rate();
+  stats_.packets_lost = loss_.packets_lost();
+  stats_.packets_spuriously_lost = loss_.packets_spuriously_lost();
+  stats_.persistent_congestions = loss_.persistent_congestions();
+  stats_.data_bytes_acknowledged = bytes_out_.acked_bytes();
+}
+
+// --- What is sent ---
+
+std::optional<Connection::Packet> Connection::PollTransmit(
+    TimePoint now, PacketNumber number, MutableByteSpan out) {
+  P2PCP_CHECK(out.size() >= max_payload_);
+  pacing_deadline_.reset();
+  if (close_code_) return TransmitClose(out);
+  if (peer_close_) return std::nullopt;
+  if (ping_pending_ || acks_.Due(now) || bytes_in_.CreditDue() ||
+      (control_out_.HasPending() && WindowOpen())) {
+    if (auto packet = TransmitSmall(now, number, out)) return packet;
+  }
+  while (probes_pending_ > 0) {
+    --probes_pending_;
+    if (auto packet = TransmitProbe(now, number, out)) return packet;
+  }
+  return TransmitData(now, number, out);
+}
+
+std::optional<Connection::Packet> Connection::TransmitClose(
+    MutableByteSpan out) {
+  if (peer_close_ || closes_pending_ == 0 || closes_left_ == 0) {
+    return std::nullopt;
+  }
+  --closes_pending_;
+  --closes_left_;
+  ByteWriter writer(out);
+  wire::WriteClose(writer, {.code = *close_code_});
+  ++stats_.packets_sent;
+  stats_.bytes_sent += writer.size();
+  return Packet{.frames_size = writer.size(), .data = {}};
+}
+
+std::optional<Connection::Packet> Connection::TransmitSmall(
+    TimePoint now, PacketNumber number, MutableByteSpan out) {
+  ByteWriter writer(out.first(max_payload_));
+  SentPacket sent;
+  const bool probe = ping_pending_;
+  ping_pending_ = false;
+  if (probe) {
+    wire::WritePing(writer, {.lowest_unacked = loss_.lowest_unacked()});
+    sent.content |= SentPacket::kPing;
+  }
+  if (acks_.pending() || (probe && acks_.range_count() > 0)) {
+    acks_.WriteAck(now, writer, bytes_in_.max_data(), socket_drops_);
+  }
+  if (bytes_in_.CreditDue()) {
+    wire::WriteCredit(writer, {.max_data = bytes_in_.max_data()});
+    bytes_in_.OnCreditSent();
+    sent.content |= SentPacket::kCredit;
+  }
+  if (writer.remaining() >= kMinControlRoom) {
+    // Type, offset and length at their longest.
+    const std::size_t room = writer.remaining() - 1 - 8 - 4;
+    std::optional<ControlSender::Piece> piece;
+    if (control_out_.HasPending() && (probe || WindowOpen())) {
+      piece = control_out_.NextPiece(room);
+    } else if (probe) {
+      piece = control_out_.OldestUnacked(room);
+    }
+    if (piece) {
+      wire::WriteControl(writer,
+                         {.offset = piece->offset, .bytes = piece->bytes});
+      sent.content |= SentPacket::kControl;
+      sent.offset = piece->offset;
+      sent.length = static_cast<std::uint16_t>(piece->bytes.size());
+    }
+  }
+  P2PCP_CHECK(writer.ok());
+  if (writer.size() == 0) return std::nullopt;
+  sent.size = static_cast<std::uint16_t>(writer.size());
+  CountSent(now, number, sent);
+  return Packet{.frames_size = writer.size(), .data = {}};
+}
+
+std::optional<Connection::Packet> Connection::TransmitProbe(
+    TimePoint now, PacketNumber number, MutableByteSpan out) {
+  const std::size_t max_size = max_payload_ - wire::kDataHeaderSize;
+  const MutableByteSpan scratch = out.subspan(wire::kDataHeaderSize, max_size);
+  if (bytes_out_.HasLost()) {
+    const auto chunk = bytes_out_.Next(max_size, scratch);
+    if (chunk) return FinishData(now, number, out, *chunk, true);
+  }
+  while (const auto found =
+             loss_.FindOutstanding(probe_cursor_, SentPacket::kData)) {
+    probe_cursor_ = found->number.Next();
+    const auto chunk = bytes_out_.Repeat(
+        found->packet.offset, found->packet.length, max_size, scratch);
+    if (chunk) return FinishData(now, number, out, *chunk, true);
+  }
+  return std::nullopt;
+}
+
+std::optional<Connection::Packet> Connection::TransmitData(
+    TimePoint now, PacketNumber number, MutableByteSpan out) {
+  if (!bytes_out_.HasPending()) return std::nullopt;
+  if (!WindowOpen()) {
+    loss_.OnWindowLimited();
+    return std::nullopt;
+  }
+  if (!pacer_.CanSend(now)) {
+    pacing_deadline_ = pacer_.NextSendTime();
+    return std::nullopt;
+  }
+  const std::size_t max_size = max_payload_ - wire::kDataHeaderSize;
+  const auto chunk =
+      bytes_out_.Next(max_size, out.subspan(wire::kDataHeaderSize, max_size));
+  if (!chunk) return std::nullopt;
+  // After the last bytes nothing else would make the peer answer soon.
+  return FinishData(now, number, out, *chunk, chunk->last);
+}
+
+Connection::Packet Connection::FinishData(TimePoint now, PacketNumber number,
+                                          MutableByteSpan out,
+                                          const ByteSender::Chunk& chunk,
+                                          bool ack_now) {
+  wire::WriteDataHeader(out, chunk.offset, chunk.size(), ack_now);
+  const std::size_t size = wire::kDataHeaderSize + chunk.size();
+  SentPacket sent;
+  sent.content = SentPacket::kData;
+  sent.offset = chunk.offset.value();
+  sent.length = static_cast<std::uint16_t>(chunk.size());
+  sent.size = static_cast<std::uint16_t>(size);
+  stats_.data_bytes_sent += chunk.size();
+  stats_.data_bytes_retransmitted = bytes_out_.retransmitted_bytes();
+  CountSent(now, number, sent);
+  return Packet{.frames_size = wire::kDataHeaderSize + chunk.copied,
+                .data = chunk.data,
+                .full = size == max_payload_};
+}
+
+void Connection::CountSent(TimePoint now, PacketNumber number,
+                           const SentPacket& packet) {
+  loss_.OnPacketSent(now, number, packet);
+  if (packet.content != 0) pacer_.OnSent(packet.size);
+  ++stats_.packets_sent;
+  stats_.bytes_sent += packet.size;
+  stats_.bytes_in_flight = loss_.bytes_in_flight();
+}
+
+// --- The application's side ---
+
+std::size_t Connection::ControlRoom() const { return control_out_.Room(); }
+void Connection::SendControl(ByteSpan message) { control_out_.Send(message); }
+std::optional<Bytes> Connection::PollControl() { return control_in_.Poll(); }
+bool Connection::ControlAcknowledged() const { return control_out_.AllAcked(); }
+
+void Connection::OfferBytes(StreamOffset begin, StreamOffset end) {
+  bytes_out_.Offer(begin, end, loss_.next_number());
+}
+void Connection::OnSourceReady() { bytes_out_.OnSourceReady(); }
+bool Connection::AllBytesAcknowledged() const { return bytes_out_.AllAcked(); }
+
+void Connection::ReleaseBytes(std::uint64_t n) { bytes_in_.Release(n); }
+void Connection::ForgetBytes(StreamOffset begin, StreamOffset end) {
+  bytes_in_.Forget(begin, end);
+}
+
+void Connection::Close(TimePoint now, std::uint16_t code) {
+  P2PCP_CHECK(code < kFirstReservedCloseCode);
+  if (closed()) return;
+  close_code_ = code;
+  closes_pending_ = kClosesAtOnce;
+  closes_left_ = kClosesInAll;
+  last_close_ = now;
+}
+
+bool Connection::closed() const {
+  return close_code_.has_value() || peer_close_.has_value();
+}
+std::optional<std::uint16_t> Connection::peer_close() const {
+  return peer_close_;
+}
+std::optional<Error> Connection::error() const { return error_; }
+void Connection::SetSocketDrops(std::uint64_t total) { socket_drops_ = total; }
+const ConnectionStats& Connection::stats() const { return stats_; }
+
+}  // namespace p2pcp

@@ -1,0 +1,66 @@
+// Pacer: a token bucket that lets packets go at a rate, in bursts that are
+// worth a system call.
+
+#ifndef P2PCP_TRANSFER_RECOVERY_PACER_H_
+#define P2PCP_TRANSFER_RECOVERY_PACER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "net/base/time.h"
+
+namespace p2pcp {
+
+class Pacer {
+ public:
+  // A burst is what the rate gives in this time, but
+  static constexpr Duration kBurstTime = 1ms;
+  // at least this many packets and at most one GSO send.
+  static constexpr std::size_t kMinBurstPackets = 2;
+  static constexpr std::size_t kMaxBurstPackets = 44;
+  static constexpr std::size_t kMaxBurstBytes = 65'000;
+  // A sender that wakes up late makes up for so much; else its throughput would
+  // fall with the load of its CPU.
+  static constexpr Duration kLateCredit = 2ms;
+  // The first packets may go at once (RFC 9002 section 7.7: up to ten).
+  static constexpr std::size_t kInitialBurstPackets = 10;
+  // Above this rate, or below this round trip, the window alone decides: timers
+  // can't keep up, and bursts would shrink to a few packets. 3 Gbit/s in bytes.
+  static constexpr std::uint64_t kMaxPacedRate = 375'000'000;
+  static constexpr Duration kMinPacedRtt = 200us;
+
+  // Nothing is paced until SetRate.
+  Pacer(TimePoint now, std::size_t packet_size);
+
+  // rate: bytes per second; bandwidth: an estimate of what the path carries,
+  // min_rtt: zero while unknown.
+  void SetRate(TimePoint now, std::uint64_t rate, std::uint64_t bandwidth,
+               Duration min_rtt, std::size_t packet_size);
+  // Whether a packet of at most the packet size may go now.
+  bool CanSend(TimePoint now);
+  void OnSent(std::size_t size) {
+    if (rate_ > 0) tokens_ -= static_cast<double>(size);
+  }
+  // When CanSend() will be true. REQUIRES: it was false just now.
+  TimePoint NextSendTime() const;
+
+  // 0: not paced.
+  std::uint64_t rate() const { return static_cast<std::uint64_t>(rate_ * 1e9); }
+  std::size_t burst() const { return static_cast<std::size_t>(burst_); }
+
+ private:
+  void Refill(TimePoint now);
+
+  double rate_ = 0;  // Bytes per nanosecond.
+  double packet_size_;
+  double burst_;
+  double capacity_;
+  double tokens_;
+  bool in_burst_ = true;
+  TimePoint refilled_;
+};
+
+}  // namespace p2pcp
+
+#endif  // P2PCP_TRANSFER_RECOVERY_PACER_H_
