@@ -1,0 +1,86 @@
+// The timers that keep a path alive and notice when it is not. One sentence
+// each:
+//   keepalive: nothing was sent on the path for 5 s +-20 %, so one probe goes
+//     out, before a NAT forgets us (NAT.md 1.4; Linux's conntrack gives 30 s,
+//     carriers' NATs as little as 10 s).
+//   standby: the same for the second best pair, which carries nothing else.
+//   silence: something was sent on the path, and for 1 s (3 round trips if that
+//     is longer) nothing came back; again every 10 s while that lasts.
+//   loss: nothing authentic came on any path for 15 s (consent, RFC 7675, which
+//     allows 30 s).
+
+#ifndef P2PCP_NET_CHANNEL_CONSENT_H_
+#define P2PCP_NET_CHANNEL_CONSENT_H_
+
+#include <optional>
+
+#include "net/base/random.h"
+#include "net/base/time.h"
+
+namespace p2pcp::channel {
+
+inline constexpr Duration kKeepaliveInterval = 5s;
+inline constexpr Duration kSilenceAfter = 1s;
+inline constexpr int kSilenceRoundTrips = 3;
+// As long as a round of checks takes.
+inline constexpr Duration kSilenceAgain = 10s;
+inline constexpr Duration kConsentTimeout = 15s;
+
+class Consent {
+ public:
+  // random must outlive this.
+  explicit Consent(Random& random) : random_(&random) {}
+
+  // A path is chosen, the first one or another; its timers begin.
+  void OnPath(TimePoint now);
+  bool running() const { return running_; }
+
+  // The path's round trip as it is known now.
+  void SetRtt(Duration rtt) { rtt_ = rtt; }
+
+  // An authentic packet came, on the path in use or on another.
+  void OnReceived(TimePoint now, bool on_path) {
+    last_received_ = now;
+    if (on_path) {
+      unanswered_since_.reset();
+      silent_ = false;
+    }
+  }
+  // A packet went out on the path; `asks`: the peer will answer it.
+  void OnSent(TimePoint now, bool asks) {
+    last_sent_ = now;
+    if (asks && !unanswered_since_) {
+      unanswered_since_ = now;
+      silence_at_ = now + SilenceAfter();
+    }
+  }
+
+  // The path is silent: reported, and nothing came since.
+  bool silent() const { return silent_; }
+
+  enum class Due { kKeepalive, kStandby, kSilence, kLoss };
+  // What has become due by now, each once; nullopt when there is no more.
+  // REQUIRES: running().
+  std::optional<Due> Poll(TimePoint now);
+  std::optional<TimePoint> next() const;
+
+ private:
+  Duration KeepaliveInterval();
+  Duration SilenceAfter() const;
+
+  Random* random_;
+  bool running_ = false;
+  bool silent_ = false;
+  bool lost_ = false;
+  Duration rtt_{};
+  Duration keepalive_interval_{};
+  TimePoint last_received_;
+  TimePoint last_sent_;
+  TimePoint standby_at_;
+  std::optional<TimePoint> unanswered_since_;
+  TimePoint silence_at_;
+};
+
+}  // namespace p2pcp::channel
+
+#endif  // P2PCP_NET_CHANNEL_CONSENT_H_
