@@ -38,8 +38,10 @@ UnixTime FromSeconds(std::int64_t seconds) {
   return UnixTime(UnixTime::duration(seconds));
 }
 
+// A clock that stands before 1970 must not make a line that is refused later.
 std::string Seconds(UnixTime time) {
-  return std::to_string(time.time_since_epoch().count());
+  const std::int64_t seconds = time.time_since_epoch().count();
+  return std::to_string(std::max(seconds, std::int64_t{0}));
 }
 
 // One line without its end; nullopt unless it is exactly what Serialize makes.

@@ -57,6 +57,12 @@ class ContactBook {
   static Status Update(const std::filesystem::path& file,
                        const std::function<Status(ContactBook&)>& change);
 
+  // What a file of that content holds; file is its name, for messages.
+  static Result<ContactBook> Parse(std::string_view text,
+                                   std::string_view file);
+  // The content of the file, pairing secrets and all: to be wiped after use.
+  std::string Serialize() const;
+
   // In the order in which they were added. Pointers hold until the next change.
   const std::vector<Contact>& contacts() const { return contacts_; }
   const Contact* Find(std::string_view name) const;
@@ -73,9 +79,6 @@ class ContactBook {
   void Touch(const PublicKey& key, UnixTime now);
 
  private:
-  static Result<ContactBook> Parse(std::string_view text,
-                                   std::string_view file);
-  std::string Serialize() const;
   std::vector<Contact>::iterator Locate(std::string_view name);
 
   std::vector<Contact> contacts_;

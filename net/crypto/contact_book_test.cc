@@ -60,7 +60,7 @@ TEST_F(ContactBookTest, FindsByNameAndKey) {
   EXPECT_EQ(book.FindByKey(NewKey()), nullptr);
 }
 
-// NAT.md 2.4: never replaced, and both fingerprints shown.
+// Never replaced, and loudly refused, as ssh does.
 TEST_F(ContactBookTest, KnownNameWithAnotherKeyIsRefusedWithBothFingerprints) {
   ContactBook book;
   ASSERT_TRUE(book.Add("bob", bob_, psk_, At(1)).ok());
@@ -168,6 +168,34 @@ TEST_F(ContactBookTest, FileIsTheDocumentedLine) {
                 return b.Remove("carol");
               }).ok());
   EXPECT_EQ(ReadText(file_), line);
+}
+
+TEST_F(ContactBookTest, TimesBefore1970AreWrittenAs1970) {
+  ContactBook book;
+  ASSERT_TRUE(book.Add("bob", bob_, std::nullopt, At(-5)).ok());
+  const Result<ContactBook> again = ContactBook::Parse(book.Serialize(), "x");
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(again->Find("bob")->first_seen, At(0));
+}
+
+TEST_F(ContactBookTest, FullBookRefusesOneMoreAndFitsItsFile) {
+  const std::string longest_prefix(60, 'n');
+  ASSERT_TRUE(ContactBook::Update(file_, [&](ContactBook& book) -> Status {
+                for (std::size_t i = 0; i < ContactBook::kMaxContacts; ++i) {
+                  if (Status added =
+                          book.Add(longest_prefix + std::to_string(1000 + i),
+                                   NewKey(), psk_, At(1700000000));
+                      !added) {
+                    return added;
+                  }
+                }
+                EXPECT_EQ(book.Add("more", bob_, psk_, At(1)).error().code,
+                          ErrorCode::kUsage);
+                return {};
+              }).ok());
+  const Result<ContactBook> book = ContactBook::Load(file_);
+  ASSERT_TRUE(book.ok());
+  EXPECT_EQ(book->contacts().size(), ContactBook::kMaxContacts);
 }
 
 TEST_F(ContactBookTest, DamagedLinesAreRefusedWithTheirNumber) {

@@ -39,7 +39,9 @@ Bytes Handshake::WriteMessage(ByteSpan payload) {
 
 Result<Bytes> Handshake::ReadMessage(ByteSpan message) {
   std::optional<Bytes> payload;
-  if (message.size() <= kMaxMessage) payload = noise_.ReadMessage(message);
+  if (noise_.OurTurnToRead() && message.size() <= kMaxMessage) {
+    payload = noise_.ReadMessage(message);
+  }
   if (!payload) {
     return Error{ErrorCode::kAuthenticationFailed,
                  "the peer's handshake does not match its key and our pairing "

@@ -13,6 +13,7 @@
 #include <array>
 #include <cstddef>
 #include <optional>
+#include <utility>
 
 #include "net/base/bytes.h"
 #include "net/base/random.h"
@@ -55,8 +56,8 @@ class Handshake {
   // kMaxMessage - kOverhead.
   Bytes WriteMessage(ByteSpan payload);
   // The payload; kAuthenticationFailed if the message is not the peer's for
-  // this prologue and psk, in which case nothing has changed and another
-  // message may be tried. REQUIRES: it is our turn to read.
+  // this prologue and psk, or comes out of turn (a broker may repeat any), in
+  // which case nothing has changed and another message may be tried.
   Result<Bytes> ReadMessage(ByteSpan message);
 
   // Both messages have passed.

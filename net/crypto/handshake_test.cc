@@ -131,6 +131,20 @@ TEST_F(HandshakeTest, AnAnswerToAnotherOfferIsRefused) {
   EXPECT_TRUE(initiator2.ReadMessage(answer).ok());
 }
 
+TEST_F(HandshakeTest, RepeatedAndUntimelyMessagesAreRefused) {
+  Handshake initiator = Initiator(psk_);
+  Handshake responder = Responder(psk_);
+  EXPECT_FALSE(initiator.ReadMessage(Bytes(100)).ok()) << "before our own";
+  const Bytes offer = initiator.WriteMessage({});
+  ASSERT_TRUE(responder.ReadMessage(offer).ok());
+  EXPECT_FALSE(responder.ReadMessage(offer).ok());
+  const Bytes answer = responder.WriteMessage({});
+  EXPECT_FALSE(responder.ReadMessage(offer).ok());
+  ASSERT_TRUE(initiator.ReadMessage(answer).ok());
+  EXPECT_FALSE(initiator.ReadMessage(answer).ok());
+  EXPECT_EQ(initiator.Split().send, responder.Split().receive);
+}
+
 TEST_F(HandshakeTest, OversizedMessagesAreRefused) {
   Handshake responder = Responder(psk_);
   EXPECT_FALSE(responder.ReadMessage(Bytes(Handshake::kMaxMessage + 1)).ok());

@@ -219,7 +219,7 @@ Bytes NoiseKk::WriteMessage(ByteSpan payload) {
 }
 
 std::optional<Bytes> NoiseKk::ReadMessage(ByteSpan message) {
-  P2PCP_CHECK(!complete() && !OurTurnToWrite());
+  P2PCP_CHECK(OurTurnToRead());
   X25519Point peer_ephemeral;
   if (message.size() < peer_ephemeral.size()) return std::nullopt;
   CopyBytes(message.first(peer_ephemeral.size()), peer_ephemeral);

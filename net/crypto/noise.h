@@ -83,13 +83,14 @@ class NoiseKk {
   // REQUIRES: our turn to read.
   std::optional<Bytes> ReadMessage(ByteSpan message);
   bool complete() const { return messages_ == 2; }
+  bool OurTurnToWrite() const {
+    return !complete() && (messages_ == 0) == (role_ == Role::kInitiator);
+  }
+  bool OurTurnToRead() const { return !complete() && !OurTurnToWrite(); }
   Role role() const { return role_; }
   const NoiseSymmetricState& symmetric_state() const { return symmetric_; }
 
  private:
-  bool OurTurnToWrite() const {
-    return !complete() && (messages_ == 0) == (role_ == Role::kInitiator);
-  }
   void MixEphemeral(NoiseSymmetricState& symmetric,
                     const X25519Point& point) const;
   // The Diffie-Hellman tokens of the message that is next; false on a point of

@@ -1,7 +1,5 @@
 #include "net/crypto/packet_aead.h"
 
-#include <cstring>
-
 #include "net/base/check.h"
 #include "net/crypto/hash.h"
 
@@ -28,7 +26,7 @@ PacketSealer::PacketSealer(Suite suite, const Key& secret,
       epoch_end_(epoch_packets),
       secrets_(secret),
       cipher_(suite, PacketCipher::Direction::kSeal) {
-  P2PCP_CHECK(epoch_packets > 0);
+  P2PCP_CHECK(epoch_packets > 0 && epoch_packets <= PacketNumber::kMax);
   secrets_.Next(cipher_);
 }
 
@@ -58,7 +56,8 @@ PacketOpener::PacketOpener(Suite suite, const Key& secret, OpenerLimits limits)
       ciphers_{PacketCipher(suite, PacketCipher::Direction::kOpen),
                PacketCipher(suite, PacketCipher::Direction::kOpen),
                PacketCipher(suite, PacketCipher::Direction::kOpen)} {
-  P2PCP_CHECK(limits_.epoch_packets > 0);
+  P2PCP_CHECK(limits_.epoch_packets > 0 &&
+              limits_.epoch_packets <= PacketNumber::kMax);
   if (limits_.max_failures == 0) {
     limits_.max_failures =
         suite == Suite::kAes256Gcm ? kMaxFailuresAes : kMaxFailuresChaCha;

@@ -41,7 +41,7 @@ class EpochSecrets {
 
 class PacketSealer {
  public:
-  // REQUIRES: epoch_packets > 0; the same as the opener's.
+  // REQUIRES: 0 < epoch_packets < 2^48; the same as the opener's.
   PacketSealer(Suite suite, const Key& secret,
                std::uint64_t epoch_packets = kEpochPackets);
 

@@ -1,5 +1,6 @@
 #include "net/crypto/packet_cipher.h"
 
+#include <fstream>
 #include <string>
 
 #include "gtest/gtest.h"
@@ -59,6 +60,21 @@ TEST(PacketCipher, MatchesRfc8439) {
   }
 }
 
+TEST(AesHardware, IsWhatTheKernelSaysOfTheProcessor) {
+  std::ifstream file("/proc/cpuinfo");
+  std::string line;
+  bool aes = false;
+  while (std::getline(file, line)) {
+    // x86 calls them "flags", arm64 "Features".
+    if (!line.starts_with("flags") && !line.starts_with("Features")) continue;
+    line += ' ';
+    aes = line.find(" aes ") != std::string::npos &&
+          (line.find(" pclmulqdq ") != std::string::npos ||
+           line.find(" pmull ") != std::string::npos);
+  }
+  EXPECT_EQ(HasAesHardware(), aes);
+}
+
 class PacketCipherTest : public testing::TestWithParam<Suite> {
  protected:
   PacketCipherTest() {
@@ -79,7 +95,7 @@ class PacketCipherTest : public testing::TestWithParam<Suite> {
   PacketCipher opener_{GetParam(), Direction::kOpen};
 };
 
-// TRANSPORT: nonce = iv96 XOR packet number, at the low end.
+// The number goes into the last bytes of the iv, big-endian.
 TEST_P(PacketCipherTest, NonceIsIvXorNumber) {
   const std::uint64_t number = 0x0102030405060708;
   PacketIv shifted = iv_;

@@ -7,8 +7,8 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <utility>
 
@@ -59,13 +59,15 @@ fs::path FolderOf(const fs::path& file) {
   return file.has_parent_path() ? file.parent_path() : fs::path(".");
 }
 
-// fd is path: that it is ours and nobody else may touch it.
+// Of what path was opened as: that it is ours and nobody else may touch it.
 Status CheckPrivate(const struct stat& status, const fs::path& path,
                     mode_t wanted) {
   if (status.st_uid != geteuid()) {
     return Error{ErrorCode::kOther,
-                 path.native() + " belongs to another user; if it is yours: " +
-                     "chown \"$(id -un)\" " + Quoted(path)};
+                 path.native() + " belongs to another user (number " +
+                     std::to_string(status.st_uid) +
+                     "): run p2pcp as that user, or, if it is to be yours: " +
+                     "chown " + std::to_string(geteuid()) + " " + Quoted(path)};
   }
   if ((status.st_mode & kOthers) != 0) {
     char command[16];
@@ -165,8 +167,11 @@ Result<Bytes> ReadPrivateFile(const fs::path& file, std::size_t max_size) {
   if (!folder) return std::move(folder).error();
   close(*folder);
 
-  // One byte more than allowed, which tells a file that grows meanwhile.
-  Bytes content(max_size + 1);
+  if (static_cast<std::uintmax_t>(status.st_size) > max_size) {
+    return Error{ErrorCode::kMalformed, file.native() + " is too large"};
+  }
+  // One byte more than there is, which tells a file that grows meanwhile.
+  Bytes content(static_cast<std::size_t>(status.st_size) + 1);
   std::size_t size = 0;
   while (size < content.size()) {
     const ssize_t n =
@@ -176,9 +181,10 @@ Result<Bytes> ReadPrivateFile(const fs::path& file, std::size_t max_size) {
     if (n == 0) break;
     size += static_cast<std::size_t>(n);
   }
-  if (size > max_size) {
+  if (size == content.size()) {
     Wipe(content);
-    return Error{ErrorCode::kMalformed, file.native() + " is too large"};
+    return Error{ErrorCode::kOther,
+                 file.native() + " changes while it is read"};
   }
   content.resize(size);
   return content;
