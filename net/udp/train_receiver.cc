@@ -18,6 +18,29 @@ namespace {
 // one before it gives out more; more than this in a row wait for the next call.
 constexpr int kPendingErrorsPerCall = 16;
 
+struct Ancillary {
+  std::size_t segment_size = 0;  // 0: not a super-packet.
+  std::optional<std::uint32_t> overflow;
+};
+
+Ancillary ReadAncillary(msghdr& header) {
+  Ancillary ancillary;
+  for (cmsghdr* control = CMSG_FIRSTHDR(&header); control != nullptr;
+       control = CMSG_NXTHDR(&header, control)) {
+    if (control->cmsg_level == IPPROTO_UDP && control->cmsg_type == UDP_GRO) {
+      int value;
+      std::memcpy(&value, CMSG_DATA(control), sizeof(value));
+      if (value > 0) ancillary.segment_size = static_cast<std::size_t>(value);
+    } else if (control->cmsg_level == SOL_SOCKET &&
+               control->cmsg_type == SO_RXQ_OVFL) {
+      std::uint32_t value;
+      std::memcpy(&value, CMSG_DATA(control), sizeof(value));
+      ancillary.overflow = value;
+    }
+  }
+  return ancillary;
+}
+
 }  // namespace
 
 struct TrainReceiver::Storage {
@@ -88,22 +111,11 @@ std::span<const ReceivedTrain> TrainReceiver::Receive() {
     for (int i = 0; i < received; ++i) {
       msghdr& header = storage.messages[i].msg_hdr;
       const std::size_t size = storage.messages[i].msg_len;
-      std::size_t segment_size = 0;
-      for (cmsghdr* control = CMSG_FIRSTHDR(&header); control != nullptr;
-           control = CMSG_NXTHDR(&header, control)) {
-        if (control->cmsg_level == IPPROTO_UDP &&
-            control->cmsg_type == UDP_GRO) {
-          int value;
-          std::memcpy(&value, CMSG_DATA(control), sizeof(value));
-          if (value > 0) segment_size = static_cast<std::size_t>(value);
-        } else if (control->cmsg_level == SOL_SOCKET &&
-                   control->cmsg_type == SO_RXQ_OVFL) {
-          std::uint32_t value;
-          std::memcpy(&value, CMSG_DATA(control), sizeof(value));
-          // A counter of the socket's whole life that wraps.
-          stats_.overflows += value - last_overflow_;
-          last_overflow_ = value;
-        }
+      const Ancillary ancillary = ReadAncillary(header);
+      if (ancillary.overflow) {
+        // A counter of the socket's whole life that wraps.
+        stats_.overflows += *ancillary.overflow - last_overflow_;
+        last_overflow_ = *ancillary.overflow;
       }
       const std::optional<SocketAddress> from = FromSockaddr(storage.names[i]);
       if (size == 0 || !from ||
@@ -111,6 +123,7 @@ std::span<const ReceivedTrain> TrainReceiver::Receive() {
         ++stats_.discarded;
         continue;
       }
+      std::size_t segment_size = ancillary.segment_size;
       if (segment_size == 0 || segment_size > size) segment_size = size;
       std::byte* const bytes =
           static_cast<std::byte*>(storage.vectors[i].iov_base);

@@ -1,5 +1,5 @@
-// TrainReceiver: drains a socket with recvmmsg into buffers that each hold a
-// whole train as UDP_GRO delivers it, and reads the ancillary data: the size
+// TrainReceiver: drains a socket with recvmmsg into buffers that each hold
+// a whole train as UDP_GRO delivers it, and reads the ancillary data: the size
 // of the train's datagrams and how many the socket's buffer has lost.
 
 #ifndef P2PCP_NET_UDP_TRAIN_RECEIVER_H_
@@ -50,8 +50,9 @@ class TrainReceiver {
   TrainReceiver& operator=(TrainReceiver&&) noexcept;
 
   // What waits in the socket, at most kBuffers trains, without blocking. The
-  // spans may be written to and stand until the next call. Nothing more may
-  // wait when the result is empty.
+  // spans may be written to and stand until the next call. Empty: nothing
+  // waits, or nothing but garbage and errors so far (so watch the descriptor
+  // level-triggered).
   std::span<const ReceivedTrain> Receive();
 
   const Stats& stats() const { return stats_; }
