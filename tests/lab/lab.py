@@ -125,6 +125,7 @@ def main():
                          arguments.link_b),
             end='')
       return 0
+    network.become_root()
     return _run(arguments)
   except KeyError as error:
     print(f'there is no topology {error}; see `lab.py list`', file=sys.stderr)

@@ -337,6 +337,10 @@ class People(unittest.TestCase):
       alice = topology.Person(lab, 'alice', lab.plan.alice)
       with self.assertRaises(subprocess.TimeoutExpired):
         alice.run(['sh', '-c', 'sleep 100 & sleep 100'], timeout=0.3)
+      # Those that were killed take a moment to die.
+      deadline = time.monotonic() + 2
+      while lab['hostA'].processes() and time.monotonic() < deadline:
+        time.sleep(0.01)
       self.assertEqual(lab['hostA'].processes(), [])
 
 
@@ -419,4 +423,5 @@ class Drawing(unittest.TestCase):
 
 
 if __name__ == '__main__':
+  network.become_root()
   unittest.main(verbosity=2)

@@ -15,6 +15,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 
@@ -159,12 +160,44 @@ def _sweep():
       _remove_namespace(name)
 
 
+# A network of its own needs its own /run/netns and /etc/netns (ip-netns(8)).
+_ENTER = '''
+mount -t tmpfs none /run && mkdir /run/netns || exit 1
+mkdir -p "$1/upper/netns" "$1/work" || exit 1
+mount -t overlay -o "lowerdir=/etc,upperdir=$1/upper,workdir=$1/work" none /etc ||
+  exit 1
+shift
+exec "$@"
+'''
+
+
+def become_root():
+  """Programs call this first: starts them anew in a user namespace.
+
+  There an ordinary user is root over networks of his own. Does nothing for root
+  himself, nor where the kernel grants no such namespace: then Network says so.
+  """
+  entered = os.environ.pop('P2PCP_LAB_ENTERED', None)
+  if entered:
+    atexit.register(shutil.rmtree, entered, ignore_errors=True)
+  unshare = ['unshare', '--user', '--map-root-user', '--net', '--mount']
+  if (os.geteuid() == 0 or
+      subprocess.run(unshare + ['true'], check=False,
+                     capture_output=True).returncode != 0):
+    return
+  folder = tempfile.mkdtemp(prefix='p2pcp-lab-user-', dir='/tmp')
+  os.environ['P2PCP_LAB_ENTERED'] = folder
+  os.execvp('unshare', unshare + ['sh', '-c', _ENTER, 'sh', folder] +
+            [sys.executable] + sys.argv)
+
+
 def check_privileges():
   """Raises LabError where namespaces and TUN devices can't be made."""
   if os.geteuid() != 0:
     raise LabError('the laboratory makes network namespaces: run it as root')
-  if not os.path.exists('/dev/net/tun'):
-    raise LabError('the laboratory needs TUN devices: /dev/net/tun is missing')
+  if not os.access('/dev/net/tun', os.R_OK | os.W_OK):
+    raise LabError('the laboratory needs TUN devices: /dev/net/tun can not be '
+                   'opened')
   for tool in ('ip', 'nft', 'mosquitto', 'turnserver'):
     if not shutil.which(tool):
       raise LabError(f'the laboratory needs the program "{tool}"')
@@ -227,8 +260,7 @@ class Network:
                      ipv6__conf__default__accept_dad=0,
                      ipv4__ip_forward=int(forwards),
                      ipv6__conf__all__forwarding=int(forwards),
-                     ipv4__icmp_ratelimit=0,
-                     ipv4__ping_group_range='"0 2147483647"')
+                     ipv4__icmp_ratelimit=0)
     # Where the kernel has it, a bridge would run the IP rules on what it
     # bridges, and drop what hairpins.
     namespace.run('sh', '-c', 'cd /proc/sys/net/bridge 2>/dev/null || exit 0; '
@@ -280,6 +312,10 @@ class Network:
     line = process.stdout.readline()
     if not line.startswith('ready'):
       raise LabError('the link emulator does not start')
+    # The emulator reads as fast as it can: what is too much shall be dropped in
+    # its own queue, where it is counted.
+    for namespace, device in ((a, a_device), (b, b_device)):
+      namespace.ip(f'link set {device} txqueuelen 2000')
     return EmulatedLink(process, control)
 
   def start(self, namespace, argv, **options):

@@ -15,10 +15,6 @@
 namespace p2pcp::lab {
 namespace {
 
-// Packets that may wait in the kernel for the emulator. It reads as fast as it
-// can, so that drops happen in its own queue, where they are counted.
-constexpr int kTransmitQueue = 2000;
-
 class FileDescriptor {
  public:
   explicit FileDescriptor(int fd) : fd_(fd) {}
@@ -56,10 +52,6 @@ Result<int> MakeDevice(const std::string& device, int mtu) {
   request.ifr_mtu = mtu;
   if (ioctl(socket_fd.get(), SIOCSIFMTU, &request) != 0) {
     return SystemError("mtu of " + device);
-  }
-  request.ifr_qlen = kTransmitQueue;
-  if (ioctl(socket_fd.get(), SIOCSIFTXQLEN, &request) != 0) {
-    return SystemError("queue of " + device);
   }
   request.ifr_flags = IFF_UP;
   if (ioctl(socket_fd.get(), SIOCSIFFLAGS, &request) != 0) {
