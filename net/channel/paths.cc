@@ -48,7 +48,10 @@ void Paths::OnPeerUses(TimePoint now, const ice::Pair& pair) {
     suspicion_.reset();
     return;
   }
-  if (role_ == ice::Role::kControlled && pair.proven() && !pair.late()) {
+  const bool abandoned = abandoned_ && abandoned_->pair == pair.id() &&
+                         !pair.ProvenSince(abandoned_->since);
+  if (role_ == ice::Role::kControlled && pair.proven() && !pair.late() &&
+      !abandoned) {
     suspicion_.reset();
     agent_.Select(now, pair.id());
     return;
@@ -88,6 +91,7 @@ void Paths::Decide(TimePoint now) {
         }
       }
       if (best) {
+        abandoned_ = {.pair = old->id(), .since = *silent_since_};
         silent_since_.reset();
         suspicion_.reset();
         agent_.Select(now, best->id());

@@ -80,6 +80,13 @@ class Paths {
   // for kSuspicionLifetime after its `since`.
   std::optional<Suspicion> refuted_;
   std::optional<TimePoint> silent_since_;
+  // The path that was left for its silence: to be trusted again by proof only,
+  // since it may still carry packets to us, but none from us.
+  struct Abandoned {
+    ice::PairId pair;
+    TimePoint since;
+  };
+  std::optional<Abandoned> abandoned_;
 };
 
 }  // namespace p2pcp::channel

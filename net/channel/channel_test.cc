@@ -1,0 +1,277 @@
+// Two channels meet, stay together and part, without anybody's ill will.
+
+#include "net/channel/channel.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <vector>
+
+#include "net/channel/channel_pair.h"
+
+namespace p2pcp::channel {
+namespace {
+
+using ice::NatKind;
+using ice::VirtualDatagram;
+
+bool FromA(const VirtualDatagram& datagram) {
+  return datagram.from.ip == *IpAddress::Parse("203.0.113.10");
+}
+
+TEST(Channel, ConnectsWithinOneRoundTripAndCarriesPayloadBothWays) {
+  ChannelPair pair({});
+  pair.Connect();
+  EXPECT_LE(*pair.a().FirstTime(EventType::kConnected),
+            kStart + 2 * kOneWay + 10ms);
+  EXPECT_LE(*pair.b().FirstTime(EventType::kConnected),
+            kStart + 3 * kOneWay + 10ms);
+  EXPECT_TRUE(pair.SendText(pair.a(), "to b"));
+  EXPECT_TRUE(pair.SendText(pair.b(), "to a"));
+  pair.RunFor(100ms);
+  EXPECT_EQ(pair.b().payloads, (std::vector<std::string>{"to b"}));
+  EXPECT_EQ(pair.a().payloads, (std::vector<std::string>{"to a"}));
+}
+
+TEST(Channel, TellsWhichPathItTook) {
+  ChannelPair pair({});
+  pair.Connect();
+  const Path path = pair.a().channel.path();
+  EXPECT_EQ(path.remote.ip, *IpAddress::Parse("192.0.2.10"));
+  EXPECT_EQ(path.remote_type, ice::CandidateType::kServerReflexive);
+  EXPECT_EQ(path.local_type, ice::CandidateType::kServerReflexive);
+  EXPECT_EQ(path.rtt, 2 * kOneWay);
+}
+
+TEST(Channel, ConnectsThroughEveryPairOfNatsThatHasAWay) {
+  const std::array cones = {NatKind::kFullCone, NatKind::kAddressRestricted,
+                            NatKind::kPortRestricted};
+  std::vector<ChannelPair::Options> cases;
+  for (const NatKind a : cones) {
+    for (const NatKind b : cones) cases.push_back({.nat_a = a, .nat_b = b});
+  }
+  for (const NatKind cone : {NatKind::kFullCone, NatKind::kAddressRestricted}) {
+    cases.push_back({.nat_a = NatKind::kSymmetric, .nat_b = cone});
+    cases.push_back({.nat_a = cone, .nat_b = NatKind::kSymmetric});
+  }
+  cases.push_back({.nat_a = std::nullopt, .nat_b = NatKind::kSymmetric});
+  cases.push_back({.nat_a = std::nullopt, .nat_b = std::nullopt});
+  for (const auto& options : cases) {
+    ChannelPair pair(options);
+    pair.Connect();
+    pair.SendText(pair.a(), "x");
+    pair.SendText(pair.b(), "y");
+    pair.RunFor(100ms);
+    EXPECT_EQ(pair.b().payloads.size(), 1u);
+    EXPECT_EQ(pair.a().payloads.size(), 1u);
+  }
+}
+
+TEST(Channel, FailsInTimeWhereThereIsNoWay) {
+  ChannelPair pair({});
+  pair.network().tap = [](TimePoint, VirtualDatagram&) { return true; };
+  pair.Start();
+  pair.RunFor(9900ms);
+  EXPECT_TRUE(pair.a().events.empty());
+  pair.RunFor(5s);
+  for (End* end : {&pair.a(), &pair.b()}) {
+    ASSERT_EQ(end->events.size(), 1u);
+    EXPECT_EQ(end->events[0].second.type, EventType::kFailed);
+    EXPECT_FALSE(end->channel.PollTimeout().has_value());
+    EXPECT_FALSE(end->channel.connected());
+  }
+}
+
+TEST(Channel, SurvivesTheLossOfAnySinglePacketWhileConnecting) {
+  for (int lost = 0; lost < 40; ++lost) {
+    SCOPED_TRACE(lost);
+    ChannelPair pair({});
+    int count = 0;
+    pair.network().tap = [&](TimePoint, VirtualDatagram&) {
+      return count++ == lost;
+    };
+    pair.Connect();
+    pair.network().tap = nullptr;
+    pair.SendText(pair.a(), "x");
+    pair.RunFor(100ms);
+    EXPECT_EQ(pair.b().payloads.size(), 1u);
+  }
+}
+
+TEST(Channel, StaysConnectedForAnHourAtThirtyPercentLoss) {
+  ChannelPair pair({.seed = 5});
+  SeededRandom loss(6);
+  pair.Start();
+  pair.network().tap = [&](TimePoint, VirtualDatagram&) {
+    return loss.Below(10) < 3;
+  };
+  pair.RunFor(3600s);
+  EXPECT_TRUE(pair.a().channel.connected());
+  EXPECT_TRUE(pair.b().channel.connected());
+}
+
+// B has lost every packet that would have told it that the path works; A's
+// payload tells it.
+TEST(Channel, TakesPayloadThatComesBeforeItsOwnNomination) {
+  ChannelPair pair({});
+  int probes = 0;
+  pair.network().tap = [&](TimePoint, VirtualDatagram& datagram) {
+    // Of A's probes only the first to each address pass, and all payloads.
+    return FromA(datagram) && datagram.bytes[0] == std::byte{0xc1} &&
+           probes++ > 1;
+  };
+  pair.Start();
+  pair.RunFor(100ms);
+  ASSERT_TRUE(pair.a().channel.connected());
+  ASSERT_FALSE(pair.b().channel.connected());
+  pair.SendText(pair.a(), "early");
+  pair.RunFor(30ms);
+  EXPECT_EQ(pair.b().payloads, (std::vector<std::string>{"early"}));
+  // It is not connected by that: nothing has been echoed to it yet.
+  EXPECT_FALSE(pair.b().channel.connected());
+  pair.network().tap = nullptr;
+  pair.RunFor(1s);
+  EXPECT_TRUE(pair.b().channel.connected());
+}
+
+TEST(Channel, NeverUsesAPacketNumberTwice) {
+  ChannelPair pair({});
+  pair.Connect();
+  for (int i = 0; i < 50; ++i) {
+    pair.SendText(pair.a(), "x");
+    pair.RunFor(300ms);
+  }
+  auto numbers = pair.a().sent_numbers;
+  EXPECT_GT(numbers.size(), 60u);
+  EXPECT_TRUE(std::ranges::is_sorted(numbers));
+  EXPECT_EQ(std::ranges::adjacent_find(numbers), numbers.end());
+}
+
+TEST(ChannelMtu, GrowsOnceALargeDatagramHasPassed) {
+  ChannelPair pair({});
+  pair.Start();
+  pair.RunFor(2 * kOneWay + 10ms);
+  ASSERT_TRUE(pair.a().channel.connected());
+  EXPECT_EQ(pair.a().channel.max_payload(), 1200 - Channel::kOverhead);
+  pair.RunFor(2s);
+  EXPECT_EQ(pair.a().channel.max_payload(), 1472 - Channel::kOverhead);
+  EXPECT_EQ(pair.a().Count(EventType::kMaxPayloadChanged), 1);
+  EXPECT_TRUE(pair.SendText(pair.a(), "full", pair.a().channel.max_payload()));
+  pair.RunFor(100ms);
+  EXPECT_EQ(pair.b().payloads.size(), 1u);
+}
+
+TEST(ChannelMtu, StaysSmallWhereLargeDatagramsVanishAndLosesNothingElse) {
+  ChannelPair pair({});
+  pair.network().tap = [](TimePoint, VirtualDatagram& datagram) {
+    return datagram.bytes.size() > 1300;
+  };
+  pair.Connect();
+  pair.RunFor(60s);
+  EXPECT_EQ(pair.a().channel.max_payload(), 1200 - Channel::kOverhead);
+  EXPECT_EQ(pair.a().Count(EventType::kMaxPayloadChanged), 0);
+  EXPECT_EQ(pair.a().Count(EventType::kPathChanged), 0);
+  // Three tries now and then, and no more.
+  EXPECT_LE(pair.a().channel.stats().probes_sent, 90u);
+}
+
+// The MTU falls in mid-session: full packets vanish, small ones do not.
+TEST(ChannelMtu, FallsBackFromABlackHole) {
+  ChannelPair pair({});
+  pair.Connect();
+  ASSERT_EQ(pair.a().channel.max_payload(), 1472 - Channel::kOverhead);
+  pair.network().tap = [](TimePoint, VirtualDatagram& datagram) {
+    return datagram.bytes.size() > 1300;
+  };
+  pair.SendText(pair.a(), "x", pair.a().channel.max_payload());
+  pair.RunFor(1500ms);
+  EXPECT_EQ(pair.a().channel.max_payload(), 1200 - Channel::kOverhead);
+  EXPECT_EQ(pair.a().Count(EventType::kPathChanged), 0);
+  EXPECT_TRUE(pair.a().channel.connected());
+}
+
+TEST(ChannelMtu, DoesNotFallBackForAPeerThatHadNothingToSay) {
+  ChannelPair pair({});
+  pair.Connect();
+  pair.SendText(pair.a(), "no answer is owed");
+  pair.RunFor(3s);
+  EXPECT_EQ(pair.a().channel.max_payload(), 1472 - Channel::kOverhead);
+  EXPECT_EQ(pair.a().Count(EventType::kMaxPayloadChanged), 1);
+}
+
+TEST(ChannelMtu, RisesAgainAfterAnOutage) {
+  ChannelPair pair({});
+  pair.Connect();
+  pair.network().tap = [](TimePoint, VirtualDatagram&) { return true; };
+  pair.SendText(pair.a(), "x");
+  pair.RunFor(5s);
+  EXPECT_EQ(pair.a().channel.max_payload(), 1200 - Channel::kOverhead);
+  pair.network().tap = nullptr;
+  pair.RunFor(3s);
+  EXPECT_EQ(pair.a().channel.max_payload(), 1472 - Channel::kOverhead);
+}
+
+TEST(ChannelKeepalive, KeepsAnIdlePathOpen) {
+  ChannelPair pair({});
+  pair.Connect();
+  TimePoint last = pair.now();
+  Duration longest{};
+  pair.network().tap = [&](TimePoint now, VirtualDatagram& datagram) {
+    if (FromA(datagram)) {
+      longest = std::max(longest, now - last);
+      last = now;
+    }
+    return false;
+  };
+  pair.RunFor(300s);
+  EXPECT_LE(longest, 6s);
+  EXPECT_TRUE(pair.a().channel.connected());
+  EXPECT_EQ(pair.a().Count(EventType::kPathChanged), 0);
+  // And cheaply: a question and an answer of each side every 4 s or so.
+  EXPECT_LE(pair.a().channel.stats().probes_sent, 200u);
+}
+
+TEST(ChannelConsent, IsLostFifteenSecondsAfterTheLastWord) {
+  ChannelPair pair({});
+  pair.Connect();
+  pair.RunFor(20s);
+  pair.SendText(pair.b(), "last");
+  pair.RunFor(kOneWay);
+  const TimePoint last = pair.now();
+  pair.network().tap = [](TimePoint, VirtualDatagram&) { return true; };
+  pair.RunUntil(last + 14900ms);
+  EXPECT_TRUE(pair.a().channel.connected());
+  pair.RunUntil(last + 16s);
+  EXPECT_FALSE(pair.a().channel.connected());
+  EXPECT_EQ(pair.a().Count(EventType::kLost), 1);
+  EXPECT_EQ(pair.b().Count(EventType::kLost), 1);
+  EXPECT_FALSE(pair.a().channel.PollTimeout().has_value());
+}
+
+TEST(ChannelConsent, SurvivesAnOutageOfTenSeconds) {
+  ChannelPair pair({});
+  pair.Connect();
+  pair.network().tap = [](TimePoint, VirtualDatagram&) { return true; };
+  pair.SendText(pair.a(), "x");
+  pair.RunFor(10s);
+  pair.network().tap = nullptr;
+  pair.RunFor(5s);
+  EXPECT_TRUE(pair.a().channel.connected());
+  EXPECT_TRUE(pair.b().channel.connected());
+  pair.SendText(pair.a(), "after");
+  pair.RunFor(100ms);
+  EXPECT_EQ(pair.b().payloads.back(), "after");
+}
+
+// The clock counts through suspend: whoever wakes after an hour knows at once.
+TEST(ChannelConsent, IsLostAtOnceAfterALongSleep) {
+  ChannelPair pair({});
+  pair.Connect();
+  pair.a().channel.HandleTimeout(pair.now() + 3600s);
+  EXPECT_EQ(pair.a().channel.PollEvent()->type, EventType::kLost);
+}
+
+}  // namespace
+}  // namespace p2pcp::channel
