@@ -1,9 +1,9 @@
 #include "net/channel/channel_pair.h"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <utility>
+
+#include "net/base/check.h"
 
 namespace p2pcp::channel {
 
@@ -65,11 +65,10 @@ void ChannelPair::Start() {
   b_->channel.AddRemoteCandidates(now_, a_->candidates);
 }
 
-void ChannelPair::Connect() {
+bool ChannelPair::Connect() {
   Start();
   RunFor(2s);
-  ASSERT_TRUE(a_->channel.connected());
-  ASSERT_TRUE(b_->channel.connected());
+  return a_->channel.connected() && b_->channel.connected();
 }
 
 void ChannelPair::RunUntil(TimePoint end) {
@@ -78,7 +77,8 @@ void ChannelPair::RunUntil(TimePoint end) {
       e->channel.HandleTimeout(now_);
       Flush(*e);
       const auto due = e->channel.PollTimeout();
-      EXPECT_TRUE(!due || *due > now_) << "would spin";
+      // Or the loop that drives it would spin.
+      P2PCP_CHECK(!due || *due > now_);
     }
     if (now_ >= end) return;
     TimePoint next = end;
@@ -90,7 +90,7 @@ void ChannelPair::RunUntil(TimePoint end) {
     now_ = std::max(now_, next);
     network_.Deliver(now_);
   }
-  FAIL() << "does not come to rest";
+  P2PCP_CHECK(!"comes to rest");
 }
 
 void ChannelPair::Receive(TimePoint now, End& end, std::size_t socket,
@@ -127,7 +127,8 @@ ice::VirtualDatagram ChannelPair::MakeDatagram(End& end,
   Bytes out(text.size() + Channel::kOverhead);
   const Path path = end.channel.path();
   end.sent_numbers.push_back(end.channel.next_packet_number());
-  EXPECT_EQ(end.channel.SealPayload(now_, AsBytes(text), {}, out), out.size());
+  P2PCP_CHECK(end.channel.SealPayload(now_, AsBytes(text), {}, out) ==
+              out.size());
   return {.from = end.sockets[path.socket],
           .to = path.remote,
           .bytes = std::move(out)};

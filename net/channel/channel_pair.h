@@ -64,11 +64,11 @@ class ChannelPair {
 
   // Exchanges candidates now.
   void Start();
-  // Lets time pass. Fails the test if an end is never at rest.
+  // Lets time pass. Aborts if an end is never at rest.
   void RunUntil(TimePoint end);
   void RunFor(Duration duration) { RunUntil(now_ + duration); }
-  // Start(), and both are connected.
-  void Connect();
+  // Start(), and two seconds later whether both are connected.
+  [[nodiscard]] bool Connect();
 
   // False if not connected.
   bool SendText(End& end, std::string_view text, std::size_t pad_to = 0);

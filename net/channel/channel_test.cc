@@ -23,7 +23,7 @@ bool FromA(const VirtualDatagram& datagram) {
 
 TEST(Channel, ConnectsWithinOneRoundTripAndCarriesPayloadBothWays) {
   ChannelPair pair({});
-  pair.Connect();
+  ASSERT_TRUE(pair.Connect());
   EXPECT_LE(*pair.a().FirstTime(EventType::kConnected),
             kStart + 2 * kOneWay + 10ms);
   EXPECT_LE(*pair.b().FirstTime(EventType::kConnected),
@@ -37,7 +37,7 @@ TEST(Channel, ConnectsWithinOneRoundTripAndCarriesPayloadBothWays) {
 
 TEST(Channel, TellsWhichPathItTook) {
   ChannelPair pair({});
-  pair.Connect();
+  ASSERT_TRUE(pair.Connect());
   const Path path = pair.a().channel.path();
   EXPECT_EQ(path.remote.ip, *IpAddress::Parse("192.0.2.10"));
   EXPECT_EQ(path.remote_type, ice::CandidateType::kServerReflexive);
@@ -60,7 +60,7 @@ TEST(Channel, ConnectsThroughEveryPairOfNatsThatHasAWay) {
   cases.push_back({.nat_a = std::nullopt, .nat_b = std::nullopt});
   for (const auto& options : cases) {
     ChannelPair pair(options);
-    pair.Connect();
+    ASSERT_TRUE(pair.Connect());
     pair.SendText(pair.a(), "x");
     pair.SendText(pair.b(), "y");
     pair.RunFor(100ms);
@@ -92,7 +92,7 @@ TEST(Channel, SurvivesTheLossOfAnySinglePacketWhileConnecting) {
     pair.network().tap = [&](TimePoint, VirtualDatagram&) {
       return count++ == lost;
     };
-    pair.Connect();
+    ASSERT_TRUE(pair.Connect());
     pair.network().tap = nullptr;
     pair.SendText(pair.a(), "x");
     pair.RunFor(100ms);
@@ -138,7 +138,7 @@ TEST(Channel, TakesPayloadThatComesBeforeItsOwnNomination) {
 
 TEST(Channel, NeverUsesAPacketNumberTwice) {
   ChannelPair pair({});
-  pair.Connect();
+  ASSERT_TRUE(pair.Connect());
   for (int i = 0; i < 50; ++i) {
     pair.SendText(pair.a(), "x");
     pair.RunFor(300ms);
@@ -168,7 +168,7 @@ TEST(ChannelMtu, StaysSmallWhereLargeDatagramsVanishAndLosesNothingElse) {
   pair.network().tap = [](TimePoint, VirtualDatagram& datagram) {
     return datagram.bytes.size() > 1300;
   };
-  pair.Connect();
+  ASSERT_TRUE(pair.Connect());
   pair.RunFor(60s);
   EXPECT_EQ(pair.a().channel.max_payload(), 1200 - Channel::kOverhead);
   EXPECT_EQ(pair.a().Count(EventType::kMaxPayloadChanged), 0);
@@ -180,7 +180,7 @@ TEST(ChannelMtu, StaysSmallWhereLargeDatagramsVanishAndLosesNothingElse) {
 // The MTU falls in mid-session: full packets vanish, small ones do not.
 TEST(ChannelMtu, FallsBackFromABlackHole) {
   ChannelPair pair({});
-  pair.Connect();
+  ASSERT_TRUE(pair.Connect());
   ASSERT_EQ(pair.a().channel.max_payload(), 1472 - Channel::kOverhead);
   pair.network().tap = [](TimePoint, VirtualDatagram& datagram) {
     return datagram.bytes.size() > 1300;
@@ -194,7 +194,7 @@ TEST(ChannelMtu, FallsBackFromABlackHole) {
 
 TEST(ChannelMtu, DoesNotFallBackForAPeerThatHadNothingToSay) {
   ChannelPair pair({});
-  pair.Connect();
+  ASSERT_TRUE(pair.Connect());
   pair.SendText(pair.a(), "no answer is owed");
   pair.RunFor(3s);
   EXPECT_EQ(pair.a().channel.max_payload(), 1472 - Channel::kOverhead);
@@ -203,7 +203,7 @@ TEST(ChannelMtu, DoesNotFallBackForAPeerThatHadNothingToSay) {
 
 TEST(ChannelMtu, RisesAgainAfterAnOutage) {
   ChannelPair pair({});
-  pair.Connect();
+  ASSERT_TRUE(pair.Connect());
   pair.network().tap = [](TimePoint, VirtualDatagram&) { return true; };
   pair.SendText(pair.a(), "x");
   pair.RunFor(5s);
@@ -215,7 +215,7 @@ TEST(ChannelMtu, RisesAgainAfterAnOutage) {
 
 TEST(ChannelKeepalive, KeepsAnIdlePathOpen) {
   ChannelPair pair({});
-  pair.Connect();
+  ASSERT_TRUE(pair.Connect());
   TimePoint last = pair.now();
   Duration longest{};
   pair.network().tap = [&](TimePoint now, VirtualDatagram& datagram) {
@@ -235,7 +235,7 @@ TEST(ChannelKeepalive, KeepsAnIdlePathOpen) {
 
 TEST(ChannelConsent, IsLostFifteenSecondsAfterTheLastWord) {
   ChannelPair pair({});
-  pair.Connect();
+  ASSERT_TRUE(pair.Connect());
   pair.RunFor(20s);
   pair.SendText(pair.b(), "last");
   pair.RunFor(kOneWay);
@@ -252,7 +252,7 @@ TEST(ChannelConsent, IsLostFifteenSecondsAfterTheLastWord) {
 
 TEST(ChannelConsent, SurvivesAnOutageOfTenSeconds) {
   ChannelPair pair({});
-  pair.Connect();
+  ASSERT_TRUE(pair.Connect());
   pair.network().tap = [](TimePoint, VirtualDatagram&) { return true; };
   pair.SendText(pair.a(), "x");
   pair.RunFor(10s);
@@ -268,7 +268,7 @@ TEST(ChannelConsent, SurvivesAnOutageOfTenSeconds) {
 // The clock counts through suspend: whoever wakes after an hour knows at once.
 TEST(ChannelConsent, IsLostAtOnceAfterALongSleep) {
   ChannelPair pair({});
-  pair.Connect();
+  ASSERT_TRUE(pair.Connect());
   pair.a().channel.HandleTimeout(pair.now() + 3600s);
   EXPECT_EQ(pair.a().channel.PollEvent()->type, EventType::kLost);
 }

@@ -47,7 +47,9 @@ class Hostile : public testing::Test {
 TEST_F(Hostile, StrangersAreMetBySilenceBeforeAndAfterConnecting) {
   SeededRandom random(3);
   for (const bool connected : {false, true}) {
-    if (connected) pair_.Connect();
+    if (connected) {
+      ASSERT_TRUE(pair_.Connect());
+    }
     for (int i = 0; i < 200; ++i) {
       Bytes garbage(1 + random.Below(1500));
       random.Fill(garbage);
@@ -58,7 +60,7 @@ TEST_F(Hostile, StrangersAreMetBySilenceBeforeAndAfterConnecting) {
 }
 
 TEST_F(Hostile, EveryTruncationOfAPacketIsMetBySilence) {
-  pair_.Connect();
+  ASSERT_TRUE(pair_.Connect());
   const VirtualDatagram whole =
       pair_.MakeDatagram(pair_.a(), "something to say");
   for (std::size_t size = 0; size < whole.bytes.size(); ++size) {
@@ -68,7 +70,7 @@ TEST_F(Hostile, EveryTruncationOfAPacketIsMetBySilence) {
 }
 
 TEST_F(Hostile, ReplaysFromElsewhereAreMetBySilence) {
-  pair_.Connect();
+  ASSERT_TRUE(pair_.Connect());
   std::vector<Bytes> seen;
   pair_.network().tap = [&](TimePoint, VirtualDatagram& datagram) {
     if (datagram.to == pair_.b().sockets[0]) seen.push_back(datagram.bytes);
@@ -85,7 +87,7 @@ TEST_F(Hostile, ReplaysFromElsewhereAreMetBySilence) {
 }
 
 TEST_F(Hostile, ItsOwnPacketsReflectedAreMetBySilence) {
-  pair_.Connect();
+  ASSERT_TRUE(pair_.Connect());
   ExpectSilence(pair_.MakeDatagram(pair_.b(), "mirror").bytes,
                 pair_.b().channel.path().remote);
 }
@@ -112,7 +114,7 @@ TEST_F(Hostile, ATamperingMiddleboxChangesNothing) {
     inside = false;
     return false;
   };
-  pair_.Connect();
+  ASSERT_TRUE(pair_.Connect());
   std::multiset<std::string> expected;
   for (int i = 0; i < 500; ++i) {
     const std::string text = "line " + std::to_string(i);
@@ -134,7 +136,7 @@ TEST_F(Hostile, ATamperingMiddleboxChangesNothing) {
 
 // An authentic probe with a source that is nobody's: refused, and counted.
 TEST_F(Hostile, NothingIsSentToAnAddressThatMayNotBeProbed) {
-  pair_.Connect();
+  ASSERT_TRUE(pair_.Connect());
   pair_.network().tap = [](TimePoint, VirtualDatagram& datagram) {
     if (datagram.bytes[0] == std::byte{0xc1}) {
       datagram.from = At("224.0.0.5:5000");

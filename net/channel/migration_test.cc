@@ -49,7 +49,7 @@ TEST(Migration, FollowsAPeerWhoseNatForgotIt) {
                                        : NatKind::kAddressRestricted,
                       .nat_b = a_moves ? NatKind::kAddressRestricted
                                        : NatKind::kPortRestricted});
-    pair.Connect();
+    ASSERT_TRUE(pair.Connect());
     Talk(pair, 200ms);
     End& mover = a_moves ? pair.a() : pair.b();
     End& stayer = a_moves ? pair.b() : pair.a();
@@ -69,7 +69,7 @@ TEST(Migration, FollowsAPeerWhoseNatForgotIt) {
 
 TEST(Migration, FollowsAnIdlePeerAtItsNextKeepalive) {
   ChannelPair pair({.nat_b = NatKind::kAddressRestricted});
-  pair.Connect();
+  ASSERT_TRUE(pair.Connect());
   ChannelPair::nat(pair.a()).Reboot();
   pair.RunFor(8s);
   EXPECT_EQ(pair.b().Count(EventType::kPathChanged), 1);
@@ -80,7 +80,7 @@ TEST(Migration, FollowsThroughLoss) {
   for (std::uint64_t seed = 1; seed <= 50; ++seed) {
     SCOPED_TRACE(seed);
     ChannelPair pair({.nat_b = NatKind::kAddressRestricted, .seed = seed});
-    pair.Connect();
+    ASSERT_TRUE(pair.Connect());
     SeededRandom loss(seed);
     pair.network().tap = [&](TimePoint, VirtualDatagram&) {
       return loss.Below(10) < 3;
@@ -94,7 +94,7 @@ TEST(Migration, FollowsThroughLoss) {
 
 TEST(Migration, ForgetsTheMtuOfTheOldPath) {
   ChannelPair pair({.nat_b = NatKind::kAddressRestricted});
-  pair.Connect();
+  ASSERT_TRUE(pair.Connect());
   Talk(pair, 1s);
   EXPECT_EQ(pair.b().channel.max_payload(), 1472 - Channel::kOverhead);
   ChannelPair::nat(pair.a()).Reboot();
@@ -108,7 +108,7 @@ TEST(Migration, ForgetsTheMtuOfTheOldPath) {
 
 TEST(Migration, HappensAtMostEveryHalfSecond) {
   ChannelPair pair({.nat_b = NatKind::kAddressRestricted});
-  pair.Connect();
+  ASSERT_TRUE(pair.Connect());
   for (int i = 0; i < 50; ++i) {
     ChannelPair::nat(pair.a()).Reboot();
     Talk(pair, 100ms);
@@ -125,7 +125,7 @@ TEST(Migration, GoesOverToTheStandbyWhenThePathDies) {
     for (int talker = 0; talker < 3; ++talker) {
       SCOPED_TRACE(testing::Message() << direction << " " << talker);
       ChannelPair pair({.second_at_a = true});
-      pair.Connect();
+      ASSERT_TRUE(pair.Connect());
       const std::uint8_t first = pair.a().channel.path().socket;
       const IpAddress dead = first == 0 ? kNatA : kSecondNatA;
       pair.network().tap = [&](TimePoint, VirtualDatagram& datagram) {
@@ -150,7 +150,7 @@ TEST(Migration, GoesOverToTheStandbyWhenThePathDies) {
 
 TEST(Migration, GoesOverWithinASecondAndABit) {
   ChannelPair pair({.second_at_a = true});
-  pair.Connect();
+  ASSERT_TRUE(pair.Connect());
   Talk(pair, 1s);
   const IpAddress dead =
       pair.a().channel.path().socket == 0 ? kNatA : kSecondNatA;
@@ -168,7 +168,7 @@ TEST(Migration, GoesOverWithinASecondAndABit) {
 // nothing moves there.
 TEST(Migration, GivesAForgedSourceLittleAndNoPayload) {
   ChannelPair pair({.nat_b = std::nullopt});
-  pair.Connect();
+  ASSERT_TRUE(pair.Connect());
   const SocketAddress victim = At("198.51.100.66:7777");
   std::uint64_t spent = 0;
   pair.network().tap = [&](TimePoint, VirtualDatagram& datagram) {
@@ -195,7 +195,7 @@ TEST(Migration, GivesAForgedSourceLittleAndNoPayload) {
 // gain, and the true path stays.
 TEST(Migration, WithstandsAFloodOfForgedSources) {
   ChannelPair pair({.nat_b = std::nullopt});
-  pair.Connect();
+  ASSERT_TRUE(pair.Connect());
   std::uint64_t spent = 0;
   std::uint16_t port = 2000;
   int count = 0;
@@ -222,7 +222,7 @@ TEST(Migration, WithstandsAFloodOfForgedSources) {
 // payload faster than the originals, and passes on all that is answered to it.
 TEST(Migration, DoesNotFollowACopyThatCameFasterWhileTheTruePathLives) {
   ChannelPair pair({.nat_a = std::nullopt, .nat_b = std::nullopt});
-  pair.Connect();
+  ASSERT_TRUE(pair.Connect());
   const SocketAddress attacker = At("198.51.100.66:7777");
   const SocketAddress a = pair.a().sockets[0];
   const SocketAddress b = pair.b().sockets[0];
@@ -252,7 +252,7 @@ TEST(Migration, DoesNotFollowACopyThatCameFasterWhileTheTruePathLives) {
 // way does not, though it is authentic.
 TEST(Migration, IgnoresTheSourceOfAPacketThatIsNotTheNewest) {
   ChannelPair pair({.nat_b = std::nullopt});
-  pair.Connect();
+  ASSERT_TRUE(pair.Connect());
   VirtualDatagram held = pair.MakeDatagram(pair.a(), "held back");
   Talk(pair, 100ms);
   const auto sent = pair.network().sent();
