@@ -162,18 +162,20 @@ class RulesCatch(unittest.TestCase):
         }, 'transfer/wire may not depend on //:sodium')
 
   def test_googletest_in_the_product(self):
-    self.assert_caught(
-        {
-            **self.with_line('net/crypto/key.cc',
-                             '#include <gtest/gtest.h>'), 'net/crypto/BUILD':
-                'cc_library(name = "key", srcs = ["key.cc"], '
-                'deps = ["//:sodium", "//:gtest"])\n'
-        }, 'key is no test but depends on //:gtest',
-        '<gtest/gtest.h> outside of a test')
+    for package, target, caught in (
+        ('', '', True), ('', 'testonly = True, ', False),
+        ('package(default_testonly = True)\n', '', False)):
+      self.assert_caught(
+          {
+              **self.with_line('net/crypto/key.cc', '#include "gtest/gtest.h"'),
+              'net/crypto/BUILD':
+                  f'{package}cc_library(name = "key", {target}'
+                  'srcs = ["key.cc"], deps = ["//:sodium", "//:gtest"])\n'
+          }, *['<gtest/gtest.h> in what is no test'][:caught])
 
   def test_a_core_with_a_socket_clock_or_thread_header(self):
-    for header in ('sys/socket.h', 'netinet/in.h', 'sys/epoll.h', 'chrono',
-                   'time.h', 'thread', 'mutex', 'condition_variable',
+    for header in ('sys/socket.h', 'netinet/in.h', 'sys/epoll.h',
+                   'time.h', 'ctime', 'thread', 'mutex', 'condition_variable',
                    'sys/random.h'):
       with self.subTest(header):
         self.assert_caught(

@@ -47,6 +47,11 @@ def _strings(node, package, names):
   return []
 
 
+def _is_true(node, default=False):
+  """An attribute's value, which may be missing (None)."""
+  return bool(node.value) if isinstance(node, ast.Constant) else default
+
+
 def _label(text, package):
   """(package, name) of a label, None for another repository's."""
   if text.startswith('@'):
@@ -66,12 +71,15 @@ def parse_targets(build, names):
   """
   package = build.folder
   targets = []
+  default_testonly = False
   for statement in ast.parse(build.text, build.path).body:
     # A comprehension of targets counts as one that holds them all.
     for node in ast.walk(statement):
       if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
         continue
       attributes = {k.arg: k.value for k in node.keywords}
+      if node.func.id == 'package':
+        default_testonly = _is_true(attributes.get('default_testonly'))
       if 'name' not in attributes:
         continue
 
@@ -89,7 +97,6 @@ def parse_targets(build, names):
           _label(text, package)
           for text in strings('deps') + strings('implementation_deps')
       ]
-      testonly = attributes.get('testonly')
       targets.append(
           Target(
               package=package,
@@ -99,6 +106,6 @@ def parse_targets(build, names):
               files=files,
               deps=[label for label in labels if label is not None],
               testonly=node.func.id == 'cc_test' or
-              (isinstance(testonly, ast.Constant) and bool(testonly.value)),
+              _is_true(attributes.get('testonly'), default_testonly),
           ))
   return targets
