@@ -1,0 +1,109 @@
+#include "transfer/recovery/pacer.h"
+
+#include <gtest/gtest.h>
+
+namespace p2pcp {
+namespace {
+
+constexpr TimePoint kStart{1s};
+constexpr std::size_t kPacket = 1'000;
+
+// Sends all it may at now; how many packets.
+int Burst(Pacer& pacer, TimePoint now) {
+  int packets = 0;
+  while (pacer.CanSend(now) && packets < 100'000) {
+    pacer.OnSent(kPacket);
+    ++packets;
+  }
+  return packets;
+}
+
+void SetRate(Pacer& pacer, TimePoint now, std::uint64_t rate) {
+  pacer.SetRate(now, rate, rate, 50ms, kPacket);
+}
+
+TEST(Pacer, BeginsWithTenPackets) {
+  Pacer pacer(kStart, kPacket);
+  SetRate(pacer, kStart, 1'000'000);
+  EXPECT_EQ(Burst(pacer, kStart), 10);
+  EXPECT_EQ(Burst(pacer, kStart), 0);
+}
+
+TEST(Pacer, KeepsTheRateInBurstsOfAMillisecond) {
+  Pacer pacer(kStart, kPacket);
+  SetRate(pacer, kStart, 20'000'000);
+  TimePoint now = kStart;
+  Burst(pacer, now);
+  std::uint64_t packets = 0;
+  while (now < kStart + 1s) {
+    now = pacer.NextSendTime();
+    const int burst = Burst(pacer, now);
+    EXPECT_EQ(burst, 20);
+    packets += static_cast<std::uint64_t>(burst);
+  }
+  EXPECT_NEAR(static_cast<double>(packets), 20'000, 25);
+}
+
+// Nanoseconds, no timer of a millisecond caps the rate: 2.8 Gbit/s in trains of
+// at most one GSO send.
+TEST(Pacer, BurstsAreAtMostOneTrain) {
+  Pacer pacer(kStart, kPacket);
+  SetRate(pacer, kStart, 350'000'000);
+  TimePoint now = kStart;
+  Burst(pacer, now);
+  std::uint64_t packets = 0;
+  while (now < kStart + 10ms) {
+    now = pacer.NextSendTime();
+    const int burst = Burst(pacer, now);
+    EXPECT_LE(burst, 44);
+    packets += static_cast<std::uint64_t>(burst);
+  }
+  EXPECT_NEAR(static_cast<double>(packets), 3'500, 50);
+}
+
+TEST(Pacer, SlowPathsGetTwoPacketsAtATime) {
+  Pacer pacer(kStart, kPacket);
+  SetRate(pacer, kStart, 10'000);
+  Burst(pacer, kStart);
+  const TimePoint next = pacer.NextSendTime();
+  EXPECT_EQ(Burst(pacer, next), 2);
+  const Duration wait = pacer.NextSendTime() - next;
+  EXPECT_GE(wait, Duration(200ms));
+  EXPECT_LT(wait, Duration(200ms + 1us));
+}
+
+TEST(Pacer, NeverWakesTooEarly) {
+  Pacer pacer(kStart, kPacket);
+  TimePoint now = kStart;
+  for (std::uint64_t rate : {1'234u, 999'999u, 12'345'678u, 374'999'999u}) {
+    SetRate(pacer, now, rate);
+    for (int i = 0; i < 100; ++i) {
+      Burst(pacer, now);
+      now = pacer.NextSendTime();
+      ASSERT_TRUE(pacer.CanSend(now)) << rate;
+    }
+  }
+}
+
+TEST(Pacer, MakesUpForTwoMillisecondsOfLateness) {
+  Pacer pacer(kStart, kPacket);
+  SetRate(pacer, kStart, 10'000'000);
+  Burst(pacer, kStart);
+  // 1 ms of burst and 2 ms of credit, not the whole second.
+  EXPECT_EQ(Burst(pacer, kStart + 1s), 30);
+}
+
+TEST(Pacer, LeavesFastAndShortPathsToTheWindow) {
+  Pacer pacer(kStart, kPacket);
+  pacer.SetRate(kStart, 500'000'000, 400'000'000, 50ms, kPacket);
+  EXPECT_EQ(Burst(pacer, kStart), 100'000);
+  EXPECT_EQ(pacer.rate(), 0u);
+  pacer.SetRate(kStart, 1'000'000, 1'000'000, 199us, kPacket);
+  EXPECT_EQ(Burst(pacer, kStart), 100'000);
+  pacer.SetRate(kStart, 1'000'000, 1'000'000, 201us, kPacket);
+  Burst(pacer, kStart);
+  EXPECT_EQ(Burst(pacer, kStart), 0);
+}
+
+}  // namespace
+}  // namespace p2pcp
