@@ -1,0 +1,212 @@
+#include "net/connect/connector.h"
+
+#include <algorithm>
+
+#include "net/crypto/packet_cipher.h"
+
+namespace p2pcp::connect {
+namespace {
+
+signaling::Rendezvous::Config RendezvousConfig(
+    const Connector::Config& config) {
+  signaling::Rendezvous::Config result{
+      .role = config.role == ice::Role::kControlling
+                  ? signaling::Role::kOfferer
+                  : signaling::Role::kAnswerer,
+      .self = config.self,
+      .peer = config.peer,
+      .psk = config.psk,
+      .suites = {},
+      .versions = {}};
+  // Best first. AES in software is slow, and leaks through its caches.
+  if (crypto::HasAesHardware()) {
+    result.suites.push_back(crypto::Suite::kAes256Gcm);
+  }
+  result.suites.push_back(crypto::Suite::kChaCha20Poly1305);
+  return result;
+}
+
+}  // namespace
+
+Connector::Connector(TimePoint now, UnixTime wall, const Config& config,
+                     Random& random)
+    : config_(config),
+      random_(random),
+      rendezvous_(now, wall, RendezvousConfig(config), random),
+      gatherer_(random) {}
+
+void Connector::SetHostCandidates(TimePoint now,
+                                  std::vector<ice::Candidate> candidates) {
+  hosts_ = std::move(candidates);
+  PublishCandidates(now);
+}
+
+void Connector::AddStunServer(TimePoint now, const SocketAddress& server,
+                              std::uint8_t socket) {
+  gatherer_.AddServer(now, server, socket);
+}
+
+void Connector::HandleSubscribed(TimePoint now, UnixTime wall) {
+  rendezvous_.HandleSubscribed(now, wall);
+  HandleRendezvousEvents(now);
+}
+
+void Connector::HandleMessage(TimePoint now, UnixTime wall,
+                              std::string_view topic, ByteSpan payload) {
+  rendezvous_.HandleMessage(now, wall, topic, payload);
+  HandleRendezvousEvents(now);
+}
+
+void Connector::Close(TimePoint now, signaling::ByeReason reason) {
+  rendezvous_.Close(now, reason);
+}
+
+bool Connector::HandleStun(TimePoint now, std::uint8_t socket,
+                           const SocketAddress& from, ByteSpan datagram) {
+  if (!gatherer_.HandleDatagram(now, socket, from, datagram)) return false;
+  bool changed = false;
+  while (const auto mapping = gatherer_.PollMapping()) {
+    events_.push_back(ReflexiveAddress{mapping->server, mapping->mapped});
+    changed = true;
+  }
+  if (changed) PublishCandidates(now);
+  return true;
+}
+
+void Connector::PublishCandidates(TimePoint now) {
+  local_ = hosts_;
+  // Servers that were added first are preferred; all that matters is that the
+  // order is one.
+  std::uint16_t preference = 0xffff;
+  for (const ReflexiveGatherer::Mapping& mapping : gatherer_.mappings()) {
+    const auto known = [&](const ice::Candidate& candidate) {
+      return candidate.address == mapping.mapped;
+    };
+    // Without a NAT the mapped address is a host candidate already.
+    if (std::any_of(local_.begin(), local_.end(), known)) continue;
+    ice::Candidate candidate;
+    candidate.type = ice::CandidateType::kServerReflexive;
+    candidate.address = mapping.mapped;
+    candidate.socket = mapping.socket;
+    candidate.priority = ice::ComputePriority(candidate.type, preference--);
+    const auto base = std::find_if(hosts_.begin(), hosts_.end(),
+                                   [&](const ice::Candidate& host) {
+                                     return host.socket == mapping.socket;
+                                   });
+    if (base != hosts_.end()) candidate.base = base->address;
+    local_.push_back(candidate);
+  }
+  // The peer takes the first ones where there are too many.
+  std::stable_sort(local_.begin(), local_.end(),
+                   [](const ice::Candidate& a, const ice::Candidate& b) {
+                     return a.priority > b.priority;
+                   });
+  rendezvous_.SetLocalCandidates(now, local_);
+  if (channel_) channel_->AddLocalCandidates(now, local_);
+}
+
+void Connector::HandleRendezvousEvents(TimePoint now) {
+  while (auto event = rendezvous_.PollEvent()) {
+    HandleRendezvousEvent(now, std::move(*event));
+  }
+}
+
+void Connector::HandleRendezvousEvent(TimePoint now,
+                                      signaling::Rendezvous::Event event) {
+  using signaling::Rendezvous;
+  if (std::holds_alternative<Rendezvous::PeerSeen>(event)) {
+    events_.push_back(PeerSeen{});
+  } else if (std::holds_alternative<Rendezvous::Busy>(event)) {
+    events_.push_back(PeerBusy{});
+  } else if (auto* established = std::get_if<Rendezvous::Established>(&event)) {
+    channel::Channel::Config config;
+    config.role = config_.role;
+    config.keys = established->keys;
+    config.suite = established->suite;
+    config.allow_loopback = config_.allow_loopback;
+    channel_ = std::make_unique<channel::Channel>(now, config, random_);
+    channel_->AddLocalCandidates(now, local_);
+    channel_->AddRemoteCandidates(now, established->candidates);
+    events_.push_back(HandshakeDone{established->candidates.size()});
+  } else if (auto* more = std::get_if<Rendezvous::RemoteCandidates>(&event)) {
+    if (channel_) channel_->AddRemoteCandidates(now, more->candidates);
+  } else if (std::holds_alternative<Rendezvous::Superseded>(event) ||
+             std::holds_alternative<Rendezvous::PeerLeft>(event)) {
+    // A channel that is connected knows by itself whether its peer is there:
+    // what the broker carries may not end it.
+    if (channel_ && !channel_->connected()) {
+      channel_.reset();
+      events_.push_back(PeerGone{});
+    }
+  } else if (auto* failed = std::get_if<Rendezvous::Failed>(&event)) {
+    events_.push_back(Failed{std::move(failed->error)});
+  }
+}
+
+std::optional<Connector::Transmit> Connector::PollTransmit(
+    TimePoint now, MutableByteSpan out) {
+  const auto request = gatherer_.PollTransmit(now, out);
+  if (!request) return std::nullopt;
+  return Transmit{request->socket, request->to, request->size};
+}
+
+void Connector::HandleTimeout(TimePoint now, UnixTime wall) {
+  gatherer_.HandleTimeout(now);
+  rendezvous_.HandleTimeout(now, wall);
+  HandleRendezvousEvents(now);
+  if (channel_ && channel_->PollTimeout().value_or(TimePoint::max()) <= now) {
+    channel_->HandleTimeout(now);
+  }
+}
+
+std::optional<TimePoint> Connector::PollTimeout() const {
+  std::optional<TimePoint> earliest;
+  const auto consider = [&](std::optional<TimePoint> deadline) {
+    if (deadline && (!earliest || *deadline < *earliest)) earliest = deadline;
+  };
+  consider(rendezvous_.PollTimeout());
+  consider(gatherer_.PollTimeout());
+  if (channel_) consider(channel_->PollTimeout());
+  return earliest;
+}
+
+void Connector::HandleChannelEvents(TimePoint now) {
+  if (!channel_) return;
+  while (const auto event = channel_->PollEvent()) {
+    switch (event->type) {
+      case channel::EventType::kFailed:
+        events_.push_back(Failed{
+            Error{ErrorCode::kNoPath,
+                  "no datagram gets through to the peer; a firewall may block "
+                  "UDP, or both NATs give every destination another port"}});
+        break;
+      case channel::EventType::kLost:
+        events_.push_back(Failed{Error{
+            ErrorCode::kConnectionLost,
+            "nothing has come from the peer for 15 s; run the same command "
+            "again on both sides"}});
+        break;
+      case channel::EventType::kConnected:
+        // The channel's own keepalives hold the mapping from here on, and a
+        // second offer has to wait its turn.
+        gatherer_.Stop();
+        rendezvous_.SetBusy(now, true);
+        events_.push_back(ChannelEvent{*event});
+        break;
+      case channel::EventType::kPathChanged:
+      case channel::EventType::kMaxPayloadChanged:
+        events_.push_back(ChannelEvent{*event});
+        break;
+    }
+  }
+}
+
+std::optional<Event> Connector::PollEvent(TimePoint now) {
+  HandleChannelEvents(now);
+  if (events_.empty()) return std::nullopt;
+  Event event = std::move(events_.front());
+  events_.pop_front();
+  return event;
+}
+
+}  // namespace p2pcp::connect

@@ -1,0 +1,149 @@
+// The face of net/: from a peer's key to a live channel.
+//
+// A connector gathers candidates (host addresses it is given, server-reflexive
+// ones by STUN on the data sockets), meets the peer through the rendezvous,
+// and builds the channel that the two handshakes agree on. Sans-IO: the owner
+// carries MQTT messages and datagrams, resolves names, and hands in the time.
+// After each input it drains PollPublish, PollTransmit and PollEvent, then
+// sleeps until PollTimeout. Single-threaded.
+
+#ifndef P2PCP_NET_CONNECT_CONNECTOR_H_
+#define P2PCP_NET_CONNECT_CONNECTOR_H_
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "net/base/bytes.h"
+#include "net/base/random.h"
+#include "net/base/result.h"
+#include "net/base/socket_address.h"
+#include "net/base/time.h"
+#include "net/channel/channel.h"
+#include "net/connect/reflexive_gatherer.h"
+#include "net/crypto/identity.h"
+#include "net/crypto/key.h"
+#include "net/crypto/public_key.h"
+#include "net/ice/candidate.h"
+#include "net/signaling/rendezvous.h"
+
+namespace p2pcp::connect {
+
+// A STUN server has said how it sees one of our sockets.
+struct ReflexiveAddress {
+  SocketAddress server;
+  SocketAddress mapped;
+};
+// Something of the peer's has come; not proven to be fresh yet.
+struct PeerSeen {};
+// The peer is occupied with another session; ours waits its turn.
+struct PeerBusy {};
+// Both hold the session's keys; probing has begun.
+struct HandshakeDone {
+  std::size_t remote_candidates = 0;
+};
+// An event of the channel, from kConnected on. kLost and kFailed come as
+// Failed instead.
+struct ChannelEvent {
+  channel::Event event;
+};
+// The peer began anew or left before a path was found: the wait goes on.
+struct PeerGone {};
+// It is over: kAuthenticationFailed, kVersionMismatch, kDeclined, kNoPath,
+// kConnectionLost.
+struct Failed {
+  Error error;
+};
+using Event = std::variant<ReflexiveAddress, PeerSeen, PeerBusy, HandshakeDone,
+                           ChannelEvent, PeerGone, Failed>;
+
+class Connector {
+ public:
+  struct Config {
+    // The sender of files controls.
+    ice::Role role = ice::Role::kControlling;
+    const crypto::Identity* self = nullptr;  // Must outlive the connector.
+    crypto::PublicKey peer;
+    std::optional<crypto::Psk> psk;
+    // The broker or the STUN server in use stands on loopback, so loopback
+    // addresses of the peer may be probed.
+    bool allow_loopback = false;
+  };
+
+  Connector(TimePoint now, UnixTime wall, const Config& config, Random& random);
+  Connector(const Connector&) = delete;
+  Connector& operator=(const Connector&) = delete;
+
+  // Candidates.
+
+  // The addresses of the local sockets; replaces earlier ones.
+  void SetHostCandidates(TimePoint now, std::vector<ice::Candidate> candidates);
+  // Asks server from local socket `socket`, which must be of its family, now
+  // and every 20 s until connected, so that the NAT keeps the mapping.
+  void AddStunServer(TimePoint now, const SocketAddress& server,
+                     std::uint8_t socket);
+
+  // Rendezvous.
+
+  // What to be subscribed to. Changes over midnight, so ask after each input.
+  std::vector<std::string> Topics() const { return rendezvous_.Topics(); }
+  // A broker has acknowledged the subscriptions.
+  void HandleSubscribed(TimePoint now, UnixTime wall);
+  void HandleMessage(TimePoint now, UnixTime wall, std::string_view topic,
+                     ByteSpan payload);
+  std::optional<signaling::Rendezvous::Publish> PollPublish() {
+    return rendezvous_.PollPublish();
+  }
+  // Tells the peer that it is over, so that it need not find out by silence;
+  // drain PollPublish once more.
+  void Close(TimePoint now, signaling::ByeReason reason);
+
+  // Datagrams.
+
+  // Takes STUN responses; true if it was one. Everything else is the
+  // channel's.
+  bool HandleStun(TimePoint now, std::uint8_t socket, const SocketAddress& from,
+                  ByteSpan datagram);
+  struct Transmit {
+    std::uint8_t socket = 0;
+    SocketAddress to;
+    std::size_t size = 0;
+  };
+  // The next STUN request, written to the start of out.
+  // REQUIRES: out.size() >= stun::kMaxRequestSize.
+  std::optional<Transmit> PollTransmit(TimePoint now, MutableByteSpan out);
+  // Null before HandshakeDone. A peer that starts again before the path is
+  // found replaces it, so don't keep the pointer over events until kConnected.
+  channel::Channel* channel() { return channel_.get(); }
+
+  void HandleTimeout(TimePoint now, UnixTime wall);
+  // Of the rendezvous, STUN and, before it is connected, the channel too.
+  std::optional<TimePoint> PollTimeout() const;
+  std::optional<Event> PollEvent(TimePoint now);
+
+  bool connected() const { return channel_ && channel_->connected(); }
+
+ private:
+  void HandleRendezvousEvents(TimePoint now);
+  void HandleRendezvousEvent(TimePoint now, signaling::Rendezvous::Event event);
+  void HandleChannelEvents(TimePoint now);
+  void PublishCandidates(TimePoint now);
+
+  const Config config_;
+  Random& random_;
+  signaling::Rendezvous rendezvous_;
+  ReflexiveGatherer gatherer_;
+  std::vector<ice::Candidate> hosts_;
+  std::vector<ice::Candidate> local_;
+  std::unique_ptr<channel::Channel> channel_;
+  std::deque<Event> events_;
+};
+
+}  // namespace p2pcp::connect
+
+#endif  // P2PCP_NET_CONNECT_CONNECTOR_H_
