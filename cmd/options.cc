@@ -60,7 +60,7 @@ struct Raw {
   std::vector<std::string> brokers, stun_servers, paths, arguments;
   std::string to, from, out = ".", conflict = "rename", progress = "auto",
                         bind = "0.0.0.0", config;
-  unsigned port = 0;
+  unsigned port = 0, broker_port = 1883, stun_port = 3478;
   double timeout = 0;
   bool ipv4 = false, ipv6 = false, quiet = false, verbose = false, ask = false,
        help = false;
@@ -114,6 +114,10 @@ po::options_description VerbOptions(Verb verb, Raw* raw) {
   if (verb == Verb::kServe) {
     add("bind", po::value(&raw->bind)->value_name("ADDRESS"),
         "the address to serve on (default: every IPv4 address)");
+    add("broker-port", po::value(&raw->broker_port)->value_name("N"),
+        "TCP port of the broker (default: 1883; 0: any that is free)");
+    add("stun-port", po::value(&raw->stun_port)->value_name("N"),
+        "UDP port of the STUN server (default: 3478; 0: any that is free)");
   }
   return options;
 }
@@ -212,8 +216,9 @@ Status Store(const std::vector<std::string>& args, Verb verb, Raw* raw,
   po::options_description known;
   Raw unused;
   for (const char* name :
-       {"to", "from", "out", "conflict", "ask", "bind", "broker", "stun",
-        "port", "ipv4", "ipv6", "timeout", "quiet", "verbose", "progress"}) {
+       {"to", "from", "out", "conflict", "ask", "bind", "broker-port",
+        "stun-port", "broker", "stun", "port", "ipv4", "ipv6", "timeout",
+        "quiet", "verbose", "progress"}) {
     known.add_options()(name, po::value<std::vector<std::string>>());
   }
   std::string source = "the command line";
@@ -266,8 +271,10 @@ Status Store(const std::vector<std::string>& args, Verb verb, Raw* raw,
 }
 
 Status Check(Verb verb, const Raw& raw, Options* options) {
-  if (raw.port > std::numeric_limits<std::uint16_t>::max()) {
-    return Usage(fmt::format("--port {}: a port is 0 to 65535", raw.port));
+  for (unsigned port : {raw.port, raw.broker_port, raw.stun_port}) {
+    if (port > std::numeric_limits<std::uint16_t>::max()) {
+      return Usage(fmt::format("port {}: a port is 0 to 65535", port));
+    }
   }
   if (raw.ipv4 && raw.ipv6) return Usage("-4 and -6 exclude each other");
   if (!(raw.timeout >= 0) || raw.timeout > 1e9) {
@@ -359,6 +366,8 @@ Result<Options> ParseOptions(const std::vector<std::string>& args,
   options.ask = raw.ask;
   options.arguments = raw.arguments;
   options.bind = raw.bind;
+  options.broker_port = static_cast<std::uint16_t>(raw.broker_port);
+  options.stun_port = static_cast<std::uint16_t>(raw.stun_port);
   return options;
 }
 

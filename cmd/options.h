@@ -47,6 +47,8 @@ struct Options {
 
   // serve.
   std::string bind = "0.0.0.0";
+  std::uint16_t broker_port = 1883;  // 0: any.
+  std::uint16_t stun_port = 3478;    // 0: any.
 };
 
 // args: without the program's name. home may be an error: it is reported only

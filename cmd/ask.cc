@@ -1,0 +1,62 @@
+#include "cmd/ask.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "cmd/text.h"
+
+namespace p2pcp::cmd {
+namespace {
+
+// A longer list scrolls away what matters; the totals still tell.
+constexpr std::size_t kMaxListed = 40;
+
+}  // namespace
+
+Ask::~Ask() {
+  if (terminal_.valid()) loop_->Unwatch(terminal_.get());
+}
+
+void Ask::Show(const std::string& peer, const file::Manifest& manifest,
+               std::function<void(bool)> answer) {
+  console_->Error(fmt::format("{} offers {} file(s), {} in all:", peer,
+                              manifest.size(), FormatSize(manifest.total())));
+  for (std::size_t i = 0; i < std::min(manifest.size(), kMaxListed); ++i) {
+    console_->Error(fmt::format("  {:>12}  {}", FormatSize(manifest[i].size),
+                                Escape(manifest[i].name)));
+  }
+  if (manifest.size() > kMaxListed) {
+    console_->Error(fmt::format("  and {} more", manifest.size() - kMaxListed));
+  }
+  terminal_ =
+      udp::FileDescriptor(open("/dev/tty", O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  if (!terminal_.valid()) {
+    console_->Error("There is no terminal to ask on, so the answer is no.");
+    answer(false);
+    return;
+  }
+  answer_ = std::move(answer);
+  console_->Error("Take them? [y/N]");
+  loop_->Watch(terminal_.get(), EPOLLIN,
+               [this](std::uint32_t) { HandleReadable(); });
+}
+
+void Ask::HandleReadable() {
+  char c = 0;
+  for (;;) {
+    const ssize_t n = read(terminal_.get(), &c, 1);
+    if (n < 0) return;  // Nothing more for now.
+    if (n == 0 || c == '\n') break;
+    if (line_.size() < 8) line_ += c;
+  }
+  loop_->Unwatch(terminal_.get());
+  terminal_ = udp::FileDescriptor();
+  const auto answer = std::exchange(answer_, nullptr);
+  answer(line_ == "y" || line_ == "Y" || line_ == "yes");
+}
+
+}  // namespace p2pcp::cmd

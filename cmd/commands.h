@@ -1,0 +1,27 @@
+// The commands, one file each: they take parsed options, talk to the user
+// through the console, and return how p2pcp ends. An Error that comes back is
+// printed once, by main.
+
+#ifndef P2PCP_CMD_COMMANDS_H_
+#define P2PCP_CMD_COMMANDS_H_
+
+#include "cmd/console.h"
+#include "cmd/exit_code.h"
+#include "cmd/home.h"
+#include "cmd/options.h"
+#include "net/base/result.h"
+
+namespace p2pcp::cmd {
+
+Result<ExitCode> RunId(const Home& home);
+Result<ExitCode> RunPeers(const Options& options, const Home& home,
+                          Console& console);
+Result<ExitCode> RunServe(const Options& options, Console& console);
+Result<ExitCode> RunSend(const Options& options, const Home& home,
+                         Console& console);
+Result<ExitCode> RunRecv(const Options& options, const Home& home,
+                         Console& console);
+
+}  // namespace p2pcp::cmd
+
+#endif  // P2PCP_CMD_COMMANDS_H_

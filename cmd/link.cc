@@ -1,0 +1,485 @@
+#include "cmd/link.h"
+
+#include <fmt/format.h>
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+
+#include "cmd/text.h"
+#include "net/stun/message.h"
+
+namespace p2pcp::cmd {
+namespace {
+
+// Raced: whichever answers first carries the rendezvous.
+constexpr std::array<const char*, 4> kDefaultBrokers = {
+    "mqtts://broker.emqx.io", "mqtt://broker.emqx.io",
+    "mqtts://broker.hivemq.com", "mqtts://test.mosquitto.org:8886"};
+constexpr std::array<const char*, 2> kDefaultStunServers = {
+    "stun.l.google.com:19302", "stun.cloudflare.com:3478"};
+constexpr std::uint16_t kStunPort = 3478;  // RFC 8489 section 18.6.
+
+// A name server that has not answered by then is taken for dead.
+constexpr Duration kResolveTimeout = 10s;
+// No broker in this time: it is our network, or the brokers, not the peer.
+constexpr Duration kBrokerTimeout = 15s;
+// A wait of this length wants a word on what may be wrong.
+constexpr Duration kAdviceAfter = 30s;
+// Trains sent before the sockets are read again: 16 x 64 KiB are 1 ms at
+// 8 Gbit/s.
+constexpr int kTrainsPerTurn = 16;
+// A full device queue drains in about this time at 100 Mbit/s.
+constexpr Duration kDeviceRetry = 1ms;
+// Payloads kept for a session that is about to be made: what a peer that
+// finished connecting first can have sent in that time.
+constexpr std::size_t kMaxEarly = 64;
+
+// "host:port", "[v6]:port", "host" or a bare address.
+struct HostPort {
+  std::string host;
+  std::uint16_t port;
+};
+std::optional<HostPort> ParseHostPort(const std::string& text) {
+  if (const auto address = SocketAddress::Parse(text)) {
+    return HostPort{address->ip.ToString(), address->port};
+  }
+  if (IpAddress::Parse(text)) return HostPort{text, kStunPort};
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string::npos) {
+    if (text.empty()) return std::nullopt;
+    return HostPort{text, kStunPort};
+  }
+  std::uint16_t port = 0;
+  const char* end = text.data() + text.size();
+  const auto [parsed, ec] = std::from_chars(text.data() + colon + 1, end, port);
+  if (ec != std::errc() || parsed != end || port == 0 || colon == 0 ||
+      text.find(':') != colon) {
+    return std::nullopt;
+  }
+  return HostPort{text.substr(0, colon), port};
+}
+
+bool IsLoopbackName(const std::string& host) {
+  if (host == "localhost") return true;
+  const auto ip = IpAddress::Parse(host);
+  return ip && ip->IsLoopback();
+}
+
+}  // namespace
+
+Link::Link(Config config, Console* console)
+    : config_(std::move(config)), console_(console) {}
+
+Link::~Link() {
+  if (!connector_ || !mqtt_) return;
+  // A peer that is still probing finds out by itself that there is no path,
+  // and why; our goodbye would only tell it that we are gone.
+  if (error_ && error_->code == ErrorCode::kNoPath) return;
+  connector_->Close(loop_->Now(), signaling::ByeReason::kGaveUp);
+  while (const auto publish = connector_->PollPublish()) {
+    mqtt_->Publish(publish->topic, publish->payload);
+  }
+}
+
+Result<std::unique_ptr<Link>> Link::Open(const Options& options,
+                                         const Config& config,
+                                         Console* console) {
+  std::unique_ptr<Link> link(new Link(config, console));
+  if (Status status = link->Start(options); !status.ok()) {
+    return std::move(status).error();
+  }
+  return link;
+}
+
+Status Link::Start(const Options& options) {
+  Result<std::unique_ptr<udp::EventLoop>> loop = udp::EventLoop::Create();
+  if (!loop.ok()) return std::move(loop).error();
+  loop_ = *std::move(loop);
+  started_ = loop_->Now();
+  timeout_ = options.timeout;
+  loop_->Watch(signals_.fd(), EPOLLIN, [this](std::uint32_t) {
+    if (const auto code = signals_.Take()) {
+      if (!signal_) signal_ = code;
+      ++signals_seen_;
+    }
+  });
+
+  std::vector<std::string> urls = options.brokers;
+  if (urls.empty()) urls.assign(kDefaultBrokers.begin(), kDefaultBrokers.end());
+  bool loopback = false;
+  for (const std::string& url : urls) {
+    Result<signaling::Broker> broker = signaling::ParseBroker(url);
+    if (!broker.ok()) return std::move(broker).error();
+    loopback = loopback || IsLoopbackName(broker->host);
+    brokers_.push_back(*std::move(broker));
+  }
+  if (brokers_.size() > signaling::MqttClient::kMaxBrokers) {
+    return Error{ErrorCode::kUsage,
+                 fmt::format("--broker: {} at most",
+                             signaling::MqttClient::kMaxBrokers)};
+  }
+  broker_errors_.resize(brokers_.size());
+  std::vector<HostPort> stun_servers;
+  std::vector<std::string> stun = options.stun_servers;
+  if (stun.empty()) {
+    stun.assign(kDefaultStunServers.begin(), kDefaultStunServers.end());
+  }
+  for (const std::string& text : stun) {
+    const auto server = ParseHostPort(text);
+    if (!server) {
+      return Error{ErrorCode::kUsage,
+                   fmt::format("--stun {}: not HOST[:PORT]", Escape(text))};
+    }
+    loopback = loopback || IsLoopbackName(server->host);
+    stun_servers.push_back(*server);
+  }
+
+  LocalNetwork::Config network_config;
+  network_config.port = options.port;
+  network_config.ipv4 = !options.ipv6_only;
+  network_config.ipv6 = !options.ipv4_only;
+  Result<LocalNetwork> network = LocalNetwork::Open(network_config);
+  if (!network.ok()) return std::move(network).error();
+  network_ = *std::move(network);
+  for (std::uint8_t i = 0; i < network_.sockets().size(); ++i) WatchSocket(i);
+
+  Result<std::unique_ptr<signaling::MqttClient>> mqtt =
+      signaling::MqttClient::Start(
+          started_, {"/proc/self/exe", {kMqttChildVerb}}, brokers_);
+  if (!mqtt.ok()) return std::move(mqtt).error();
+  mqtt_ = *std::move(mqtt);
+  loop_->Watch(mqtt_->fd(), EPOLLIN, [this](std::uint32_t) {
+    mqtt_->HandleReadable(loop_->Now());
+    HandleMqtt();
+  });
+
+  Result<std::unique_ptr<udp::Resolver>> resolver =
+      udp::Resolver::Create(loop_.get());
+  if (!resolver.ok()) return std::move(resolver).error();
+  resolver_ = *std::move(resolver);
+
+  connect::Connector::Config connector_config{
+      config_.role, config_.self, config_.peer.key, config_.peer.psk, loopback};
+  connector_ = std::make_unique<connect::Connector>(started_, udp::WallTime(),
+                                                    connector_config, random_);
+  connector_->SetHostCandidates(started_, network_.HostCandidates(loopback));
+  mqtt_->SetTopics(connector_->Topics());
+  for (const HostPort& server : stun_servers) {
+    resolver_->Resolve(
+        server.host, server.port, started_ + kResolveTimeout,
+        [this, server](Result<std::vector<SocketAddress>> addresses) {
+          if (!addresses.ok()) {
+            Step(fmt::format("STUN server {}: {}", Escape(server.host),
+                             addresses.error().message));
+            return;
+          }
+          // One address of each family is enough of one operator.
+          std::vector<bool> asked(network_.sockets().size(), false);
+          for (const SocketAddress& address : *addresses) {
+            const auto socket = network_.SocketFor(address.ip);
+            if (!socket || asked[*socket]) continue;
+            asked[*socket] = true;
+            connector_->AddStunServer(loop_->Now(), address, *socket);
+          }
+        });
+  }
+  return {};
+}
+
+void Link::Step(const std::string& text) {
+  if (!console_->verbose()) return;
+  const double seconds =
+      std::chrono::duration<double>(loop_->Now() - started_).count();
+  console_->Step(fmt::format("{:8.3f} s  {}", seconds, text));
+}
+
+void Link::WatchSocket(std::uint8_t index) {
+  loop_->Watch(
+      network_.sockets()[index].fd(),
+      blocked_ && blocked_->socket == index ? EPOLLIN | EPOLLOUT : EPOLLIN,
+      [this, index](std::uint32_t events) {
+        if ((events & EPOLLOUT) != 0) SendBlocked();
+        if ((events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0) {
+          HandleReceived(index);
+        }
+      });
+}
+
+void Link::HandleReceived(std::uint8_t index) {
+  const TimePoint now = loop_->Now();
+  for (const udp::ReceivedTrain& train : network_.sockets()[index].Receive()) {
+    for (std::size_t at = 0; at < train.bytes.size();
+         at += train.segment_size) {
+      const MutableByteSpan datagram = train.bytes.subspan(
+          at, std::min(train.segment_size, train.bytes.size() - at));
+      if (stun::IsStunMessage(datagram)) {
+        connector_->HandleStun(now, index, train.from, datagram);
+      } else if (pump_) {
+        pump_->HandleDatagram(now, index, train.from, datagram);
+      } else if (channel::Channel* channel = connector_->channel()) {
+        const auto payload =
+            channel->HandleDatagram(now, index, train.from, datagram);
+        if (payload && early_.size() < kMaxEarly) {
+          early_.push_back({payload->number, ToBytes(payload->bytes)});
+        }
+      }
+    }
+  }
+}
+
+void Link::HandleMqtt() {
+  const TimePoint now = loop_->Now();
+  while (auto event = mqtt_->PollEvent()) {
+    if (const auto* up =
+            std::get_if<signaling::MqttClient::BrokerUp>(&*event)) {
+      broker_was_up_ = true;
+      Step(fmt::format("broker {}: subscribed",
+                       Escape(brokers_[up->broker].ToString())));
+      connector_->HandleSubscribed(now, udp::WallTime());
+    } else if (auto* down =
+                   std::get_if<signaling::MqttClient::BrokerDown>(&*event)) {
+      Step(fmt::format("broker {}: {}",
+                       Escape(brokers_[down->broker].ToString()),
+                       Escape(down->error.message)));
+      broker_errors_[down->broker] = std::move(down->error);
+    } else if (const auto* message =
+                   std::get_if<signaling::MqttClient::Message>(&*event)) {
+      connector_->HandleMessage(now, udp::WallTime(), message->topic,
+                                message->payload);
+    }
+  }
+}
+
+void Link::HandleConnectorEvents(TimePoint now) {
+  while (auto event = connector_->PollEvent(now)) {
+    if (const auto* reflexive =
+            std::get_if<connect::ReflexiveAddress>(&*event)) {
+      Step(fmt::format("STUN server {} sees us as {}",
+                       reflexive->server.ToString(),
+                       reflexive->mapped.ToString()));
+    } else if (std::holds_alternative<connect::PeerSeen>(*event)) {
+      Step(fmt::format("{} is there", config_.peer.name));
+    } else if (std::holds_alternative<connect::PeerBusy>(*event)) {
+      console_->Line(
+          fmt::format("{} is busy with another transfer; waiting for our turn",
+                      config_.peer.name));
+    } else if (const auto* done =
+                   std::get_if<connect::HandshakeDone>(&*event)) {
+      met_ = true;
+      early_.clear();
+      Step(fmt::format("handshake done; {} candidates of {}'s",
+                       done->remote_candidates, config_.peer.name));
+    } else if (std::holds_alternative<connect::PeerGone>(*event)) {
+      met_ = false;
+      Step(fmt::format("{} began anew or left; waiting", config_.peer.name));
+    } else if (auto* failed = std::get_if<connect::Failed>(&*event)) {
+      if (session_ != nullptr &&
+          failed->error.code == ErrorCode::kConnectionLost) {
+        session_->HandleChannelLost(now);
+      } else if (session_ == nullptr && !error_) {
+        error_ = std::move(failed->error);
+      }
+    } else if (const auto* change =
+                   std::get_if<connect::ChannelEvent>(&*event)) {
+      if (change->event.type != channel::EventType::kMaxPayloadChanged) {
+        connected_ = true;
+        Step(fmt::format("path: {}, rtt {}", PathText(),
+                         FormatLatency(change->event.path.rtt)));
+      } else {
+        Step(fmt::format("datagrams carry {} bytes now",
+                         connector_->channel()->max_payload()));
+      }
+      if (pump_) pump_->HandleChannelEvent(now, change->event);
+    }
+  }
+}
+
+void Link::SendBlocked() {
+  if (!blocked_) return;
+  const Pump::Train train = *std::exchange(blocked_, std::nullopt);
+  if (SendTrain(train)) WatchSocket(train.socket);
+}
+
+// True if the train is gone; else it is in blocked_.
+bool Link::SendTrain(const Pump::Train& train) {
+  udp::UdpSocket& socket = network_.sockets()[train.socket];
+  const udp::SendResult result =
+      socket.Send(train.to, train.bytes, train.segment_size, train.hop_limit);
+  if (result.status != udp::SendStatus::kWouldBlock) return true;
+  blocked_ = train;
+  blocked_->bytes = train.bytes.subspan(result.segments * train.segment_size);
+  if (result.os_errno == ENOBUFS) {
+    // The device's queue is full, which EPOLLOUT does not show.
+    loop_->SetTimer(loop_->Now() + kDeviceRetry, [this] { SendBlocked(); });
+  } else {
+    WatchSocket(train.socket);
+  }
+  return false;
+}
+
+void Link::SendTrains(TimePoint now) {
+  std::array<std::byte, channel::Channel::kMaxDatagramSize> buffer;
+  while (const auto request = connector_->PollTransmit(now, buffer)) {
+    // A request that the socket does not take now is sent again by its timer.
+    network_.sockets()[request->socket].Send(
+        request->to, ByteSpan(buffer).first(request->size), request->size);
+  }
+  if (blocked_) return;
+  if (!pump_) {
+    channel::Channel* channel = connector_->channel();
+    while (channel != nullptr) {
+      const auto probe = channel->PollTransmit(now, buffer);
+      if (!probe) break;
+      network_.sockets()[probe->socket].Send(
+          probe->to, ByteSpan(buffer).first(probe->size), probe->size,
+          probe->hop_limit);
+    }
+    return;
+  }
+  for (int i = 0; i < kTrainsPerTurn; ++i) {
+    const auto train = pump_->PollTrain(now);
+    if (!train || !SendTrain(*train)) return;
+  }
+  // There may be more: come back as soon as the sockets have been read.
+  more_to_send_ = true;
+}
+
+void Link::Turn(TimePoint until) {
+  std::optional<TimePoint> deadline = until;
+  const auto consider = [&](std::optional<TimePoint> other) {
+    if (other && *other < *deadline) deadline = other;
+  };
+  consider(connector_->PollTimeout());
+  consider(mqtt_->PollTimeout());
+  if (pump_ && !blocked_) consider(pump_->PollTimeout());
+  if (std::exchange(more_to_send_, false)) deadline = TimePoint{};
+  loop_->RunOnce(deadline);
+
+  const TimePoint now = loop_->Now();
+  if (mqtt_->PollTimeout().value_or(TimePoint::max()) <= now) {
+    mqtt_->HandleTimeout(now);
+    HandleMqtt();
+  }
+  if (connector_->PollTimeout().value_or(TimePoint::max()) <= now) {
+    connector_->HandleTimeout(now, udp::WallTime());
+    mqtt_->SetTopics(connector_->Topics());
+  }
+  if (pump_) pump_->HandleTimeout(now);
+  HandleConnectorEvents(now);
+  SendTrains(now);
+  while (const auto publish = connector_->PollPublish()) {
+    mqtt_->Publish(publish->topic, publish->payload);
+  }
+}
+
+Error Link::NobodyCame() const {
+  if (!broker_was_up_) {
+    std::string message = "no broker could be reached";
+    for (std::size_t i = 0; i < brokers_.size(); ++i) {
+      message += fmt::format(
+          "\n  {}: {}", Escape(brokers_[i].ToString()),
+          broker_errors_[i] ? Escape(broker_errors_[i]->message)
+                            : "no answer (a dead name server or a firewall?)");
+    }
+    message +=
+        "\nCheck the network, or name another broker with --broker URL "
+        "('p2pcp serve' runs one).";
+    return Error{ErrorCode::kRendezvousUnreachable, message};
+  }
+  return Error{
+      ErrorCode::kPeerNeverAppeared,
+      fmt::format("{0} did not appear within {1}.\nEither '{2}' does not run "
+                  "there with a broker in common, or the keys don't match: "
+                  "{0} must have the key that 'p2pcp id' prints here, and "
+                  "'p2pcp peers' here must list the one that it prints there.",
+                  config_.peer.name,
+                  FormatDuration(timeout_.value_or(Duration(0))),
+                  config_.role == ice::Role::kControlling ? "p2pcp recv"
+                                                          : "p2pcp send")};
+}
+
+Result<std::optional<ExitCode>> Link::Connect() {
+  console_->Line(fmt::format("waiting for {} ...", config_.peer.name));
+  while (!connected_) {
+    if (signal_) return signal_;
+    if (error_) return *error_;
+    const TimePoint now = loop_->Now();
+    TimePoint until = now + kTick;
+    if (!met_) {
+      const TimePoint never_up = started_ + kBrokerTimeout;
+      if (!broker_was_up_ && now >= never_up) return NobodyCame();
+      if (timeout_) {
+        if (now >= started_ + *timeout_) return NobodyCame();
+        until = std::min(until, started_ + *timeout_);
+      }
+      if (!advised_ && now >= started_ + kAdviceAfter) {
+        advised_ = true;
+        console_->Line(fmt::format(
+            "still waiting; is 'p2pcp {}' running there, and does it use the "
+            "same broker? Do both contact books have the right keys?",
+            config_.role == ice::Role::kControlling ? "recv --from ..."
+                                                    : "send ... --to ..."));
+      }
+    }
+    Turn(until);
+  }
+  return std::optional<ExitCode>();
+}
+
+std::size_t Link::max_payload() { return connector_->channel()->max_payload(); }
+
+Duration Link::rtt() { return connector_->channel()->path().rtt; }
+
+std::string Link::PathText() {
+  const channel::Path path = connector_->channel()->path();
+  return fmt::format("direct udp{} {}", path.remote.ip.is_v6() ? 6 : 4,
+                     path.remote.ToString());
+}
+
+std::optional<ExitCode> Link::Run(Session* session, int disk_fd,
+                                  const Handler& handler) {
+  session_ = session;
+  pump_ = std::make_unique<Pump>(connector_->channel(), session);
+  loop_->Watch(disk_fd, EPOLLIN,
+               [this](std::uint32_t) { session_->HandleDisk(loop_->Now()); });
+  TimePoint now = loop_->Now();
+  for (const Early& early : std::exchange(early_, {})) {
+    session->HandlePacket(now, early.number, early.bytes);
+  }
+  more_to_send_ = true;
+  std::optional<TimePoint> over;
+  TimePoint next_tick = now;
+  bool cancelled = false;
+  while (!over || loop_->Now() < *over) {
+    if (signal_ && !cancelled) {
+      cancelled = true;
+      session->Cancel(loop_->Now(), Error{ErrorCode::kOther, "interrupted"});
+      more_to_send_ = true;
+    }
+    if (signals_seen_ > 1) break;
+    now = loop_->Now();
+    if (now >= next_tick) {
+      handler.on_tick(now);
+      next_tick = now + kTick;
+    }
+    bool ended = false;
+    while (const auto event = session->PollEvent()) {
+      ended = ended || std::holds_alternative<Completed>(*event) ||
+              std::holds_alternative<p2pcp::Failed>(*event);
+      handler.on_event(*event);
+    }
+    // What the session still has to say (a last acknowledgement, a CLOSE) goes
+    // out with the next turn; nothing is waited for.
+    if (ended && !over) over = now;
+    Turn(over ? now : next_tick);
+  }
+  loop_->Unwatch(disk_fd);
+  pump_.reset();
+  session_ = nullptr;
+  return signal_;
+}
+
+}  // namespace p2pcp::cmd

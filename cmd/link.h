@@ -1,0 +1,139 @@
+// The driver: the one place where sockets, broker, disk and signals meet the
+// state machines. It connects to a peer, then carries one session to its end.
+
+#ifndef P2PCP_CMD_LINK_H_
+#define P2PCP_CMD_LINK_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cmd/console.h"
+#include "cmd/exit_code.h"
+#include "cmd/local_network.h"
+#include "cmd/options.h"
+#include "cmd/pump.h"
+#include "cmd/signals.h"
+#include "net/base/random.h"
+#include "net/base/result.h"
+#include "net/base/time.h"
+#include "net/connect/connector.h"
+#include "net/crypto/contact_book.h"
+#include "net/crypto/identity.h"
+#include "net/signaling/broker_url.h"
+#include "net/signaling/mqtt_client.h"
+#include "net/udp/event_loop.h"
+#include "net/udp/resolver.h"
+#include "transfer/session/session.h"
+
+namespace p2pcp::cmd {
+
+// How this program is started as the child that runs libmosquitto: a verb that
+// no user types.
+inline constexpr char kMqttChildVerb[] = "mqtt-child";
+
+class Link {
+ public:
+  struct Config {
+    ice::Role role = ice::Role::kControlling;
+    const crypto::Identity* self = nullptr;  // Must outlive the link.
+    crypto::Contact peer;
+  };
+  // Opens the sockets, starts the broker's child and the look-ups. Blocks
+  // SIGINT and SIGTERM for the process: they are events from here on.
+  static Result<std::unique_ptr<Link>> Open(const Options& options,
+                                            const Config& config,
+                                            Console* console);
+  // Says goodbye to the peer and the brokers.
+  ~Link();
+
+  // Until there is a path to the peer. A signal's exit code if one came first.
+  Result<std::optional<ExitCode>> Connect();
+
+  // What a session needs of the channel. REQUIRES: Connect() succeeded.
+  std::size_t max_payload();
+  Duration rtt();
+  // "direct udp4 203.0.113.9:41641".
+  std::string PathText();
+  TimePoint Now() const { return loop_->Now(); }
+
+  // What Run() tells its caller.
+  static constexpr Duration kTick = 250ms;
+  struct Handler {
+    std::function<void(const SessionEvent&)> on_event;
+    // At least each kTick, for the progress line.
+    std::function<void(TimePoint)> on_tick;
+  };
+  // Carries the session until its terminal event has been handed out and the
+  // last packets have been sent. disk_fd is readable when the session's disk
+  // has completions. Returns the exit code of a signal if one came.
+  std::optional<ExitCode> Run(Session* session, int disk_fd,
+                              const Handler& handler);
+  // What the command ends with: the signal's code if one came before the
+  // session was over, else the session's outcome.
+  static Result<ExitCode> Conclude(const Result<ExitCode>& outcome,
+                                   std::optional<ExitCode> signal) {
+    if (outcome.ok() || !signal) return outcome;
+    return *signal;
+  }
+  // For input of the user's (--ask) as an event of the loop, during Run().
+  udp::EventLoop& loop() { return *loop_; }
+
+ private:
+  Link(Config config, Console* console);
+
+  Status Start(const Options& options);
+  void Resolve(const std::string& host_port);
+  void WatchSocket(std::uint8_t index);
+  void HandleReceived(std::uint8_t index);
+  void HandleMqtt();
+  // One round: wait until `until` or the first event, act, send.
+  void Turn(TimePoint until);
+  void SendTrains(TimePoint now);
+  bool SendTrain(const Pump::Train& train);
+  void SendBlocked();
+  void HandleConnectorEvents(TimePoint now);
+  void Step(const std::string& text);
+  Error NobodyCame() const;
+
+  const Config config_;
+  Console* const console_;
+  SystemRandom random_;
+  Signals signals_;
+  std::unique_ptr<udp::EventLoop> loop_;
+  LocalNetwork network_;
+  std::unique_ptr<udp::Resolver> resolver_;
+  std::vector<signaling::Broker> brokers_;
+  std::unique_ptr<signaling::MqttClient> mqtt_;
+  std::unique_ptr<connect::Connector> connector_;
+  std::unique_ptr<Pump> pump_;
+  Session* session_ = nullptr;
+
+  TimePoint started_;
+  std::optional<Duration> timeout_;
+  std::vector<std::optional<Error>> broker_errors_;
+  bool broker_was_up_ = false;
+  bool advised_ = false;
+  bool met_ = false;
+  bool connected_ = false;
+  std::optional<Error> error_;
+  std::optional<ExitCode> signal_;
+  int signals_seen_ = 0;
+  bool more_to_send_ = false;
+
+  // What the socket did not take yet.
+  std::optional<Pump::Train> blocked_;
+  // Payloads that came before there was a session to take them.
+  struct Early {
+    PacketNumber number;
+    Bytes bytes;
+  };
+  std::vector<Early> early_;
+};
+
+}  // namespace p2pcp::cmd
+
+#endif  // P2PCP_CMD_LINK_H_

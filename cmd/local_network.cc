@@ -1,0 +1,60 @@
+#include "cmd/local_network.h"
+
+#include <cerrno>
+
+#include "net/udp/interfaces.h"
+
+namespace p2pcp::cmd {
+
+Result<LocalNetwork> LocalNetwork::Open(const Config& config) {
+  LocalNetwork network;
+  std::optional<Error> error;
+  const auto open = [&](const char* any) {
+    Result<udp::UdpSocket> socket =
+        udp::UdpSocket::Open({*IpAddress::Parse(any), config.port});
+    if (socket.ok()) {
+      network.sockets_.push_back(*std::move(socket));
+    } else {
+      error = std::move(socket).error();
+    }
+  };
+  if (config.ipv4) open("0.0.0.0");
+  if (config.ipv6) open("::");
+  // A port that is taken for one family is a mistake to be told; a family
+  // that the kernel does not have is not.
+  if (error && (network.sockets_.empty() || error->os_errno == EADDRINUSE)) {
+    return Annotate(*std::move(error), "opening a UDP socket");
+  }
+  return network;
+}
+
+std::optional<std::uint8_t> LocalNetwork::SocketFor(
+    const IpAddress& address) const {
+  for (std::size_t i = 0; i < sockets_.size(); ++i) {
+    if (sockets_[i].local_address().ip.is_v6() == address.is_v6()) {
+      return static_cast<std::uint8_t>(i);
+    }
+  }
+  return std::nullopt;
+}
+
+std::vector<ice::Candidate> LocalNetwork::HostCandidates(bool loopback) const {
+  std::vector<ice::Candidate> candidates;
+  udp::InterfaceOptions options;
+  options.loopback = loopback;
+  std::uint16_t preference = 0xffff;
+  for (const udp::LocalAddress& local : udp::ListInterfaces(options)) {
+    const auto socket = SocketFor(local.ip);
+    if (!socket) continue;
+    ice::Candidate candidate;
+    candidate.type = ice::CandidateType::kHost;
+    candidate.address = {local.ip, sockets_[*socket].local_address().port};
+    candidate.base = candidate.address;
+    candidate.socket = *socket;
+    candidate.priority = ice::ComputePriority(candidate.type, preference--);
+    candidates.push_back(candidate);
+  }
+  return candidates;
+}
+
+}  // namespace p2pcp::cmd

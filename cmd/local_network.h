@@ -1,0 +1,42 @@
+// This host's end of the network: the UDP sockets and the addresses that a
+// peer may reach them at.
+
+#ifndef P2PCP_CMD_LOCAL_NETWORK_H_
+#define P2PCP_CMD_LOCAL_NETWORK_H_
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "net/base/result.h"
+#include "net/base/socket_address.h"
+#include "net/ice/candidate.h"
+#include "net/udp/udp_socket.h"
+
+namespace p2pcp::cmd {
+
+class LocalNetwork {
+ public:
+  struct Config {
+    std::uint16_t port = 0;  // 0: any.
+    bool ipv4 = true;
+    bool ipv6 = true;
+  };
+  // One socket a family. A family that this host does not have is left out;
+  // fails if there is none, or the port is taken.
+  static Result<LocalNetwork> Open(const Config& config);
+
+  std::vector<udp::UdpSocket>& sockets() { return sockets_; }
+  // The socket of the address's family; nullopt if there is none.
+  std::optional<std::uint8_t> SocketFor(const IpAddress& address) const;
+  // Every usable interface address with the port of its family's socket, best
+  // first. Read anew at each call.
+  std::vector<ice::Candidate> HostCandidates(bool loopback) const;
+
+ private:
+  std::vector<udp::UdpSocket> sockets_;
+};
+
+}  // namespace p2pcp::cmd
+
+#endif  // P2PCP_CMD_LOCAL_NETWORK_H_

@@ -1,0 +1,115 @@
+#include "cmd/pump.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "net/base/check.h"
+
+namespace p2pcp::cmd {
+namespace {
+
+// The kernel's bounds on one UDP_SEGMENT send: segments (UDP_MAX_SEGMENTS,
+// 64 in kernels before 6.x) and bytes of a datagram.
+constexpr std::size_t kMaxSegments = 64;
+constexpr std::size_t kMaxTrainBytes = 65'507;
+
+}  // namespace
+
+Pump::Pump(channel::Channel* channel, Session* session)
+    : channel_(channel),
+      session_(session),
+      buffer_(kMaxTrainBytes + channel::Channel::kMaxDatagramSize) {}
+
+void Pump::HandleDatagram(TimePoint now, std::uint8_t socket,
+                          const SocketAddress& from, MutableByteSpan datagram) {
+  const auto payload = channel_->HandleDatagram(now, socket, from, datagram);
+  if (payload) session_->HandlePacket(now, payload->number, payload->bytes);
+}
+
+void Pump::HandleChannelEvent(TimePoint now, const channel::Event& event) {
+  switch (event.type) {
+    case channel::EventType::kPathChanged:
+      session_->HandlePathChange(now, channel_->max_payload());
+      break;
+    case channel::EventType::kConnected:
+    case channel::EventType::kMaxPayloadChanged:
+      session_->SetMaxPayload(channel_->max_payload());
+      break;
+    case channel::EventType::kLost:
+    case channel::EventType::kFailed:
+      break;
+  }
+}
+
+void Pump::HandleTimeout(TimePoint now) {
+  if (channel_->PollTimeout().value_or(TimePoint::max()) <= now) {
+    channel_->HandleTimeout(now);
+  }
+  if (session_->PollTimeout().value_or(TimePoint::max()) <= now) {
+    session_->HandleTimeout(now);
+  }
+}
+
+std::size_t Pump::SealNext(TimePoint now, std::size_t at, bool* full) {
+  const MutableByteSpan out = MutableByteSpan(buffer_).subspan(at);
+  const MutableByteSpan frames =
+      out.subspan(channel::Channel::kPayloadOffset, channel_->max_payload());
+  const auto packet =
+      session_->PollTransmit(now, channel_->next_packet_number(), frames);
+  if (!packet) return 0;
+  *full = packet->full;
+  return channel_->SealPayload(now, frames.first(packet->frames_size),
+                               packet->data, out);
+}
+
+std::optional<Pump::Train> Pump::PollTrain(TimePoint now) {
+  std::size_t segment_size = 0;
+  std::size_t size = 0;
+  std::size_t segments = 0;
+  bool full = true;
+  channel::Path path;
+  if (leftover_size_ > 0) {
+    std::memmove(buffer_.data(), buffer_.data() + leftover_at_, leftover_size_);
+    segment_size = size = std::exchange(leftover_size_, 0);
+    segments = 1;
+    full = leftover_full_;
+    path = leftover_path_;
+  } else {
+    if (const auto own = channel_->PollTransmit(now, buffer_)) {
+      return Train{own->socket, own->to, ByteSpan(buffer_).first(own->size),
+                   own->size, own->hop_limit};
+    }
+    if (!channel_->connected()) return std::nullopt;
+    path = channel_->path();
+    segment_size = size = SealNext(now, 0, &full);
+    if (size == 0) return std::nullopt;
+    segments = 1;
+  }
+  // A shorter packet ends its train; one of another size begins the next.
+  while (full && segments < kMaxSegments && channel_->connected() &&
+         size + segment_size <= kMaxTrainBytes) {
+    const std::size_t next = SealNext(now, size, &full);
+    if (next == 0) break;
+    if (next > segment_size) {
+      leftover_at_ = size;
+      leftover_size_ = next;
+      leftover_full_ = full;
+      leftover_path_ = channel_->path();
+      break;
+    }
+    size += next;
+    ++segments;
+    if (next < segment_size) break;
+  }
+  return Train{path.socket, path.remote, ByteSpan(buffer_).first(size),
+               segment_size, 0};
+}
+
+std::optional<TimePoint> Pump::PollTimeout() const {
+  const auto a = channel_->PollTimeout();
+  const auto b = session_->PollTimeout();
+  if (!a || !b) return a ? a : b;
+  return std::min(*a, *b);
+}
+
+}  // namespace p2pcp::cmd

@@ -1,0 +1,66 @@
+// The pump joins a channel and a session: what the channel opened goes up, what
+// the session has to say is sealed into trains for the socket. Sans-IO, so the
+// program's driver and the simulator share it.
+
+#ifndef P2PCP_CMD_PUMP_H_
+#define P2PCP_CMD_PUMP_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "net/base/bytes.h"
+#include "net/base/socket_address.h"
+#include "net/base/time.h"
+#include "net/channel/channel.h"
+#include "transfer/session/session.h"
+
+namespace p2pcp::cmd {
+
+class Pump {
+ public:
+  // Both must outlive the pump.
+  Pump(channel::Channel* channel, Session* session);
+
+  // Datagrams of equal size back to back, only the last may be shorter: one
+  // send with UDP_SEGMENT. bytes is valid until the next PollTrain().
+  struct Train {
+    std::uint8_t socket = 0;
+    SocketAddress to;
+    ByteSpan bytes;
+    std::size_t segment_size = 0;
+    int hop_limit = 0;  // 0: the system's default.
+  };
+
+  void HandleDatagram(TimePoint now, std::uint8_t socket,
+                      const SocketAddress& from, MutableByteSpan datagram);
+  // Tells the session what the channel's event means to it. To be called with
+  // each event that the channel gives from kConnected on.
+  void HandleChannelEvent(TimePoint now, const channel::Event& event);
+  void HandleTimeout(TimePoint now);
+
+  // The next train to send now. A train that the socket does not take may be
+  // kept and sent later: until then, don't call this again.
+  std::optional<Train> PollTrain(TimePoint now);
+  std::optional<TimePoint> PollTimeout() const;
+
+ private:
+  // Seals the session's next packet at buffer_[at...]; 0 if there is none.
+  std::size_t SealNext(TimePoint now, std::size_t at, bool* full);
+
+  channel::Channel* channel_;
+  Session* session_;
+  std::vector<std::byte> buffer_;
+  // A datagram that was sealed but did not fit the train before it: it stands
+  // at buffer_[leftover_at_...] and begins the next train.
+  std::size_t leftover_at_ = 0;
+  std::size_t leftover_size_ = 0;
+  bool leftover_full_ = false;
+  // Where it goes was decided when it was sealed.
+  channel::Path leftover_path_;
+};
+
+}  // namespace p2pcp::cmd
+
+#endif  // P2PCP_CMD_PUMP_H_

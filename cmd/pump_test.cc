@@ -1,0 +1,207 @@
+#include "cmd/pump.h"
+
+#include <deque>
+#include <map>
+
+#include "gtest/gtest.h"
+#include "net/base/random.h"
+
+namespace p2pcp::cmd {
+namespace {
+
+// A session that says what it is told to, and notes what it hears.
+class ScriptedSession final : public Session {
+ public:
+  struct Out {
+    std::size_t size;
+    bool full;
+  };
+
+  void HandlePacket(TimePoint, PacketNumber, ByteSpan payload) override {
+    received.push_back(payload.size());
+  }
+  void HandleTimeout(TimePoint) override {}
+  void HandleDisk(TimePoint) override {}
+  void HandlePathChange(TimePoint, std::size_t) override { ++path_changes; }
+  void SetMaxPayload(std::size_t max_payload) override {
+    max_payloads.push_back(max_payload);
+  }
+  void HandleChannelLost(TimePoint) override {}
+  std::optional<Connection::Packet> PollTransmit(TimePoint, PacketNumber number,
+                                                 MutableByteSpan out) override {
+    if (to_send.empty()) return std::nullopt;
+    numbers.push_back(number);
+    const Out next = to_send.front();
+    to_send.pop_front();
+    // Half as frames in place, half as data elsewhere.
+    const std::size_t frames = next.size / 2;
+    std::fill_n(out.begin(), frames, std::byte{1});
+    data_.assign(next.size - frames, std::byte{2});
+    Connection::Packet packet{frames, data_};
+    packet.full = next.full;
+    return packet;
+  }
+  std::optional<TimePoint> PollTimeout() const override { return {}; }
+  std::optional<SessionEvent> PollEvent() override { return {}; }
+  void Cancel(TimePoint, Error) override {}
+  Progress progress() const override { return {}; }
+  const ConnectionStats& stats() const override { return stats_; }
+  void SetSocketDrops(std::uint64_t) override {}
+
+  std::deque<Out> to_send;
+  std::vector<std::size_t> received;
+  std::vector<PacketNumber> numbers;
+  std::vector<std::size_t> max_payloads;
+  int path_changes = 0;
+
+ private:
+  Bytes data_;
+  ConnectionStats stats_;
+};
+
+SocketAddress At(const char* text) { return *SocketAddress::Parse(text); }
+
+// Two pumps whose trains reach each other at once.
+class PumpTest : public testing::Test {
+ protected:
+  PumpTest() {
+    crypto::SessionKeys keys;
+    keys.send.bytes.fill(std::byte{1});
+    keys.receive.bytes.fill(std::byte{2});
+    alice_.emplace(
+        now_, channel::Channel::Config{ice::Role::kControlling, keys}, random_);
+    std::swap(keys.send, keys.receive);
+    bob_.emplace(now_, channel::Channel::Config{ice::Role::kControlled, keys},
+                 random_);
+    alice_pump_.emplace(&*alice_, &alice_session_);
+    bob_pump_.emplace(&*bob_, &bob_session_);
+    const ice::Candidate a = Host("192.0.2.1:41001");
+    const ice::Candidate b = Host("192.0.2.2:42002");
+    alice_->AddLocalCandidates(now_, std::span(&a, 1));
+    bob_->AddLocalCandidates(now_, std::span(&b, 1));
+    alice_->AddRemoteCandidates(now_, std::span(&b, 1));
+    bob_->AddRemoteCandidates(now_, std::span(&a, 1));
+    for (int i = 0; i < 2000 && !(alice_->connected() && bob_->connected() &&
+                                  alice_->max_payload() > 1300);
+         ++i) {
+      Exchange();
+      now_ += 1ms;
+    }
+    EXPECT_TRUE(alice_->connected() && bob_->connected());
+    trains_.clear();
+    alice_session_.numbers.clear();
+  }
+
+  static ice::Candidate Host(const char* text) {
+    ice::Candidate candidate;
+    candidate.address = candidate.base = At(text);
+    candidate.priority = ice::ComputePriority(ice::CandidateType::kHost, 1);
+    return candidate;
+  }
+
+  void Deliver(const Pump::Train& train, Pump& to, const char* from) {
+    Bytes bytes = ToBytes(train.bytes);
+    for (std::size_t at = 0; at < bytes.size(); at += train.segment_size) {
+      to.HandleDatagram(
+          now_, 0, At(from),
+          MutableByteSpan(bytes).subspan(
+              at, std::min(train.segment_size, bytes.size() - at)));
+    }
+  }
+
+  // Everything that both have to say now.
+  void Exchange() {
+    alice_pump_->HandleTimeout(now_);
+    bob_pump_->HandleTimeout(now_);
+    for (bool more = true; more;) {
+      more = false;
+      while (const auto train = alice_pump_->PollTrain(now_)) {
+        trains_.push_back({train->segment_size, train->bytes.size()});
+        Deliver(*train, *bob_pump_, "192.0.2.1:41001");
+        more = true;
+      }
+      while (const auto train = bob_pump_->PollTrain(now_)) {
+        Deliver(*train, *alice_pump_, "192.0.2.2:42002");
+        more = true;
+      }
+    }
+    while (const auto event = alice_->PollEvent()) {
+      alice_pump_->HandleChannelEvent(now_, *event);
+    }
+    while (const auto event = bob_->PollEvent()) {
+      bob_pump_->HandleChannelEvent(now_, *event);
+    }
+  }
+
+  struct Sent {
+    std::size_t segment_size, size;
+  };
+  TimePoint now_{1s};
+  SeededRandom random_{3};
+  ScriptedSession alice_session_, bob_session_;
+  std::optional<channel::Channel> alice_, bob_;
+  std::optional<Pump> alice_pump_, bob_pump_;
+  std::vector<Sent> trains_;
+};
+
+TEST_F(PumpTest, FullPacketsGoInOneTrain) {
+  const std::size_t full = alice_->max_payload();
+  for (int i = 0; i < 10; ++i) alice_session_.to_send.push_back({full, true});
+  alice_session_.to_send.push_back({500, false});
+  Exchange();
+  ASSERT_EQ(trains_.size(), 1u);
+  EXPECT_EQ(trains_[0].segment_size, full + channel::Channel::kOverhead);
+  EXPECT_EQ(trains_[0].size,
+            10 * trains_[0].segment_size + 500 + channel::Channel::kOverhead);
+  EXPECT_EQ(bob_session_.received.size(), 11u);
+}
+
+TEST_F(PumpTest, ATrainKeepsToTheKernelsBounds) {
+  const std::size_t full = alice_->max_payload();
+  for (int i = 0; i < 100; ++i) alice_session_.to_send.push_back({full, true});
+  Exchange();
+  EXPECT_EQ(bob_session_.received.size(), 100u);
+  for (const Sent& train : trains_) {
+    EXPECT_LE(train.size, 65'507u);
+    EXPECT_LE(train.size, 64 * train.segment_size);
+  }
+}
+
+TEST_F(PumpTest, ALargerPacketBeginsTheNextTrain) {
+  const std::size_t full = alice_->max_payload();
+  // The first is smaller though it says full: the limit grew in between.
+  alice_session_.to_send = {{1000, true}, {full, true}, {full, true}};
+  Exchange();
+  ASSERT_EQ(trains_.size(), 2u);
+  EXPECT_EQ(trains_[0].size, 1000 + channel::Channel::kOverhead);
+  EXPECT_EQ(trains_[1].size, 2 * (full + channel::Channel::kOverhead));
+  EXPECT_EQ(bob_session_.received,
+            (std::vector<std::size_t>{1000, full, full}));
+}
+
+TEST_F(PumpTest, AShortPacketTravelsAlone) {
+  alice_session_.to_send = {{40, false}, {50, false}};
+  Exchange();
+  EXPECT_EQ(trains_.size(), 2u);
+  EXPECT_EQ(bob_session_.received, (std::vector<std::size_t>{40, 50}));
+}
+
+TEST_F(PumpTest, NumbersRiseAndAreUsedOnce) {
+  for (int i = 0; i < 50; ++i) {
+    alice_session_.to_send.push_back({100, false});
+  }
+  Exchange();
+  ASSERT_EQ(alice_session_.numbers.size(), 50u);
+  for (std::size_t i = 1; i < 50; ++i) {
+    EXPECT_LT(alice_session_.numbers[i - 1], alice_session_.numbers[i]);
+  }
+}
+
+TEST_F(PumpTest, TheSessionLearnsThatLargerDatagramsPass) {
+  ASSERT_FALSE(alice_session_.max_payloads.empty());
+  EXPECT_EQ(alice_session_.max_payloads.back(), alice_->max_payload());
+  EXPECT_GT(alice_->max_payload(), 1400u);
+}
+
+}  // namespace
+}  // namespace p2pcp::cmd

@@ -1,0 +1,71 @@
+// p2pcp recv: what one peer sends, into a folder.
+
+#include "cmd/ask.h"
+#include "cmd/commands.h"
+#include "cmd/link.h"
+#include "cmd/self_and_peer.h"
+#include "cmd/transfer_view.h"
+#include "net/base/random.h"
+#include "transfer/file/output_folder.h"
+#include "transfer/file/threaded_disk.h"
+#include "transfer/session/receiver.h"
+
+namespace p2pcp::cmd {
+namespace {
+
+file::ConflictPolicy PolicyOf(ConflictOption option) {
+  switch (option) {
+    case ConflictOption::kRename:
+      return file::ConflictPolicy::kRename;
+    case ConflictOption::kSkip:
+      return file::ConflictPolicy::kSkip;
+    case ConflictOption::kOverwrite:
+      return file::ConflictPolicy::kOverwrite;
+  }
+  return file::ConflictPolicy::kRename;
+}
+
+}  // namespace
+
+Result<ExitCode> RunRecv(const Options& options, const Home& home,
+                         Console& console) {
+  Result<SelfAndPeer> who = LoadSelfAndPeer(home, options.peer);
+  if (!who.ok()) return std::move(who).error();
+  // A folder that can't be written to is said before anybody is asked to come.
+  Result<file::OutputTarget> target = file::OpenOutput(options.out);
+  if (!target.ok()) return std::move(target).error();
+
+  Result<std::unique_ptr<Link>> link = Link::Open(
+      options, {ice::Role::kControlled, &who->self, who->peer}, &console);
+  if (!link.ok()) return std::move(link).error();
+  Result<std::optional<ExitCode>> connected = (*link)->Connect();
+  if (!connected.ok()) return std::move(connected).error();
+  if (*connected) return **connected;
+
+  Result<std::unique_ptr<file::ThreadedDisk>> disk =
+      file::ThreadedDisk::Start();
+  if (!disk.ok()) return std::move(disk).error();
+  Receiver::Config config;
+  config.max_payload = (*link)->max_payload();
+  config.initial_rtt = (*link)->rtt();
+  config.conflict = PolicyOf(options.conflict);
+  config.ask = options.ask;
+  SystemRandom random;
+  Receiver receiver((*link)->Now(), config, &*target, disk->get(), &random);
+  TransferView view("received", (*link)->PathText(), &receiver, &console);
+  Ask ask(&(*link)->loop(), &console);
+  const std::optional<ExitCode> signal = (*link)->Run(
+      &receiver, (*disk)->fd(),
+      {[&](const SessionEvent& event) {
+         view.HandleEvent((*link)->Now(), event);
+         if (options.ask && std::holds_alternative<Offered>(event)) {
+           ask.Show(who->peer.name, receiver.manifest(), [&](bool accept) {
+             receiver.Decide((*link)->Now(), accept);
+           });
+         }
+       },
+       [&](TimePoint now) { view.HandleTick(now); }});
+  return Link::Conclude(view.outcome(), signal);
+}
+
+}  // namespace p2pcp::cmd

@@ -1,0 +1,45 @@
+// p2pcp send: files to one peer.
+
+#include "cmd/commands.h"
+#include "cmd/link.h"
+#include "cmd/self_and_peer.h"
+#include "cmd/transfer_view.h"
+#include "transfer/file/source_list.h"
+#include "transfer/file/threaded_disk.h"
+#include "transfer/session/sender.h"
+
+namespace p2pcp::cmd {
+
+Result<ExitCode> RunSend(const Options& options, const Home& home,
+                         Console& console) {
+  Result<SelfAndPeer> who = LoadSelfAndPeer(home, options.peer);
+  if (!who.ok()) return std::move(who).error();
+  // What can't be read is said before anybody is asked to come.
+  Result<file::SourceList> sources = file::ScanSources(options.paths);
+  if (!sources.ok()) return std::move(sources).error();
+
+  Result<std::unique_ptr<Link>> link = Link::Open(
+      options, {ice::Role::kControlling, &who->self, who->peer}, &console);
+  if (!link.ok()) return std::move(link).error();
+  Result<std::optional<ExitCode>> connected = (*link)->Connect();
+  if (!connected.ok()) return std::move(connected).error();
+  if (*connected) return **connected;
+
+  Result<std::unique_ptr<file::ThreadedDisk>> disk =
+      file::ThreadedDisk::Start();
+  if (!disk.ok()) return std::move(disk).error();
+  Sender::Config config;
+  config.max_payload = (*link)->max_payload();
+  config.initial_rtt = (*link)->rtt();
+  Sender sender((*link)->Now(), config, &*sources, disk->get());
+  TransferView view("sent", (*link)->PathText(), &sender, &console);
+  const std::optional<ExitCode> signal =
+      (*link)->Run(&sender, (*disk)->fd(),
+                   {[&](const SessionEvent& event) {
+                      view.HandleEvent((*link)->Now(), event);
+                    },
+                    [&](TimePoint now) { view.HandleTick(now); }});
+  return Link::Conclude(view.outcome(), signal);
+}
+
+}  // namespace p2pcp::cmd

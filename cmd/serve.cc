@@ -1,0 +1,139 @@
+// p2pcp serve: a rendezvous of one's own. mosquitto as the broker, and p2pcp's
+// own STUN server; both end with this process.
+
+#include <fmt/format.h>
+#include <sys/epoll.h>
+
+#include <optional>
+
+#include "cmd/commands.h"
+#include "cmd/mosquitto_process.h"
+#include "cmd/product.h"
+#include "cmd/signals.h"
+#include "cmd/text.h"
+#include "net/stun/binding_responder.h"
+#include "net/udp/event_loop.h"
+#include "net/udp/interfaces.h"
+#include "net/udp/udp_socket.h"
+
+namespace p2pcp::cmd {
+namespace {
+
+// How often a broker that starts is tried, and for how long.
+constexpr Duration kReadyPoll = 20ms;
+constexpr Duration kReadyTimeout = 10s;
+
+// What to tell others to connect to: the bound address, or for a wildcard the
+// machine's first address of that family.
+IpAddress Reachable(const IpAddress& bound) {
+  if (!bound.IsUnspecified()) return bound;
+  for (const udp::LocalAddress& local : udp::ListInterfaces()) {
+    if (local.ip.is_v6() == bound.is_v6() && !local.ip.IsLinkLocal()) {
+      return local.ip;
+    }
+  }
+  return *IpAddress::Parse(bound.is_v6() ? "::1" : "127.0.0.1");
+}
+
+class Server {
+ public:
+  Server(udp::EventLoop* loop, udp::UdpSocket stun, MosquittoProcess broker,
+         Console* console)
+      : loop_(loop),
+        stun_(std::move(stun)),
+        broker_(std::move(broker)),
+        console_(console) {}
+
+  Result<ExitCode> Run() {
+    loop_->Watch(signals_.fd(), EPOLLIN,
+                 [this](std::uint32_t) { stopped_ = signals_.Take(); });
+    loop_->Watch(stun_.fd(), EPOLLIN, [this](std::uint32_t) { Answer(); });
+    loop_->Watch(broker_.pidfd(), EPOLLIN,
+                 [this](std::uint32_t) { broker_ended_ = true; });
+    const TimePoint give_up = loop_->Now() + kReadyTimeout;
+    while (!stopped_) {
+      if (broker_ended_) {
+        return Error{ErrorCode::kOther,
+                     "mosquitto ended; its own message stands above"};
+      }
+      std::optional<TimePoint> deadline;
+      if (!announced_) {
+        if (broker_.Accepts()) {
+          if (Status status = Announce(); !status.ok()) {
+            return std::move(status).error();
+          }
+        } else if (loop_->Now() >= give_up) {
+          return Error{ErrorCode::kOther, "mosquitto takes no connections on " +
+                                              broker_.address().ToString()};
+        } else {
+          deadline = loop_->Now() + kReadyPoll;
+        }
+      }
+      loop_->RunOnce(deadline);
+    }
+    console_->Line(fmt::format("stopped; {} STUN requests answered",
+                               responder_.stats().answered));
+    return *stopped_;
+  }
+
+ private:
+  Status Announce() {
+    announced_ = true;
+    SocketAddress broker = broker_.address();
+    SocketAddress stun = stun_.local_address();
+    broker.ip = Reachable(broker.ip);
+    stun.ip = Reachable(stun.ip);
+    const std::string options = fmt::format("--broker mqtt://{} --stun {}\n",
+                                            broker.ToString(), stun.ToString());
+    console_->Line("serving; give both sides these options:");
+    return WriteProduct(options);
+  }
+
+  void Answer() {
+    for (const udp::ReceivedTrain& train : stun_.Receive()) {
+      for (std::size_t at = 0; at < train.bytes.size();
+           at += train.segment_size) {
+        const ByteSpan request = train.bytes.subspan(
+            at, std::min(train.segment_size, train.bytes.size() - at));
+        std::array<std::byte, stun::BindingResponder::kMaxResponseSize>
+            response;
+        const std::size_t size =
+            responder_.HandleDatagram(train.from, request, response);
+        if (size == 0) continue;
+        stun_.Send(train.from, ByteSpan(response).first(size), size);
+      }
+    }
+  }
+
+  Signals signals_;
+  udp::EventLoop* loop_;
+  udp::UdpSocket stun_;
+  MosquittoProcess broker_;
+  Console* console_;
+  stun::BindingResponder responder_;
+  std::optional<ExitCode> stopped_;
+  bool broker_ended_ = false;
+  bool announced_ = false;
+};
+
+}  // namespace
+
+Result<ExitCode> RunServe(const Options& options, Console& console) {
+  const auto ip = IpAddress::Parse(options.bind);
+  if (!ip) {
+    return Error{ErrorCode::kUsage, fmt::format("--bind {}: not an IP address",
+                                                Escape(options.bind))};
+  }
+  Result<std::unique_ptr<udp::EventLoop>> loop = udp::EventLoop::Create();
+  if (!loop.ok()) return std::move(loop).error();
+  Result<udp::UdpSocket> stun =
+      udp::UdpSocket::Open({*ip, options.stun_port}, {});
+  if (!stun.ok()) return Annotate(std::move(stun).error(), "STUN server");
+  Result<MosquittoProcess> broker =
+      MosquittoProcess::Start({*ip, options.broker_port});
+  if (!broker.ok()) return std::move(broker).error();
+  Server server(loop->get(), *std::move(stun), *std::move(broker), &console);
+  return server.Run();
+}
+
+}  // namespace p2pcp::cmd

@@ -1,0 +1,111 @@
+#include "cmd/transfer_view.h"
+
+#include <fmt/format.h>
+
+#include "cmd/text.h"
+
+namespace p2pcp::cmd {
+namespace {
+
+std::string Files(std::uint64_t count) {
+  return count == 1 ? "1 file" : fmt::format("{} files", count);
+}
+
+}  // namespace
+
+void TransferView::HandleEvent(TimePoint now, const SessionEvent& event) {
+  if (const auto* offered = std::get_if<Offered>(&event)) {
+    console_->Step(fmt::format("offered: {}, {}", Files(offered->file_count),
+                               FormatSize(offered->total_bytes)));
+  } else if (const auto* started = std::get_if<Started>(&event)) {
+    started_ = now;
+    last_plain_ = now;
+    console_->Step(fmt::format("transferring {}, {}",
+                               Files(started->file_count),
+                               FormatSize(started->total_bytes)));
+  } else if (const auto* done = std::get_if<FileDone>(&event)) {
+    const std::string& name =
+        done->final_name.empty() ? done->name : done->final_name;
+    console_->Line(fmt::format("{}  {}  xxh128 {}  verified", Escape(name),
+                               FormatSize(done->size),
+                               done->digest.ToString()));
+  } else if (const auto* failed = std::get_if<FileFailed>(&event)) {
+    console_->Error(fmt::format("{}: {}", Escape(failed->name),
+                                Escape(failed->error.message)));
+  } else if (const auto* completed = std::get_if<Completed>(&event)) {
+    Summarize(now, *completed);
+    outcome_ = ExitCode::kVerified;
+  } else if (const auto* over = std::get_if<Failed>(&event)) {
+    Error error = over->error;
+    error.message = Escape(error.message);
+    outcome_ = std::move(error);
+  }
+}
+
+void TransferView::Summarize(TimePoint now, const Completed& completed) {
+  const Duration took = started_ ? now - *started_ : Duration(0);
+  const double seconds = std::chrono::duration<double>(took).count();
+  const ConnectionStats& stats = session_->stats();
+  std::string line =
+      fmt::format("{} {}, {} in {:.2f} s", verb_, Files(completed.file_count),
+                  FormatSize(completed.total_bytes), seconds);
+  if (seconds > 0 && completed.total_bytes > 0) {
+    line += fmt::format(
+        " ({})",
+        FormatRate(static_cast<double>(completed.total_bytes) / seconds));
+  }
+  line += fmt::format(", {}", path_);
+  if (stats.smoothed_rtt > Duration(0)) {
+    line += ", rtt " + FormatLatency(stats.smoothed_rtt);
+  }
+  console_->Line(line + ", verified");
+}
+
+void TransferView::HandleTick(TimePoint now) {
+  const Progress progress = session_->progress();
+  if (progress.phase == Progress::Phase::kOver) return;
+  meter_.Update(now, progress.bytes_done);
+  ProgressView view;
+  view.name = Escape(progress.current_file);
+  view.bytes_done = progress.bytes_done;
+  view.bytes_total = progress.bytes_total;
+  view.files_done = progress.files_done;
+  view.files_total = progress.files_total;
+  view.rate = meter_.rate();
+  view.eta = meter_.Eta(progress.bytes_total - progress.bytes_done);
+  view.path = path_;
+  if (session_->stats().smoothed_rtt > Duration(0)) {
+    view.rtt = session_->stats().smoothed_rtt;
+  }
+  switch (progress.phase) {
+    case Progress::Phase::kGreeting:
+    case Progress::Phase::kOffering:
+      view.name = "offering";
+      break;
+    case Progress::Phase::kDeciding:
+      view.name = "waiting for the answer";
+      break;
+    case Progress::Phase::kChecking:
+      view.name = "checking the folder";
+      break;
+    case Progress::Phase::kFinishing:
+      view.name = "verifying";
+      break;
+    case Progress::Phase::kTransferring:
+    case Progress::Phase::kOver:
+      break;
+  }
+  if (console_->live()) {
+    console_->Live(RenderProgress(view, console_->columns()));
+  } else if (started_ && now - last_plain_ >= kPlainInterval) {
+    last_plain_ = now;
+    console_->Line(RenderProgress(view, 160));
+  }
+}
+
+Result<ExitCode> TransferView::outcome() const {
+  if (outcome_) return *outcome_;
+  return Error{ErrorCode::kOther, "the transfer was stopped"};
+}
+
+}  // namespace p2pcp::cmd

@@ -1,0 +1,54 @@
+// A transfer as the user sees it: the progress line, a line a file, a summary.
+// Shared by send and recv.
+
+#ifndef P2PCP_CMD_TRANSFER_VIEW_H_
+#define P2PCP_CMD_TRANSFER_VIEW_H_
+
+#include <optional>
+#include <string>
+
+#include "cmd/console.h"
+#include "cmd/exit_code.h"
+#include "cmd/progress.h"
+#include "net/base/result.h"
+#include "net/base/time.h"
+#include "transfer/session/session.h"
+
+namespace p2pcp::cmd {
+
+class TransferView {
+ public:
+  // verb: "sent" or "received". session and console must outlive the view.
+  TransferView(std::string verb, std::string path, const Session* session,
+               Console* console)
+      : verb_(std::move(verb)),
+        path_(std::move(path)),
+        session_(session),
+        console_(console) {}
+
+  void HandleEvent(TimePoint now, const SessionEvent& event);
+  void HandleTick(TimePoint now);
+
+  // How the transfer ended; kOther if it has not.
+  Result<ExitCode> outcome() const;
+
+ private:
+  void Summarize(TimePoint now, const Completed& completed);
+
+  // Where there is no terminal, a line each minute is enough.
+  static constexpr Duration kPlainInterval = 60s;
+
+  const std::string verb_;
+  const std::string path_;
+  const Session* const session_;
+  Console* const console_;
+  RateMeter meter_;
+  std::optional<TimePoint> started_;
+  TimePoint last_plain_;
+  bool first_byte_seen_ = false;
+  std::optional<Result<ExitCode>> outcome_;
+};
+
+}  // namespace p2pcp::cmd
+
+#endif  // P2PCP_CMD_TRANSFER_VIEW_H_
