@@ -1,0 +1,132 @@
+// What the state machines of both roles have in common: the beacon that says
+// "here I am" while we wait, the established session, the end. offerer.h and
+// answerer.h add who says what to whom.
+//
+//              handshake done                 SetBusy(true)
+//   Waiting ------------------> Established ----------------> Live
+//     ^  ^                          |                           |
+//     |  +-- peer left, began anew, +                           |
+//     |      lost its turn, SetBusy(false)                      |
+//     +---------------------------- SetBusy(false) -------------+
+//   any --- Close(), handshake or version failed, declined ---> Over
+
+#ifndef P2PCP_NET_SIGNALING_MACHINE_H_
+#define P2PCP_NET_SIGNALING_MACHINE_H_
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "net/base/bytes.h"
+#include "net/base/random.h"
+#include "net/base/result.h"
+#include "net/base/time.h"
+#include "net/crypto/packet_cipher.h"
+#include "net/ice/candidate.h"
+#include "net/signaling/event.h"
+#include "net/signaling/mailbox.h"
+#include "net/signaling/message.h"
+#include "net/signaling/session.h"
+
+namespace p2pcp::signaling {
+
+class Machine {
+ public:
+  Machine(RendezvousConfig config, Mailbox& mailbox, Random& random)
+      : config_(std::move(config)), mailbox_(mailbox), random_(random) {}
+  virtual ~Machine() = default;
+  Machine(const Machine&) = delete;
+  Machine& operator=(const Machine&) = delete;
+
+  // A broker hears us from now on.
+  void HandleOnline(TimePoint now);
+  void HandleMessage(TimePoint now, const Message& message);
+  void HandleTimeout(TimePoint now);
+  std::optional<TimePoint> PollTimeout() const;
+  void SetLocalCandidates(TimePoint now,
+                          std::vector<ice::Candidate> candidates);
+  void SetBusy(TimePoint now, bool busy);
+  void Close(ByeReason reason);
+  std::optional<RendezvousEvent> PollEvent();
+
+ protected:
+  // An agreed session is left alone for so long to come alive, whoever else
+  // knocks: hard NATs take less (NAT.md 1.1), and two senders don't push each
+  // other out for ever.
+  static constexpr Duration kGrace = 4s;
+
+  // Says what the state calls for, while waiting.
+  virtual void Announce(TimePoint now) = 0;
+  // A message while not over.
+  virtual void OnMessage(TimePoint now, const Message& message) = 0;
+  // A message after the end.
+  virtual void OnMessageWhenOver(const Message&) {}
+  // The first local candidates are known.
+  virtual void OnCandidatesKnown(TimePoint now) = 0;
+  // busy() has changed to false: forget what belonged to the old wait.
+  virtual void OnFree() = 0;
+  // Tell whoever we deal with that we go.
+  virtual void SendGoodbye(ByeReason reason) = 0;
+
+  const RendezvousConfig& config() const { return config_; }
+  Random& random() { return random_; }
+  bool busy() const { return busy_; }
+  bool knows_candidates() const { return knows_candidates_; }
+  const std::vector<ice::Candidate>& candidates() const { return candidates_; }
+
+  // A message of ours with type, versions and names filled in.
+  Message Make(MessageType type, const Nonce& from, const Nonce& to) const;
+  void Send(const Message& message);
+  void SendBye(const Nonce& from, const Nonce& to, ByeReason reason);
+  void Emit(RendezvousEvent event);
+  void EmitPeerSeen();
+  void CountStale() { ++mailbox_.stats().stale; }
+  void CountMalformed() { ++mailbox_.stats().malformed; }
+
+  // Null while there is none.
+  Session* session() { return session_.has_value() ? &*session_ : nullptr; }
+  void Establish(TimePoint now, Session session, Established event);
+  // The session, if any, is void; the wait goes on without a word until the
+  // beacon fires in `delay`.
+  void Abandon(TimePoint now, Duration delay);
+  // The beacon fires in `delay`, which is 1 s at most, and then after 1 s or
+  // the double of delay, and twice that, up to 30 s.
+  void RestartBeacon(TimePoint now, Duration delay);
+  // The same within 1 s, unless it is due before: nobody can put it off.
+  void HastenBeacon(TimePoint now);
+  void End(Error error);
+
+ private:
+  const RendezvousConfig config_;
+  Mailbox& mailbox_;
+  Random& random_;
+  std::deque<RendezvousEvent> events_;
+
+  bool online_ = false;
+  bool over_ = false;
+  bool busy_ = false;
+  bool peer_seen_ = false;
+  bool knows_candidates_ = false;
+  std::vector<ice::Candidate> candidates_;
+  std::optional<Session> session_;
+  std::optional<TimePoint> beacon_at_;
+  Duration beacon_interval_{};  // After it has fired next.
+};
+
+// What both sides put into the handshake so that nobody can change it: the
+// offerer's and the answerer's versions, the suites offered, the instance, N_r
+// and N_s.
+Bytes MakePrologue(const VersionRange& offerer, const VersionRange& answerer,
+                   const std::vector<crypto::Suite>& suites,
+                   const Nonce& instance, const Nonce& ready,
+                   const Nonce& offer);
+
+Error AuthenticationError();
+Error VersionError(const std::string& what);
+
+}  // namespace p2pcp::signaling
+
+#endif  // P2PCP_NET_SIGNALING_MACHINE_H_

@@ -1,0 +1,104 @@
+#include "net/signaling/session.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "net/base/bytes.h"
+#include "net/crypto/envelope.h"
+#include "net/crypto/hash.h"
+
+namespace p2pcp::signaling {
+namespace {
+
+constexpr Duration kFirstRepeat = 1s;
+constexpr Duration kLastRepeat = 4s;
+// Candidates that one peer may name in the life of a session: four times what
+// it may have at once (NAT.md 2.8 has 160 packets to each at most).
+constexpr std::size_t kMaxRemoteCandidates = 4 * ice::kMaxCandidates;
+
+// The keys of the packets stay the packets'.
+constexpr std::string_view kLabel = "p2pcp/1 candidates";
+
+bool SameAddress(const ice::Candidate& a, const ice::Candidate& b) {
+  return a.type == b.type && a.address == b.address;
+}
+
+}  // namespace
+
+Session::Session(TimePoint now, const Nonce& local, const Nonce& remote,
+                 const crypto::SessionKeys& keys,
+                 std::vector<ice::Candidate> local_sent,
+                 std::vector<ice::Candidate> remote_known)
+    : local_(local),
+      remote_(remote),
+      since_(now),
+      send_key_(crypto::DeriveKey(keys.send, kLabel)),
+      receive_key_(crypto::DeriveKey(keys.receive, kLabel)),
+      local_candidates_(std::move(local_sent)),
+      remote_candidates_(std::move(remote_known)) {}
+
+void Session::SetLocalCandidates(
+    TimePoint now, const std::vector<ice::Candidate>& candidates) {
+  if (candidates == local_candidates_) return;
+  local_candidates_ = candidates;
+  told_all_in_handshake_ = false;
+  send_at_ = now;
+  send_interval_ = kFirstRepeat;
+}
+
+void Session::Repeat(TimePoint now) {
+  if (!told_all_in_handshake_) send_at_ = now;
+}
+
+std::optional<Message> Session::PollMessage(TimePoint now,
+                                            const VersionRange& versions,
+                                            Random& random) {
+  if (!send_at_.has_value() || now < *send_at_) return std::nullopt;
+  if (send_interval_ <= kLastRepeat) {
+    send_at_ = now + send_interval_;
+    send_interval_ *= 2;
+  } else {
+    send_at_.reset();
+  }
+
+  Message message;
+  message.type = MessageType::kCandidates;
+  message.versions = versions;
+  message.from = local_;
+  message.to = remote_;
+  const Bytes list = EncodeCandidates(local_candidates_);
+  Bytes plaintext(4 + list.size());
+  ByteWriter writer(plaintext);
+  writer.WriteU32(++send_counter_);
+  writer.WriteBytes(list);
+  message.sealed =
+      crypto::SealEnvelope(send_key_, message.Header(), plaintext, random);
+  return message;
+}
+
+Session::Verdict Session::HandleCandidates(const Message& message,
+                                           std::vector<ice::Candidate>& added) {
+  const auto plaintext =
+      crypto::OpenEnvelope(receive_key_, message.Header(), message.sealed);
+  if (!plaintext.has_value()) return Verdict::kMalformed;
+  ByteReader reader(*plaintext);
+  const std::uint32_t counter = reader.ReadU32();
+  const std::vector<ice::Candidate> candidates = DecodeCandidates(reader);
+  if (!reader.AtEnd()) return Verdict::kMalformed;
+  if (counter <= receive_counter_) return Verdict::kStale;
+  receive_counter_ = counter;
+  for (const ice::Candidate& candidate : candidates) {
+    const bool known =
+        std::any_of(remote_candidates_.begin(), remote_candidates_.end(),
+                    [&candidate](const ice::Candidate& other) {
+                      return SameAddress(candidate, other);
+                    });
+    if (known || remote_candidates_.size() >= kMaxRemoteCandidates) continue;
+    remote_candidates_.push_back(candidate);
+    added.push_back(candidate);
+  }
+  return added.empty() ? Verdict::kStale : Verdict::kNews;
+}
+
+}  // namespace p2pcp::signaling
