@@ -112,6 +112,8 @@ class Disk {
   virtual std::size_t room() const = 0;
   // REQUIRES: room() > 0.
   virtual void Submit(const Job& job) = 0;
+  // Whether Poll() has something. Cheap enough to ask for each packet.
+  virtual bool ready() const = 0;
   // The next job that is done, in the order of submission.
   virtual std::optional<Completion> Poll() = 0;
   // Drops the jobs that have not begun, waits for the one at hand, closes all

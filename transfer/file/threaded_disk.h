@@ -20,12 +20,12 @@ class ThreadedDisk final : public Disk {
   // Lets the job at hand end, drops the others, and joins the thread.
   ~ThreadedDisk() override;
 
-  // Readable while there may be something to Poll(); cleared by a Poll() that
-  // returns nothing. For epoll.
+  // Readable exactly while Poll() has something. For epoll, level-triggered.
   int fd() const;
 
   std::size_t room() const override;
   void Submit(const Job& job) override;
+  bool ready() const override;
   std::optional<Completion> Poll() override;
   void Abandon() override;
 

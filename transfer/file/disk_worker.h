@@ -1,0 +1,52 @@
+// Carries out the jobs of a Disk, one at a time, blocking.
+
+#ifndef P2PCP_TRANSFER_FILE_DISK_WORKER_H_
+#define P2PCP_TRANSFER_FILE_DISK_WORKER_H_
+
+#include <array>
+#include <memory>
+#include <optional>
+
+#include "net/base/bytes.h"
+#include "net/base/result.h"
+#include "transfer/file/digest.h"
+#include "transfer/file/disk.h"
+#include "transfer/file/part_file.h"
+#include "transfer/file/source_reader.h"
+#include "transfer/file/syscalls.h"
+
+namespace p2pcp::file {
+
+class DiskWorker {
+ public:
+  // syscalls must outlive the worker; null: the real ones.
+  explicit DiskWorker(Syscalls* syscalls);
+
+  Completion Execute(const Job& job);
+  // Closes all files; deletes the temporary ones.
+  void CloseAll();
+
+ private:
+  struct Slot {
+    std::optional<SourceReader> source;
+    std::optional<PartFile> part;
+    std::optional<Hasher> hasher;  // Made when first needed.
+  };
+
+  Status Run(const Job& job, Completion& completion);
+  Status OpenSource(const Job& job, Slot& slot);
+  Status ReadSource(const Job& job, Slot& slot, Completion& completion);
+  Status InspectFolder(const Job& job, Completion& completion);
+  Status Create(const Job& job, Slot& slot);
+  Status Hash(const Job& job, Slot& slot, Completion& completion);
+  Status Commit(const Job& job, Slot& slot);
+  Status SyncFolder(const Job& job);
+
+  Syscalls& syscalls_;
+  std::array<Slot, Disk::kSlots> slots_;
+  std::unique_ptr<std::byte[]> scratch_;  // For reading back.
+};
+
+}  // namespace p2pcp::file
+
+#endif  // P2PCP_TRANSFER_FILE_DISK_WORKER_H_

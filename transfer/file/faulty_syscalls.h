@@ -1,0 +1,109 @@
+// A disk that fails on cue: for tests and the simulator.
+
+#ifndef P2PCP_TRANSFER_FILE_FAULTY_SYSCALLS_H_
+#define P2PCP_TRANSFER_FILE_FAULTY_SYSCALLS_H_
+
+#include <errno.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "transfer/file/syscalls.h"
+
+namespace p2pcp::file {
+
+// Everything set to 0 or empty works as the real calls do. Errors are errno
+// values.
+class FaultySyscalls final : public Syscalls {
+ public:
+  int create_error = 0;
+  int reserve_error = 0;
+  int read_error = 0;  // Of every read from byte read_error_from on.
+  off_t read_error_from = 0;
+  int write_error = 0;                  // Of every write ...
+  std::uint64_t write_error_after = 0;  // ... once so many bytes are written.
+  std::size_t max_transfer = 0;  // Short reads and writes: bytes at most.
+  std::optional<off_t> corrupt_offset;  // The byte written here is another.
+  int sync_error = 0;
+  int folder_sync_error = 0;
+  int rename_error = 0;
+  int rename_flags_error = 0;  // Of renames with flags.
+  int link_error = 0;
+  std::optional<std::int64_t> free_bytes;
+  std::function<void()> before_read;  // Called before each read.
+
+  std::uint64_t bytes_written = 0;
+  std::uint64_t folder_syncs = 0;
+  std::uint64_t data_syncs = 0;
+
+  ssize_t Pread(int fd, void* buffer, std::size_t size, off_t offset) override {
+    if (before_read) before_read();
+    if (read_error != 0 &&
+        offset + static_cast<off_t>(size) > read_error_from) {
+      return Fail(read_error);
+    }
+    return Syscalls::Pread(fd, buffer, Cut(size), offset);
+  }
+  ssize_t Pwrite(int fd, const void* buffer, std::size_t size,
+                 off_t offset) override {
+    if (write_error != 0 && bytes_written >= write_error_after) {
+      return Fail(write_error);
+    }
+    const ssize_t n = Syscalls::Pwrite(fd, buffer, Cut(size), offset);
+    if (n > 0) bytes_written += static_cast<std::uint64_t>(n);
+    if (n > 0 && corrupt_offset && *corrupt_offset >= offset &&
+        *corrupt_offset < offset + n) {
+      const char wrong = static_cast<char>(
+          ~static_cast<const char*>(buffer)[*corrupt_offset - offset]);
+      Syscalls::Pwrite(fd, &wrong, 1, *corrupt_offset);
+      corrupt_offset.reset();
+    }
+    return n;
+  }
+  int Reserve(int fd, std::uint64_t size) override {
+    return reserve_error != 0 ? Fail(reserve_error)
+                              : Syscalls::Reserve(fd, size);
+  }
+  int Create(int dirfd, const std::string& relative, mode_t mode) override {
+    return create_error != 0 ? Fail(create_error)
+                             : Syscalls::Create(dirfd, relative, mode);
+  }
+  int Fdatasync(int fd) override {
+    ++data_syncs;
+    return sync_error != 0 ? Fail(sync_error) : Syscalls::Fdatasync(fd);
+  }
+  int Fsync(int fd) override {
+    ++folder_syncs;
+    return folder_sync_error != 0 ? Fail(folder_sync_error)
+                                  : Syscalls::Fsync(fd);
+  }
+  int Rename(int dirfd, const char* from, const char* to,
+             unsigned flags) override {
+    if (rename_error != 0) return Fail(rename_error);
+    if (flags != 0 && rename_flags_error != 0) return Fail(rename_flags_error);
+    return Syscalls::Rename(dirfd, from, to, flags);
+  }
+  int Link(int dirfd, const char* from, const char* to) override {
+    return link_error != 0 ? Fail(link_error) : Syscalls::Link(dirfd, from, to);
+  }
+  std::int64_t FreeBytes(int dirfd) override {
+    return free_bytes ? *free_bytes : Syscalls::FreeBytes(dirfd);
+  }
+
+ private:
+  static int Fail(int error) {
+    errno = error;
+    return -1;
+  }
+  std::size_t Cut(std::size_t size) const {
+    return max_transfer == 0 ? size : std::min(size, max_transfer);
+  }
+};
+
+}  // namespace p2pcp::file
+
+#endif  // P2PCP_TRANSFER_FILE_FAULTY_SYSCALLS_H_

@@ -1,0 +1,226 @@
+#include "transfer/file/part_file.h"
+
+#include <errno.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "net/base/bytes.h"
+#include "transfer/file/faulty_syscalls.h"
+#include "transfer/file/output_folder.h"
+#include "transfer/file/test_folder.h"
+
+namespace p2pcp::file {
+namespace {
+
+class PartFileTest : public testing::Test {
+ protected:
+  PartFileTest() : output_folder_(*OutputFolder::Open(folder_.path())) {
+    output_.folder = &output_folder_;
+    output_.part_name = ".p2pcp-0.part";
+    output_.name = "name.txt";
+    output_.size = 5;
+    output_.mtime = {1'000'000'000, 5};
+  }
+
+  // Creates, writes and commits `content`.
+  Status Receive(const std::string& content) {
+    Result<PartFile> part = PartFile::Create(syscalls_, output_);
+    if (!part) return part.error();
+    Status written = part->Write(0, AsBytes(content));
+    if (!written) return written;
+    EXPECT_TRUE(folder_.Has(output_.part_name));
+    return part->Commit(output_);
+  }
+
+  TestFolder folder_;
+  OutputFolder output_folder_;
+  FaultySyscalls syscalls_;
+  Output output_;
+};
+
+TEST_F(PartFileTest, GetsItsNameOnlyWhenCommitted) {
+  {
+    Result<PartFile> part = PartFile::Create(syscalls_, output_);
+    ASSERT_TRUE(part.ok());
+    ASSERT_TRUE(part->Write(0, AsBytes("hello")).ok());
+    EXPECT_EQ(folder_.Names(), std::vector<std::string>{".p2pcp-0.part"});
+    ASSERT_TRUE(part->Commit(output_).ok());
+  }
+  EXPECT_EQ(output_.final_name, "name.txt");
+  EXPECT_EQ(folder_.Names(), std::vector<std::string>{"name.txt"});
+  EXPECT_EQ(folder_.Read("name.txt"), "hello");
+  EXPECT_EQ(syscalls_.data_syncs, 1u);
+}
+
+TEST_F(PartFileTest, IsDeletedWhenItIsNotCommitted) {
+  {
+    Result<PartFile> part = PartFile::Create(syscalls_, output_);
+    ASSERT_TRUE(part.ok());
+    const PartFile moved = std::move(*part);
+  }
+  EXPECT_TRUE(folder_.Names().empty());
+}
+
+TEST_F(PartFileTest, ModeIsOursButForTheOwnersX) {
+  const mode_t mask = output_folder_.umask();
+  const auto mode = [this](const std::string& name) {
+    struct stat info;
+    EXPECT_EQ(stat((folder_ / name).c_str(), &info), 0);
+    EXPECT_EQ(info.st_mtim.tv_sec, 1'000'000'000);
+    EXPECT_EQ(info.st_mtim.tv_nsec, 5);
+    return info.st_mode & 07777;
+  };
+  ASSERT_TRUE(Receive("a").ok());
+  EXPECT_EQ(mode("name.txt"), 0666 & ~mask);
+  output_.name = "tool";
+  output_.executable = true;
+  ASSERT_TRUE(Receive("a").ok());
+  EXPECT_EQ(mode("tool"), 0777 & ~mask);
+}
+
+TEST_F(PartFileTest, AbsurdTimesAreClamped) {
+  output_.mtime = {std::int64_t{1} << 60, 0};
+  EXPECT_TRUE(Receive("a").ok());
+  output_.mtime = {-(std::int64_t{1} << 60), 0};
+  EXPECT_TRUE(Receive("a").ok());
+}
+
+TEST_F(PartFileTest, RenameTakesTheNextFreeNumber) {
+  folder_.Write("name.txt", "old");
+  folder_.Write("name (1).txt", "old 1");
+  ASSERT_TRUE(Receive("new").ok());
+  EXPECT_EQ(output_.final_name, "name (2).txt");
+  EXPECT_EQ(folder_.Read("name.txt"), "old");
+  EXPECT_EQ(folder_.Read("name (1).txt"), "old 1");
+  EXPECT_EQ(folder_.Read("name (2).txt"), "new");
+}
+
+TEST_F(PartFileTest, SkipAndExactKeepTheOldFile) {
+  folder_.Write("name.txt", "old");
+  output_.conflict = ConflictPolicy::kSkip;
+  EXPECT_EQ(Receive("new").error().code, ErrorCode::kKeptBack);
+  output_.conflict = ConflictPolicy::kRename;
+  output_.exact = true;
+  EXPECT_EQ(Receive("new").error().code, ErrorCode::kKeptBack);
+  EXPECT_EQ(folder_.Read("name.txt"), "old");
+  EXPECT_EQ(folder_.Names().size(), 1u);
+}
+
+TEST_F(PartFileTest, OverwriteReplacesARegularFile) {
+  folder_.Write("name.txt", "old");
+  output_.conflict = ConflictPolicy::kOverwrite;
+  ASSERT_TRUE(Receive("new").ok());
+  EXPECT_EQ(folder_.Read("name.txt"), "new");
+  EXPECT_EQ(folder_.Names().size(), 1u);
+}
+
+TEST_F(PartFileTest, OverwriteReplacesNothingElse) {
+  output_.conflict = ConflictPolicy::kOverwrite;
+  folder_.Write("victim", "precious");
+  std::filesystem::create_symlink("victim", folder_ / "name.txt");
+  EXPECT_EQ(Receive("new").error().code, ErrorCode::kKeptBack);
+  EXPECT_EQ(folder_.Read("victim"), "precious");
+  EXPECT_TRUE(std::filesystem::is_symlink(folder_ / "name.txt"));
+  std::filesystem::remove(folder_ / "name.txt");
+  std::filesystem::create_directory(folder_ / "name.txt");
+  EXPECT_EQ(Receive("new").error().code, ErrorCode::kKeptBack);
+}
+
+TEST_F(PartFileTest, RenameStepsAsideForASymbolicLink) {
+  std::filesystem::create_symlink("elsewhere", folder_ / "name.txt");
+  ASSERT_TRUE(Receive("new").ok());
+  EXPECT_EQ(output_.final_name, "name (1).txt");
+  EXPECT_FALSE(folder_.Has("elsewhere"));
+}
+
+TEST_F(PartFileTest, WithoutRenameNoReplaceALinkDoesIt) {
+  syscalls_.rename_flags_error = EINVAL;
+  ASSERT_TRUE(Receive("new").ok());
+  ASSERT_TRUE(Receive("newer").ok());
+  EXPECT_EQ(folder_.Read("name.txt"), "new");
+  EXPECT_EQ(folder_.Read("name (1).txt"), "newer");
+  EXPECT_EQ(folder_.Names().size(), 2u);
+  syscalls_.link_error = EPERM;
+  EXPECT_EQ(Receive("x").error().code, ErrorCode::kKeptBack);
+  EXPECT_EQ(folder_.Names().size(), 2u);
+}
+
+TEST_F(PartFileTest, FailuresAreToldAndLeaveNothing) {
+  const auto code = [this] {
+    Status status = Receive("hello");
+    return status ? 0
+                  : static_cast<int>(status.error().code) * 1000 +
+                        status.error().os_errno;
+  };
+  const auto cannot = [](int error) {
+    return static_cast<int>(ErrorCode::kCannotWrite) * 1000 + error;
+  };
+  syscalls_.create_error = EACCES;
+  EXPECT_EQ(code(), cannot(EACCES));
+  syscalls_ = {};
+  syscalls_.reserve_error = ENOSPC;
+  EXPECT_EQ(code(), cannot(ENOSPC));
+  syscalls_ = {};
+  syscalls_.write_error = EDQUOT;
+  EXPECT_EQ(code(), cannot(EDQUOT));
+  syscalls_ = {};
+  syscalls_.sync_error = EIO;
+  EXPECT_EQ(code(), cannot(EIO));
+  syscalls_ = {};
+  syscalls_.rename_error = EACCES;
+  EXPECT_EQ(code(), cannot(EACCES));
+  syscalls_ = {};
+  syscalls_.rename_error = ENAMETOOLONG;
+  EXPECT_EQ(code() / 1000, static_cast<int>(ErrorCode::kKeptBack));
+  EXPECT_TRUE(folder_.Names().empty());
+}
+
+TEST_F(PartFileTest, ShortWritesAndReadsGoOn) {
+  syscalls_.max_transfer = 2;
+  Result<PartFile> part = PartFile::Create(syscalls_, output_);
+  ASSERT_TRUE(part.ok());
+  ASSERT_TRUE(part->Write(0, AsBytes("hello")).ok());
+  Bytes scratch(4);
+  Hasher hasher;
+  ASSERT_TRUE(part->ReadBack(0, 5, scratch, hasher).ok());
+  Hasher expected;
+  expected.Update(AsBytes("hello"));
+  EXPECT_EQ(hasher.Finish(), expected.Finish());
+  // What is not there any more was tampered with.
+  EXPECT_EQ(part->ReadBack(0, 6, scratch, hasher).error().code,
+            ErrorCode::kIntegrity);
+  syscalls_.read_error = EIO;
+  EXPECT_EQ(part->ReadBack(0, 5, scratch, hasher).error().code,
+            ErrorCode::kCannotWrite);
+}
+
+TEST(NumberedName, NumberStandsBeforeTheExtension) {
+  EXPECT_EQ(NumberedName("a.txt", 1), "a (1).txt");
+  EXPECT_EQ(NumberedName("a", 12), "a (12)");
+  EXPECT_EQ(NumberedName("a.tar.gz", 1), "a (1).tar.gz");
+  EXPECT_EQ(NumberedName(".tar.gz", 1), ".tar (1).gz");
+  EXPECT_EQ(NumberedName(".bashrc", 1), ".bashrc (1)");
+  EXPECT_EQ(NumberedName("a.", 1), "a (1).");
+}
+
+TEST(NumberedName, StaysANameAndWholeCharacters) {
+  const std::string long_name = std::string(251, 'x') + ".txt";
+  const std::string numbered = NumberedName(long_name, 10);
+  EXPECT_EQ(numbered.size(), 255u);
+  EXPECT_EQ(numbered.substr(246), " (10).txt");
+  EXPECT_EQ(NumberedName("x." + std::string(253, 'y'), 1).size(), 255u);
+  std::string umlauts;
+  while (umlauts.size() < 250) umlauts += "\xc3\xa4";
+  const std::string cut = NumberedName(umlauts + ".txt", 1);
+  EXPECT_EQ(cut.size(), 254u);
+  EXPECT_EQ(cut.substr(244), "\xc3\xa4 (1).txt");
+}
+
+}  // namespace
+}  // namespace p2pcp::file

@@ -1,0 +1,67 @@
+#include "transfer/file/source_reader.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <string>
+
+namespace p2pcp::file {
+
+namespace {
+
+Error Unreadable(const SourceFile& source, int error) {
+  return ErrnoError(ErrorCode::kSourceUnreadable, "cannot read " + source.path,
+                    error);
+}
+
+Error Changed(const SourceFile& source) {
+  return Error{ErrorCode::kSourceUnreadable,
+               source.path + " changed while it was being sent"};
+}
+
+}  // namespace
+
+Result<SourceReader> SourceReader::Open(Syscalls& syscalls,
+                                        const SourceFile& source) {
+  const int fd = open(source.path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
+                                               O_CLOEXEC | O_NOCTTY);
+  if (fd < 0) return Unreadable(source, errno);
+  SourceReader reader(syscalls, source, fd);
+  Status unchanged = reader.CheckUnchanged();
+  if (!unchanged) return unchanged.error();
+  // Advice only.
+  (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+  return reader;
+}
+
+Status SourceReader::Read(std::uint64_t offset, MutableByteSpan buffer) {
+  while (!buffer.empty()) {
+    const ssize_t n = syscalls_->Pread(fd_.get(), buffer.data(), buffer.size(),
+                                       static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return Unreadable(*source_, errno);
+    if (n == 0) return Changed(*source_);  // It became shorter.
+    buffer = buffer.subspan(static_cast<std::size_t>(n));
+    offset += static_cast<std::uint64_t>(n);
+  }
+  return CheckUnchanged();
+}
+
+Status SourceReader::CheckUnchanged() {
+  struct stat info;
+  if (syscalls_->Fstat(fd_.get(), &info) != 0) {
+    return Unreadable(*source_, errno);
+  }
+  const FileTime mtime{info.st_mtim.tv_sec,
+                       static_cast<std::uint32_t>(info.st_mtim.tv_nsec)};
+  const bool same =
+      static_cast<std::uint64_t>(info.st_dev) == source_->device &&
+      static_cast<std::uint64_t>(info.st_ino) == source_->inode &&
+      static_cast<std::uint64_t>(info.st_size) == source_->size &&
+      mtime == source_->mtime;
+  if (!same) return Changed(*source_);
+  return {};
+}
+
+}  // namespace p2pcp::file

@@ -1,0 +1,41 @@
+// A file that is being sent: read only, and only as long as it is the file that
+// was listed.
+
+#ifndef P2PCP_TRANSFER_FILE_SOURCE_READER_H_
+#define P2PCP_TRANSFER_FILE_SOURCE_READER_H_
+
+#include <cstdint>
+
+#include "net/base/bytes.h"
+#include "net/base/result.h"
+#include "transfer/file/source_list.h"
+#include "transfer/file/syscalls.h"
+#include "transfer/file/unique_fd.h"
+
+namespace p2pcp::file {
+
+// The SourceFile and the Syscalls must outlive it. All methods block; all
+// errors are kSourceUnreadable.
+class SourceReader {
+ public:
+  static Result<SourceReader> Open(Syscalls& syscalls,
+                                   const SourceFile& source);
+
+  // Fills buffer from offset. Afterwards looks at the file again: bytes that
+  // were read before a change was seen are never handed out as good.
+  Status Read(std::uint64_t offset, MutableByteSpan buffer);
+
+ private:
+  SourceReader(Syscalls& syscalls, const SourceFile& source, int fd)
+      : syscalls_(&syscalls), source_(&source), fd_(fd) {}
+
+  Status CheckUnchanged();
+
+  Syscalls* syscalls_;
+  const SourceFile* source_;
+  UniqueFd fd_;
+};
+
+}  // namespace p2pcp::file
+
+#endif  // P2PCP_TRANSFER_FILE_SOURCE_READER_H_

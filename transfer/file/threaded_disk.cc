@@ -1,0 +1,202 @@
+#include "transfer/file/threaded_disk.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "net/base/check.h"
+#include "transfer/file/disk_worker.h"
+#include "transfer/file/unique_fd.h"
+
+namespace p2pcp::file {
+
+namespace {
+
+// Jobs are 256 KiB as a rule, so a few dozen keep a disk busy; many small files
+// make many small jobs.
+constexpr std::size_t kCapacity = 256;
+
+// A first-in-first-out queue of fixed capacity.
+template <typename T>
+class Ring {
+ public:
+  bool empty() const { return size_ == 0; }
+  void Push(T item) {
+    P2PCP_CHECK(size_ < items_.size());
+    items_[(head_ + size_) % items_.size()] = std::move(item);
+    ++size_;
+  }
+  T Pop() {
+    P2PCP_CHECK(size_ > 0);
+    T item = std::move(items_[head_]);
+    head_ = (head_ + 1) % items_.size();
+    --size_;
+    return item;
+  }
+  void Clear() {
+    while (!empty()) Pop();
+  }
+
+ private:
+  std::array<T, kCapacity> items_;
+  std::size_t head_ = 0;
+  std::size_t size_ = 0;
+};
+
+}  // namespace
+
+class ThreadedDisk::Worker {
+ public:
+  explicit Worker(int event_fd) : event_fd_(event_fd) {}
+
+  ~Worker() {
+    Abandon();
+    {
+      const std::lock_guard lock(mutex_);
+      stop_ = true;
+    }
+    wake_.notify_one();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  Status Start() {
+    // Signals are for the thread that runs the loop.
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    Status status;
+    try {
+      thread_ = std::thread([this] { Run(); });
+    } catch (const std::system_error& error) {
+      status = ErrnoError(ErrorCode::kOther, "cannot start a thread",
+                          error.code().value());
+    }
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    return status;
+  }
+
+  int event_fd() const { return event_fd_.get(); }
+  // A hint: Poll() looks again, under the lock.
+  bool ready() const { return ready_.load(std::memory_order_relaxed); }
+
+  void Submit(const Job& job) {
+    {
+      const std::lock_guard lock(mutex_);
+      jobs_.Push(job);
+    }
+    wake_.notify_one();
+  }
+
+  std::optional<Completion> Poll() {
+    const std::lock_guard lock(mutex_);
+    if (done_.empty()) return std::nullopt;
+    Completion completion = done_.Pop();
+    if (done_.empty()) ClearEvent();
+    return completion;
+  }
+
+  void Abandon() {
+    std::unique_lock lock(mutex_);
+    jobs_.Clear();
+    idle_.wait(lock, [this] { return !busy_; });
+    done_.Clear();
+    ClearEvent();
+    // The thread sleeps, and can't begin a job while the lock is held.
+    disk_.CloseAll();
+  }
+
+ private:
+  void Run() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      wake_.wait(lock, [this] { return stop_ || !jobs_.empty(); });
+      if (stop_) return;
+      const Job job = jobs_.Pop();
+      busy_ = true;
+      lock.unlock();
+      Completion completion = disk_.Execute(job);
+      lock.lock();
+      busy_ = false;
+      if (done_.empty()) SetEvent();
+      done_.Push(std::move(completion));
+      idle_.notify_one();
+    }
+  }
+
+  // The event is set exactly while there are completions; so is ready_.
+  void SetEvent() {
+    ready_.store(true, std::memory_order_relaxed);
+    const std::uint64_t one = 1;
+    P2PCP_CHECK(write(event_fd_.get(), &one, sizeof(one)) == sizeof(one));
+  }
+  void ClearEvent() {
+    ready_.store(false, std::memory_order_relaxed);
+    std::uint64_t count;
+    // Nothing to read where it was not set.
+    (void)!read(event_fd_.get(), &count, sizeof(count));
+  }
+
+  UniqueFd event_fd_;
+  DiskWorker disk_{nullptr};  // Used by the thread while busy_.
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::condition_variable idle_;
+  Ring<Job> jobs_;
+  Ring<Completion> done_;
+  std::atomic<bool> ready_ = false;
+  bool busy_ = false;
+  bool stop_ = false;
+  std::thread thread_;
+};
+
+Result<std::unique_ptr<ThreadedDisk>> ThreadedDisk::Start() {
+  const int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (fd < 0) {
+    return ErrnoError(ErrorCode::kOther, "cannot make an eventfd", errno);
+  }
+  auto worker = std::make_unique<Worker>(fd);
+  Status started = worker->Start();
+  if (!started) return started.error();
+  return std::unique_ptr<ThreadedDisk>(new ThreadedDisk(std::move(worker)));
+}
+
+ThreadedDisk::ThreadedDisk(std::unique_ptr<Worker> worker)
+    : worker_(std::move(worker)) {}
+
+ThreadedDisk::~ThreadedDisk() = default;
+
+int ThreadedDisk::fd() const { return worker_->event_fd(); }
+
+std::size_t ThreadedDisk::room() const { return kCapacity - outstanding_; }
+
+void ThreadedDisk::Submit(const Job& job) {
+  P2PCP_CHECK(room() > 0);
+  ++outstanding_;
+  worker_->Submit(job);
+}
+
+bool ThreadedDisk::ready() const { return worker_->ready(); }
+
+std::optional<Completion> ThreadedDisk::Poll() {
+  if (outstanding_ == 0) return std::nullopt;
+  std::optional<Completion> completion = worker_->Poll();
+  if (completion) --outstanding_;
+  return completion;
+}
+
+void ThreadedDisk::Abandon() {
+  worker_->Abandon();
+  outstanding_ = 0;
+}
+
+}  // namespace p2pcp::file

@@ -1,0 +1,138 @@
+// What both sides of a session have in common: the connection, the greeting,
+// and how it ends so that both sides know the same.
+
+#ifndef P2PCP_TRANSFER_SESSION_ENDPOINT_H_
+#define P2PCP_TRANSFER_SESSION_ENDPOINT_H_
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+
+#include "net/base/bytes.h"
+#include "net/base/packet_number.h"
+#include "net/base/result.h"
+#include "net/base/time.h"
+#include "transfer/connection/byte_space.h"
+#include "transfer/connection/connection.h"
+#include "transfer/file/disk.h"
+#include "transfer/session/messages.h"
+#include "transfer/session/session.h"
+
+namespace p2pcp {
+
+// The end, seen from one side:
+//
+//            Settle()                acknowledged, answered,
+//   kRunning ---------> kSettling -- peer closed, or time is up --> kClosing
+//      |                                                               |
+//      | channel lost, peer closed                CLOSE handed out, or |
+//      +---------------------------> kOver <--------- 200 ms later ----+
+//
+// The result is fixed when kRunning is left; the rest is good manners: it makes
+// sure that the peer has heard it.
+class Endpoint {
+ public:
+  virtual ~Endpoint() = default;
+  Endpoint(const Endpoint&) = delete;
+  Endpoint& operator=(const Endpoint&) = delete;
+
+  void HandlePacket(TimePoint now, PacketNumber number, ByteSpan payload);
+  void HandleTimeout(TimePoint now);
+  void HandleDisk(TimePoint now);
+  void HandlePathChange(TimePoint now, std::size_t max_payload);
+  void HandleChannelLost(TimePoint now);
+  std::optional<Connection::Packet> PollTransmit(TimePoint now,
+                                                 PacketNumber number,
+                                                 MutableByteSpan out);
+  std::optional<TimePoint> PollTimeout() const;
+  std::optional<SessionEvent> PollEvent();
+  void Cancel(TimePoint now, Error reason);
+
+  Connection& connection() { return connection_; }
+  const Connection& connection() const { return connection_; }
+
+ protected:
+  enum class State : std::uint8_t { kRunning, kSettling, kClosing, kOver };
+
+  // Sends HELLO. source or sink as Connection's.
+  Endpoint(TimePoint now, const Connection::Config& config, file::Disk* disk,
+           ByteSource* source, ByteSink* sink);
+
+  // A message that Endpoint does not deal with itself, while kRunning and after
+  // the peer's HELLO.
+  virtual void HandleMessage(TimePoint now,
+                             const message::Message& message) = 0;
+  // Does what can be done now: disk completions are in, room may have come.
+  // Only while kRunning.
+  virtual void Advance(TimePoint now) = 0;
+  // Completions of the disk wait. Only while kRunning.
+  virtual void TakeDisk() = 0;
+  // The result is fixed and the end has come: nothing may be left behind.
+  virtual void HandleOver() = 0;
+
+  State state() const { return state_; }
+  bool running() const { return state_ == State::kRunning; }
+  bool greeted() const { return greeted_; }
+
+  // Sends a message, or keeps it until there is room.
+  void Send(const message::Message& message);
+  // How long a message may be that is to go out now; 0 while others wait.
+  std::size_t SendRoom() const;
+  void Emit(SessionEvent event) { events_.push_back(std::move(event)); }
+
+  // Fixes the result: none for success. The last message has been sent; the end
+  // comes when the peer has it.
+  void Settle(TimePoint now, std::optional<Error> result, Duration patience);
+  // What the CLOSE will say of a failure.
+  void SetCloseReason(message::Reason reason) { close_reason_ = reason; }
+  // The peer has said its last word: the end comes now.
+  void Close(TimePoint now);
+  // Something went wrong here: tells the peer why, and ends.
+  void Fail(TimePoint now, Error error);
+  // The peer did what the protocol does not allow.
+  void FailViolation(TimePoint now, std::string what);
+
+  // About three probe timeouts (RFC 9002 section 6.2.1): how long a message
+  // that gets lost twice may take.
+  Duration Linger() const;
+
+  // For the terminal event.
+  virtual std::uint64_t completed_files() const = 0;
+  virtual std::uint64_t completed_bytes() const = 0;
+
+ private:
+  void Receive(TimePoint now);
+  void HandleHello(TimePoint now, const message::Hello& hello);
+  void FlushOutbox();
+  void Step(TimePoint now);
+  void StepEnd(TimePoint now);
+  void Finish();
+
+  Connection connection_;
+  file::Disk& disk_;
+  const Duration initial_rtt_;
+  const bool receiver_;
+
+  State state_ = State::kRunning;
+  bool greeted_ = false;
+  std::optional<Error> result_;  // Valid unless kRunning.
+  message::Reason close_reason_ = message::Reason::kOther;
+  TimePoint deadline_;  // Of kSettling and kClosing.
+  bool awaits_answer_ = false;
+
+  std::deque<Bytes> outbox_;
+  std::deque<SessionEvent> events_;
+};
+
+// The result of a transfer in which not all files arrived; none if all did.
+std::optional<Error> UnfinishedError(std::size_t files, std::size_t kept_back,
+                                     std::size_t damaged);
+// How a failure of ours is told to the peer, and the other way round: what a
+// reason given by the peer is to us.
+message::Reason ReasonFor(const Error& error);
+Error PeerError(message::Reason reason, bool peer_is_receiver);
+
+}  // namespace p2pcp
+
+#endif  // P2PCP_TRANSFER_SESSION_ENDPOINT_H_
