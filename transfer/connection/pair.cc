@@ -127,9 +127,9 @@ void Pair::Drain(int from) {
     if (!packet) return;
     ++end.next_number;
     P2PCP_CHECK(packet->size() <= config_.max_payload);
-    P2PCP_CHECK(packet->full == (packet->size() == config_.max_payload &&
-                                 !packet->data.empty()) ||
-                packet->data.empty());
+    P2PCP_CHECK(!packet->full || end.full_size == 0 ||
+                packet->size() == end.full_size || config_.payload_changes);
+    if (packet->full) end.full_size = packet->size();
     Bytes payload(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(
                                                  packet->frames_size));
     payload.insert(payload.end(), packet->data.begin(), packet->data.end());

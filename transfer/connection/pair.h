@@ -93,6 +93,8 @@ class Pair {
     double sink_refuses = 0;
     // The sink disposes of this many bytes a second; 0: at once.
     std::uint64_t sink_rate = 0;
+    // The test changes max_payload on the way: full packets may differ in size.
+    bool payload_changes = false;
     // Numbers that the channel takes for itself.
     double number_skip = 0.01;
   };
@@ -123,6 +125,7 @@ class Pair {
   struct End {
     std::unique_ptr<Connection> connection;
     std::uint64_t next_number = 0;
+    std::size_t full_size = 0;
     TimePoint link_free = kStart;  // When its last packet has left.
   };
   struct Flying {

@@ -128,10 +128,8 @@ bool LossDetection::OnAckReceived(TimePoint now, const wire::AckFrame& ack) {
   // and only when it is news.
   bool sampled = false;
   if (summary.eliciting > 0 && summary.frame_largest_sent_time) {
-    const auto delay = std::min<std::uint64_t>(ack.ack_delay_microseconds,
-                                               wire::kMaxAckDelayMicroseconds);
-    rtt_.OnSample(std::max(now - *summary.frame_largest_sent_time, Duration(1)),
-                  std::chrono::microseconds(delay));
+    TakeSample(now - *summary.frame_largest_sent_time,
+               ack.ack_delay_microseconds);
     if (!first_rtt_sample_time_) first_rtt_sample_time_ = now;
     sampled = true;
   }
@@ -161,6 +159,22 @@ bool LossDetection::OnAckReceived(TimePoint now, const wire::AckFrame& ack) {
   }
   ForgetResolved(now);
   return true;
+}
+
+void LossDetection::TakeSample(Duration rtt, std::uint64_t delay_us) {
+  // Longer than any peer waits on purpose: the ACKs before this one got lost,
+  // or its machine slept. That says nothing about the path, and would hold up
+  // recovery for as long as it lasted.
+  if (delay_us > wire::kMaxAckDelayMicroseconds) {
+    const std::uint64_t excess = std::min<std::uint64_t>(
+        delay_us - wire::kMaxAckDelayMicroseconds, std::uint64_t{1} << 50);
+    rtt = std::max(
+        rtt - std::chrono::microseconds(excess),
+        rtt_.has_sample() ? rtt_.min_rtt() : RttEstimator::kGranularity);
+    delay_us = wire::kMaxAckDelayMicroseconds;
+  }
+  rtt_.OnSample(std::max(rtt, Duration(1)),
+                std::chrono::microseconds(delay_us));
 }
 
 void LossDetection::UpdateReordering(const AckSummary& summary) {

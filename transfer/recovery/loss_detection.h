@@ -105,6 +105,7 @@ class LossDetection {
 
   void OnNewlyAcked(std::uint64_t number, const SentPacket& packet,
                     AckSummary& summary);
+  void TakeSample(Duration rtt, std::uint64_t ack_delay_us);
   void UpdateReordering(const AckSummary& summary);
   // Declares lost what is, and sets loss_time_.
   void DetectLost(TimePoint now);

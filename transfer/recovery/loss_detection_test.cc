@@ -226,6 +226,20 @@ TEST_F(LossDetectionTest, SamplesOnlyFromTheLargestWhenItIsNew) {
   EXPECT_EQ(loss_.rtt().latest_rtt(), Duration(20ms));
 }
 
+// The first ACK after an outage names a packet from before it.
+TEST_F(LossDetectionTest, AnAckThatWaitedForAnOutageIsNoLongRoundTrip) {
+  Warm();
+  Send(1);
+  now_ += 12s;
+  EXPECT_TRUE(Ack({{1, 1}}, 11'890'000));
+  EXPECT_EQ(loss_.rtt().latest_rtt(), Duration(120ms));
+  // Nor a shorter one than was ever seen, whatever the peer says.
+  Send(2);
+  now_ += 12s;
+  EXPECT_TRUE(Ack({{2, 2}}, kMaxVarint));
+  EXPECT_EQ(loss_.rtt().latest_rtt(), Duration(100ms));
+}
+
 // RFC 9002 section 6.2.1, with 1.5 instead of 2 as the factor of backoff.
 TEST_F(LossDetectionTest, ProbeTimeoutBacksOffByHalfUpToThreeSeconds) {
   Warm();
