@@ -65,7 +65,7 @@ for name in holiday.mp4 empty.txt one-byte.bin; do
   wait "$recv_pid" || { cat "$folder/recv.log" >&2; exit 1; }
   recv_pid=''
   cmp "$folder/in/$name" "$folder/out/$name"
-  digest=$(xxh128sum "$folder/out/$name" | cut -d ' ' -f 1)
+  digest=$(xxh128sum -q "$folder/out/$name" | cut -d ' ' -f 1)
   grep -q "$digest" "$folder/recv.log" || {
     echo "xxh128sum prints $digest, p2pcp something else:" >&2
     cat "$folder/recv.log" >&2

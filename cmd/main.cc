@@ -1,0 +1,92 @@
+// p2pcp: reads the command line, runs one command, prints its error once.
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "cmd/commands.h"
+#include "cmd/console.h"
+#include "cmd/exit_code.h"
+#include "cmd/home.h"
+#include "cmd/link.h"
+#include "cmd/options.h"
+#include "cmd/product.h"
+#include "cmd/version.h"
+#include "net/base/check.h"
+#include "net/signaling/mqtt_child.h"
+
+namespace p2pcp::cmd {
+namespace {
+
+// The command that was asked for. Needs: options.help is false.
+Result<ExitCode> Run(const Options& options, const Environment& environment,
+                     Console& console) {
+  if (options.verb == Verb::kServe) return RunServe(options, console);
+  Result<Home> home = FindHome(environment);
+  if (!home.ok()) return std::move(home).error();
+  switch (options.verb) {
+    case Verb::kSend:
+      return RunSend(options, *home, console);
+    case Verb::kRecv:
+      return RunRecv(options, *home, console);
+    case Verb::kId:
+      return RunId(*home);
+    case Verb::kPeers:
+      return RunPeers(options, *home, console);
+    case Verb::kServe:
+    case Verb::kHelp:
+    case Verb::kVersion:
+      break;
+  }
+  P2PCP_CHECK(false);
+  return ExitCode::kOther;
+}
+
+int Finish(const Error& error) {
+  const ExitCode code = ExitCodeFor(error.code);
+  std::fprintf(stderr, "p2pcp: %s\n", error.message.c_str());
+  return static_cast<int>(code);
+}
+
+int Main(const std::vector<std::string>& args) {
+  const Environment environment = ProcessEnvironment();
+  const Result<Home> home = FindHome(environment);
+  Result<Options> options = ParseOptions(
+      args, environment,
+      home.ok() ? home->config : std::filesystem::path("/nonexistent"));
+  if (!options.ok()) return Finish(options.error());
+  if (options->help || options->verb == Verb::kVersion ||
+      options->verb == Verb::kHelp) {
+    const bool asked = options->help || options->verb == Verb::kVersion;
+    const std::string text = options->verb == Verb::kVersion
+                                 ? fmt::format("p2pcp {}\n", kVersion)
+                                 : HelpText(options->verb);
+    if (!asked) {
+      std::fputs(text.c_str(), stderr);
+      return static_cast<int>(ExitCode::kUsage);
+    }
+    if (Status written = WriteProduct(text); !written.ok()) {
+      return Finish(written.error());
+    }
+    return 0;
+  }
+  Console console(options->console);
+  const Result<ExitCode> code = Run(*options, environment, console);
+  console.ClearLive();
+  if (!code.ok()) return Finish(code.error());
+  return static_cast<int>(*code);
+}
+
+}  // namespace
+}  // namespace p2pcp::cmd
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> args(argv + 1, argv + argc);
+  // The child process that runs libmosquitto is this program again.
+  if (!args.empty() && args.front() == p2pcp::cmd::kMqttChildVerb) {
+    return p2pcp::signaling::MqttChildMain();
+  }
+  return p2pcp::cmd::Main(args);
+}
