@@ -1,0 +1,23 @@
+// Which seeds a run covers, from the command line:
+//   --seed=N    that one, and say what it does
+//   --seeds=N   1 to N, instead of the test's own share
+
+#ifndef P2PCP_TESTS_SIM_SEEDS_H_
+#define P2PCP_TESTS_SIM_SEEDS_H_
+
+#include <cstdint>
+#include <optional>
+
+namespace p2pcp::sim {
+
+struct SeedFlags {
+  std::optional<std::uint64_t> seed;
+  std::optional<std::uint64_t> seeds;
+};
+
+// Set by the main() of this target before any test runs.
+const SeedFlags& Seeds();
+
+}  // namespace p2pcp::sim
+
+#endif  // P2PCP_TESTS_SIM_SEEDS_H_
