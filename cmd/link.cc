@@ -144,7 +144,17 @@ Status Link::Start(const Options& options) {
   Result<LocalNetwork> network = LocalNetwork::Open(network_config);
   if (!network.ok()) return std::move(network).error();
   network_ = *std::move(network);
-  for (std::uint8_t i = 0; i < network_.sockets().size(); ++i) WatchSocket(i);
+  for (std::uint8_t i = 0; i < network_.sockets().size(); ++i) {
+    WatchSocket(i);
+    const int granted = network_.sockets()[i].receive_buffer();
+    if (granted < udp::UdpSocket::Options().receive_buffer) {
+      Step(
+          fmt::format("the kernel grants a receive buffer of {} only; for "
+                      "fast lines: sysctl net.core.rmem_max={}",
+                      FormatSize(static_cast<std::uint64_t>(granted)),
+                      udp::UdpSocket::Options().receive_buffer));
+    }
+  }
 
   Result<std::unique_ptr<signaling::MqttClient>> mqtt =
       signaling::MqttClient::Start(
@@ -210,6 +220,13 @@ void Link::WatchSocket(std::uint8_t index) {
 
 void Link::HandleReceived(std::uint8_t index) {
   const TimePoint now = loop_->Now();
+  if (session_ != nullptr) {
+    std::uint64_t drops = 0;
+    for (const udp::UdpSocket& socket : network_.sockets()) {
+      drops += socket.stats().received.overflows;
+    }
+    session_->SetSocketDrops(drops);
+  }
   for (const udp::ReceivedTrain& train : network_.sockets()[index].Receive()) {
     for (std::size_t at = 0; at < train.bytes.size();
          at += train.segment_size) {
@@ -241,9 +258,7 @@ void Link::HandleMqtt() {
       connector_->HandleSubscribed(now, udp::WallTime());
     } else if (auto* down =
                    std::get_if<signaling::MqttClient::BrokerDown>(&*event)) {
-      Step(fmt::format("broker {}: {}",
-                       Escape(brokers_[down->broker].ToString()),
-                       Escape(down->error.message)));
+      Step(fmt::format("broker {}", Escape(down->error.message)));
       broker_errors_[down->broker] = std::move(down->error);
     } else if (const auto* message =
                    std::get_if<signaling::MqttClient::Message>(&*event)) {
@@ -379,10 +394,11 @@ Error Link::NobodyCame() const {
   if (!broker_was_up_) {
     std::string message = "no broker could be reached";
     for (std::size_t i = 0; i < brokers_.size(); ++i) {
-      message += fmt::format(
-          "\n  {}: {}", Escape(brokers_[i].ToString()),
-          broker_errors_[i] ? Escape(broker_errors_[i]->message)
-                            : "no answer (a dead name server or a firewall?)");
+      message += "\n  ";
+      message += broker_errors_[i]
+                     ? Escape(broker_errors_[i]->message)
+                     : Escape(brokers_[i].ToString()) +
+                           ": no answer (a dead name server or a firewall?)";
     }
     message +=
         "\nCheck the network, or name another broker with --broker URL "

@@ -4,6 +4,7 @@
 
 #include "cmd/text.h"
 #include "net/base/random.h"
+#include "net/udp/event_loop.h"
 
 namespace p2pcp::cmd {
 
@@ -37,6 +38,14 @@ Result<SelfAndPeer> LoadSelfAndPeer(const Home& home, const std::string& name) {
                  fmt::format("'{}' has this device's own key", name)};
   }
   return SelfAndPeer{*std::move(self), *contact};
+}
+
+void NotePeerSeen(const Home& home, const crypto::PublicKey& key) {
+  (void)crypto::ContactBook::Update(home.peers,
+                                    [&](crypto::ContactBook& book) -> Status {
+                                      book.Touch(key, udp::WallTime());
+                                      return {};
+                                    });
 }
 
 }  // namespace p2pcp::cmd

@@ -9,6 +9,7 @@
 #include "net/base/result.h"
 #include "net/crypto/contact_book.h"
 #include "net/crypto/identity.h"
+#include "net/crypto/public_key.h"
 
 namespace p2pcp::cmd {
 
@@ -19,6 +20,10 @@ struct SelfAndPeer {
 
 // kUsage with what to type instead if the contact book has no such name.
 Result<SelfAndPeer> LoadSelfAndPeer(const Home& home, const std::string& name);
+
+// Notes in the contact book that the peer was met today. Failing to is no
+// reason to fail: the book may be read-only.
+void NotePeerSeen(const Home& home, const crypto::PublicKey& key);
 
 }  // namespace p2pcp::cmd
 

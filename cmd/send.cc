@@ -24,6 +24,7 @@ Result<ExitCode> RunSend(const Options& options, const Home& home,
   Result<std::optional<ExitCode>> connected = (*link)->Connect();
   if (!connected.ok()) return std::move(connected).error();
   if (*connected) return **connected;
+  NotePeerSeen(home, who->peer.key);
 
   Result<std::unique_ptr<file::ThreadedDisk>> disk =
       file::ThreadedDisk::Start();
