@@ -1,6 +1,8 @@
 #include "transfer/connection/connection.h"
 
 #include <algorithm>
+#include <chrono>
+#include <string>
 
 #include "net/base/check.h"
 #include "transfer/recovery/cubic.h"
@@ -16,6 +18,9 @@ constexpr int kClosesInAll = 16;
 // RFC 9002 section 6.2.4: two packets, so that one loss does not cost another
 // timeout. They come on top of a small one that asks for an ACK.
 constexpr int kDataProbes = 2;
+// Outstanding packets to try when the source does not have the oldest in
+// memory.
+constexpr int kProbeAttempts = 4;
 // A CONTROL frame with less room than this waits for the next packet.
 constexpr std::size_t kMinControlRoom = 32;
 
@@ -321,13 +326,15 @@ std::optional<Connection::Packet> Connection::TransmitSmall(
     wire::WritePing(writer, {.lowest_unacked = loss_.lowest_unacked()});
     sent.content |= SentPacket::kPing;
   }
-  if (acks_.pending() || (probe && acks_.range_count() > 0)) {
-    acks_.WriteAck(now, writer, bytes_in_.max_data(), socket_drops_);
-  }
   if (bytes_in_.CreditDue()) {
     wire::WriteCredit(writer, {.max_data = bytes_in_.max_data()});
     bytes_in_.OnCreditSent();
     sent.content |= SentPacket::kCredit;
+  }
+  // After these two, since a peer that scatters its numbers can make the ranges
+  // fill all the room there is.
+  if (acks_.pending() || (probe && acks_.range_count() > 0)) {
+    acks_.WriteAck(now, writer, bytes_in_.max_data(), socket_drops_);
   }
   if (writer.remaining() >= kMinControlRoom) {
     // Type, offset and length at their longest.
@@ -361,8 +368,9 @@ std::optional<Connection::Packet> Connection::TransmitProbe(
     const auto chunk = bytes_out_.Next(max_size, scratch);
     if (chunk) return FinishData(now, number, out, *chunk, true);
   }
-  while (const auto found =
-             loss_.FindOutstanding(probe_cursor_, SentPacket::kData)) {
+  for (int i = 0; i < kProbeAttempts; ++i) {
+    const auto found = loss_.FindOutstanding(probe_cursor_, SentPacket::kData);
+    if (!found) break;
     probe_cursor_ = found->number.Next();
     const auto chunk = bytes_out_.Repeat(
         found->packet.offset, found->packet.length, max_size, scratch);

@@ -5,7 +5,8 @@
 
 #include <gtest/gtest.h>
 
-#include <string>
+#include <algorithm>
+#include <string_view>
 #include <vector>
 
 #include "net/base/random.h"
@@ -278,6 +279,27 @@ TEST_F(ConnectionTest, AfterThePeersCloseNothingIsSent) {
   EXPECT_FALSE(receiver_.error().has_value());
   EXPECT_TRUE(Sent().empty());
   EXPECT_FALSE(receiver_.PollTimeout().has_value());
+}
+
+// A peer that scatters its packet numbers makes ACKs as long as they can be.
+TEST_F(ConnectionTest, TheLongestAckLeavesRoomForTheRest) {
+  Sent();
+  receiver_.SendControl(AsBytes("hello"));
+  for (std::uint64_t i = 0; i < 1000; ++i) {
+    HandleData(i, 1);
+    next_in_ += std::uint64_t{1} << 36;
+  }
+  receiver_.ReleaseBytes(1000);
+  HandleData(1000, 1000);
+  receiver_.ReleaseBytes(1000);
+  HandleFrame([](ByteWriter& writer) { wire::WritePing(writer, {}); });
+  const auto types = Sent();
+  EXPECT_EQ(std::count(types.begin(), types.end(), wire::FrameType::kCredit),
+            1);
+  EXPECT_EQ(std::count(types.begin(), types.end(), wire::FrameType::kControl),
+            1);
+  EXPECT_GT(frame_.ack.range_count, 100u);
+  EXPECT_LT(frame_.ack.range_count, wire::kMaxAckRanges);
 }
 
 TEST_F(ConnectionTest, SocketDropsAreTold) {

@@ -110,9 +110,9 @@ TEST(Pair, NothingIsSentTwiceWithoutLoss) {
   Pair::Config config;
   config.link.rate = 0;
   Pair pair(config);
-  ASSERT_TRUE(pair.Transfer(64 * kMiB, 10s)) << Report(pair);
-  ExpectDelivered(pair, 64 * kMiB);
-  EXPECT_EQ(pair.sender().stats().data_bytes_sent, 64 * kMiB);
+  ASSERT_TRUE(pair.Transfer(16 * kMiB, 10s)) << Report(pair);
+  ExpectDelivered(pair, 16 * kMiB);
+  EXPECT_EQ(pair.sender().stats().data_bytes_sent, 16 * kMiB);
   EXPECT_EQ(pair.sender().stats().packets_lost, 0u);
 }
 
@@ -350,7 +350,7 @@ TEST(Pair, AcksAreThin) {
   config.link.queue = 100 << 20;
   config.number_skip = 0;
   Pair pair(config);
-  ASSERT_TRUE(pair.Transfer(32 * kMiB, 60s)) << Report(pair);
+  ASSERT_TRUE(pair.Transfer(16 * kMiB, 60s)) << Report(pair);
   EXPECT_LT(pair.receiver().stats().packets_sent * 20,
             pair.sender().stats().packets_sent);
 }

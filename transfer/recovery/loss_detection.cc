@@ -1,6 +1,7 @@
 #include "transfer/recovery/loss_detection.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "net/base/check.h"
 

@@ -1,5 +1,7 @@
 #include "transfer/recovery/sent_packets.h"
 
+#include <utility>
+
 namespace p2pcp {
 
 void SentPackets::Append(std::uint64_t number, const SentPacket& packet) {
