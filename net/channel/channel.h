@@ -5,8 +5,8 @@
 // the signalling), so from the first probe on every packet is authenticated,
 // and what is not is answered by silence. Sans-IO: the owner hands in datagrams
 // and the time, and after each input drains PollTransmit() and PollEvent(),
-// then sleeps until PollTimeout(). Single-threaded; nothing blocks, and nothing
-// allocates once the candidates are known.
+// then sleeps until PollTimeout(). Single-threaded; nothing blocks, and no
+// packet on the path in use allocates.
 //
 // What it does not do: retransmit, order, congest; that is transfer's.
 

@@ -76,11 +76,13 @@ const Pair* Agent::HandleProbe(TimePoint now, std::uint8_t socket,
 }
 
 void Agent::OnProven(TimePoint now, Pair& pair) {
-  if (pair.schedule().checking()) pair.schedule().Confirm(now);
-  if (config_.role == Role::kControlled) {
-    if (!selected_ && nominated_ == pair.id()) Switch(now, pair);
+  if (config_.role == Role::kControlled && !selected_) {
+    // Until the nomination has come the round goes on: each answer repeats it.
+    if (nominated_ == pair.id()) Switch(now, pair);
     return;
   }
+  if (pair.schedule().checking()) pair.schedule().Confirm(now);
+  if (config_.role == Role::kControlled) return;
   if (!selected_) {
     Switch(now, pair);
   } else if (&pair != selected_ &&
@@ -97,8 +99,10 @@ void Agent::HandleNomination(TimePoint now, PairId id) {
   nominated_ = id;
   if (pair->proven()) {
     Switch(now, *pair);
-  } else if (!pair->schedule().checking()) {
-    pair->schedule().Start(now);
+  } else if (!pair->ChallengedSince(now - kNominatedCheckInterval)) {
+    // The peer is ready; the schedule may be seconds away from its next check.
+    pair->RequestPing();
+    urgent_ = true;
   }
 }
 
@@ -115,13 +119,22 @@ void Agent::Select(TimePoint now, PairId id) {
 }
 
 void Agent::Switch(TimePoint now, Pair& pair) {
-  if (!selected_) first_selected_ = now;
+  if (!selected_) {
+    first_selected_ = now;
+    for (const auto& other : checklist_.pairs()) {
+      if (other->proven() && other->schedule().checking()) {
+        other->schedule().Confirm(now);
+      }
+    }
+  }
   selected_ = &pair;
   switch_after_ = now + kMinSwitchInterval;
   wanted_.reset();
   nominated_.reset();
   selected_event_ = true;
-  // Tells the peer, three times over.
+  // Tells the peer, at once and three times over.
+  pair.RequestPing();
+  urgent_ = true;
   if (!pair.schedule().checking()) pair.schedule().Confirm(now);
 }
 

@@ -42,6 +42,9 @@ inline constexpr Duration kFailAtLast = 13s;
 inline constexpr Duration kRenominationWindow = 3s;
 // The chosen path changes no more often than this (NAT.md 2.7).
 inline constexpr Duration kMinSwitchInterval = 500ms;
+// While the peer's payload comes on a pair that is not proven to us, it is
+// challenged this often beyond the schedule.
+inline constexpr Duration kNominatedCheckInterval = 100ms;
 // A pair that has not been proven for this long is no standby: three
 // keepalives went unanswered.
 inline constexpr Duration kStandbyTrust = 15s;

@@ -125,10 +125,21 @@ TEST_F(AgentTest, SelectsAtTheFirstEchoWithoutWaiting) {
   EXPECT_EQ(agent_->selected()->min_rtt(), 30ms);
   const auto answer = Drain(kStart + 30ms);
   ASSERT_EQ(answer.size(), 1u);
-  EXPECT_EQ(answer[0].probe,
-            (Probe{.challenge = 0, .echo = 99, .selected = true}));
+  EXPECT_EQ(answer[0].probe.echo, 99u);
+  EXPECT_TRUE(answer[0].probe.selected);
   // And at least three more, so that the other side learns.
   EXPECT_GE(RunUntil(kStart + 1s).size(), 3u);
+}
+
+// The other side has its proof already and asks nothing; it still learns of the
+// nomination without waiting for a timer.
+TEST_F(AgentTest, NominatesAtOnceEvenIfNoAnswerIsOwed) {
+  Start(Role::kControlling, {Make("203.0.113.7:6000")});
+  const auto sent = Drain(kStart);
+  Receive(kStart + 30ms, "203.0.113.7:6000", {.echo = sent[0].probe.challenge});
+  const auto nomination = Drain(kStart + 30ms);
+  ASSERT_EQ(nomination.size(), 1u);
+  EXPECT_TRUE(nomination[0].probe.selected);
 }
 
 TEST_F(AgentTest, TakesNoEchoFromAnotherAddressForProof) {
@@ -212,6 +223,22 @@ TEST_F(AgentTest, ControlledTakesPayloadForANomination) {
       agent_->HandlePacket(kStart + 21ms, 0, At("203.0.113.7:6000"), 1200);
   agent_->HandleNomination(kStart + 21ms, pair->id());
   EXPECT_EQ(agent_->PollEvent(), Agent::Event::kSelected);
+}
+
+// Between two checks that are 2 s apart.
+TEST_F(AgentTest, ChallengesAtOnceWherePayloadComesUnproven) {
+  Start(Role::kControlled, {Make("203.0.113.7:6000")});
+  RunUntil(kStart + 1s);
+  for (int i = 0; i < 100; ++i) {
+    const Pair* pair = agent_->HandlePacket(kStart + 1s + i * 1us, 0,
+                                            At("203.0.113.7:6000"), 1200);
+    agent_->HandleNomination(kStart + 1s + i * 1us, pair->id());
+  }
+  const auto sent = Drain(kStart + 1s + 100us);
+  ASSERT_EQ(sent.size(), 1u);
+  Receive(kStart + 1040ms, "203.0.113.7:6000",
+          {.echo = sent[0].probe.challenge});
+  EXPECT_NE(agent_->selected(), nullptr);
 }
 
 TEST_F(AgentTest, ControllingTakesABetterPairForAShortWhile) {

@@ -35,6 +35,7 @@ std::uint64_t Pair::MakeChallenge(TimePoint now, Random& random) {
   std::uint64_t challenge = 0;
   while (challenge == 0) challenge = random.NextU64();
   outstanding_[next_outstanding_] = {.challenge = challenge, .sent = now};
+  last_challenge_ = now;
   next_outstanding_ = (next_outstanding_ + 1) % outstanding_.size();
   return challenge;
 }

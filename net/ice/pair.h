@@ -88,9 +88,12 @@ class Pair {
   }
   void OnSent(std::size_t size) { bytes_sent_ += size; }
 
-  // A fresh challenge, remembered until its echo comes or 15 later ones were
+  // A fresh challenge, remembered until its echo comes or 32 later ones were
   // made.
   std::uint64_t MakeChallenge(TimePoint now, Random& random);
+  bool ChallengedSince(TimePoint since) const {
+    return last_challenge_.has_value() && *last_challenge_ >= since;
+  }
   // Whether echo answers one of them; if so the pair is proven and the round
   // trip is noted. Each counts once.
   bool HandleEcho(TimePoint now, std::uint64_t echo);
@@ -127,10 +130,12 @@ class Pair {
   std::uint64_t peer_challenge_ = 0;
   std::optional<TimePoint> last_heard_;
   std::optional<TimePoint> last_proven_;
+  std::optional<TimePoint> last_challenge_;
   Duration min_rtt_{};
   Duration smoothed_rtt_{};
-  // A ring: a round has 10 checks and answers bring some more.
-  std::array<Outstanding, 16> outstanding_;
+  // A ring. A round has 10 checks, 6 of them in its first second, and answers
+  // and payload bring about as many: enough for round trips of 2 s.
+  std::array<Outstanding, 32> outstanding_;
   std::size_t next_outstanding_ = 0;
 };
 

@@ -48,15 +48,15 @@ TEST(Pair, CountsEachEchoOnce) {
   EXPECT_FALSE(pair.HandleEcho(kStart + 8ms, challenge));
 }
 
-TEST(Pair, RemembersSixteenChallenges) {
+TEST(Pair, RemembersThirtyTwoChallenges) {
   SeededRandom random(1);
   Pair pair = MakePair(CandidateType::kHost);
   std::vector<std::uint64_t> challenges;
-  for (int i = 0; i < 17; ++i) {
+  for (int i = 0; i < 33; ++i) {
     challenges.push_back(pair.MakeChallenge(kStart, random));
   }
   EXPECT_FALSE(pair.HandleEcho(kStart + 1ms, challenges[0]));
-  for (int i = 1; i < 17; ++i) {
+  for (int i = 1; i < 33; ++i) {
     EXPECT_TRUE(pair.HandleEcho(kStart + 1ms, challenges[i])) << i;
   }
 }

@@ -298,7 +298,7 @@ TEST(HolePunching, SurvivesBurstsOfLoss) {
 
 TEST(HolePunching, ConnectsAtThirtyPercentLoss) {
   std::vector<Duration> times;
-  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 1000; ++seed) {
     SCOPED_TRACE(seed);
     Punch punch(NatKind::kPortRestricted, NatKind::kPortRestricted, seed);
     SeededRandom loss(seed + 1000);
