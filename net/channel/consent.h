@@ -5,7 +5,7 @@
 //     carriers' NATs as little as 10 s).
 //   standby: the same for the second best pair, which carries nothing else.
 //   silence: something was sent on the path, and for 1 s (3 round trips if that
-//     is longer) nothing came back; again every 10 s while that lasts.
+//     is longer) nothing came back; again every 3 s while that lasts.
 //   loss: nothing authentic came on any path for 15 s (consent, RFC 7675, which
 //     allows 30 s).
 
@@ -22,8 +22,10 @@ namespace p2pcp::channel {
 inline constexpr Duration kKeepaliveInterval = 5s;
 inline constexpr Duration kSilenceAfter = 1s;
 inline constexpr int kSilenceRoundTrips = 3;
-// As long as a round of checks takes.
-inline constexpr Duration kSilenceAgain = 10s;
+// So often the checks begin anew: six packets in 0.8 s, then a pause. At 30 %
+// loss, and a challenge passes both ways in half of all cases, 15 s of this
+// fail once in 10^8.
+inline constexpr Duration kSilenceAgain = 3s;
 inline constexpr Duration kConsentTimeout = 15s;
 
 class Consent {

@@ -163,6 +163,31 @@ TEST(Migration, GoesOverWithinASecondAndABit) {
   EXPECT_LE(*pair.b().FirstTime(EventType::kPathChanged), died + 1200ms);
 }
 
+// B went over because nothing of its came through, and at that moment the old
+// path recovered: A stays there, and B comes back.
+TEST(Migration, TheControllingSideSettlesADifference) {
+  ChannelPair pair({.second_at_a = true});
+  ASSERT_TRUE(pair.Connect());
+  const std::uint8_t first = pair.a().channel.path().socket;
+  const IpAddress dead = first == 0 ? kNatA : kSecondNatA;
+  pair.network().tap = [&](TimePoint, VirtualDatagram& datagram) {
+    return datagram.to.ip == dead &&
+           pair.b().Count(EventType::kPathChanged) == 0;
+  };
+  while (pair.b().Count(EventType::kPathChanged) == 0 &&
+         pair.now() < kStart + 10s) {
+    pair.SendText(pair.b(), "from b");
+    pair.RunFor(20ms);
+  }
+  Talk(pair, 2s);
+  EXPECT_TRUE(Flows(pair));
+  const IpAddress& chosen =
+      pair.a().channel.path().socket == 0 ? kNatA : kSecondNatA;
+  EXPECT_EQ(pair.b().channel.path().remote.ip, chosen);
+  EXPECT_LE(pair.a().Count(EventType::kPathChanged), 1);
+  EXPECT_LE(pair.b().Count(EventType::kPathChanged), 2);
+}
+
 // Somebody takes A's packets off the wire and sends them on from the address of
 // a victim: the victim gets no more than three times what was spent, and
 // nothing moves there.
@@ -246,6 +271,34 @@ TEST(Migration, DoesNotFollowACopyThatCameFasterWhileTheTruePathLives) {
   EXPECT_EQ(pair.a().Count(EventType::kPathChanged), 0);
   EXPECT_GT(pair.b().channel.stats().received.Dropped(DropReason::kReplayed),
             100u);
+}
+
+// The attacker copies every second payload, and even keeps A's own answers away
+// from B; but A's other payloads still come by the true path.
+TEST(Migration, StaysWherePayloadStillComesFrom) {
+  ChannelPair pair({.nat_a = std::nullopt, .nat_b = std::nullopt});
+  ASSERT_TRUE(pair.Connect());
+  const SocketAddress attacker = At("198.51.100.66:7777");
+  const SocketAddress a = pair.a().sockets[0];
+  const SocketAddress b = pair.b().sockets[0];
+  pair.network().AddHost(
+      attacker.ip, nullptr, [&](TimePoint now, const VirtualDatagram& d) {
+        pair.network().Inject(
+            now,
+            {.from = attacker, .to = d.from == a ? b : a, .bytes = d.bytes});
+      });
+  int payloads = 0;
+  pair.network().tap = [&](TimePoint now, VirtualDatagram& datagram) {
+    if (datagram.from != a || datagram.to != b) return false;
+    if (datagram.bytes[0] == std::byte{0xc1}) return true;
+    if (++payloads % 2 == 0) return false;
+    pair.network().Inject(now,
+                          {.from = attacker, .to = b, .bytes = datagram.bytes});
+    return true;
+  };
+  Talk(pair, 5s);
+  EXPECT_EQ(pair.b().channel.path().remote, a);
+  EXPECT_EQ(pair.b().Count(EventType::kPathChanged), 0);
 }
 
 // Only the newest packet tells where the peer is: one that was held back on the

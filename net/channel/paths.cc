@@ -26,7 +26,7 @@ bool Paths::HandlePayload(TimePoint now, std::uint8_t socket,
   const ice::Pair* pair = agent_.HandlePacket(now, socket, from, size);
   if (!pair) return false;
   if (pair == selected()) {
-    if (newest) suspicion_.reset();
+    if (newest) RefuteSuspicion();
     silent_since_.reset();
     return true;
   }
@@ -45,7 +45,7 @@ void Paths::OnPeerUses(TimePoint now, const ice::Pair& pair) {
   const ice::Pair* old = selected();
   if (!old) return;
   if (&pair == old) {
-    suspicion_.reset();
+    RefuteSuspicion();
     return;
   }
   const bool abandoned = abandoned_ && abandoned_->pair == pair.id() &&
@@ -104,8 +104,7 @@ void Paths::Decide(TimePoint now) {
   if (!pair || pair == old || now >= suspicion_->since + kSuspicionLifetime) {
     suspicion_.reset();
   } else if (old->ProvenSince(suspicion_->since)) {
-    refuted_ = suspicion_;
-    suspicion_.reset();
+    RefuteSuspicion();
   } else if (now >= suspicion_->decide_at &&
              pair->ProvenSince(suspicion_->since)) {
     suspicion_.reset();

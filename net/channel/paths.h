@@ -70,6 +70,11 @@ class Paths {
   };
 
   void OnPeerUses(TimePoint now, const ice::Pair& pair);
+  // The path in use is alive, or the peer has come back to it.
+  void RefuteSuspicion() {
+    if (suspicion_) refuted_ = suspicion_;
+    suspicion_.reset();
+  }
   // Acts on what the challenges have brought.
   void Decide(TimePoint now);
 

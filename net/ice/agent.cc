@@ -146,9 +146,7 @@ void Agent::Check(TimePoint now, PairId id) {
 
 void Agent::CheckAll(TimePoint now) {
   if (failed_) return;
-  for (const auto& pair : checklist_.pairs()) {
-    if (!pair->schedule().checking()) pair->schedule().Start(now);
-  }
+  for (const auto& pair : checklist_.pairs()) pair->schedule().Start(now);
 }
 
 void Agent::Ping(PairId id) {

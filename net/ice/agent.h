@@ -78,8 +78,9 @@ class Agent {
   // proven.
   void HandleNomination(TimePoint now, PairId pair);
 
-  // A round of checks on one pair or on all. A running round goes on.
+  // A round of checks on one pair; a running one goes on.
   void Check(TimePoint now, PairId pair);
+  // A round on every pair; running ones begin anew.
   void CheckAll(TimePoint now);
   // One challenge, outside of any round: keepalive.
   void Ping(PairId pair);
