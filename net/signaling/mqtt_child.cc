@@ -51,6 +51,7 @@ constexpr rlim_t kMaxData = 12 * 1024 * 1024;
 // How long the last messages may take once the parent has no more to say. The
 // parent waits a little longer (mqtt_client.cc).
 constexpr Duration kFlushTime = 250ms;
+constexpr int kMaxTurnsPerSecond = 1000;
 // Suspending stops one clock and not the other.
 constexpr Duration kSleepThreshold = 5s;
 
@@ -148,6 +149,7 @@ class Child final : public MqttLink::Owner {
     poll(polled.data(), polled.size(), timeout);
 
     const TimePoint now = Now();
+    Rest(now);
     std::uint64_t ignored = 0;
     while (read(wake_fd_, &ignored, sizeof(ignored)) > 0) {
     }
@@ -160,6 +162,16 @@ class Child final : public MqttLink::Owner {
     for (auto& link : links_) link->HandleTimer(now);
     if (polled[0].revents != 0) ReadFrames(now);
     SendReports();
+  }
+
+  // Nothing here needs a thousand turns a second; a broker that finds a way to
+  // wake us for nothing shall not have the processor for it.
+  void Rest(TimePoint now) {
+    if (now >= second_ + 1s) {
+      second_ = now;
+      turns_ = 0;
+    }
+    if (++turns_ > kMaxTurnsPerSecond) poll(nullptr, 0, 1);
   }
 
   // Connections of before a suspend are dead more often than not, and finding
@@ -247,6 +259,8 @@ class Child final : public MqttLink::Owner {
   std::vector<std::unique_ptr<MqttLink>> links_;
   std::vector<Report> reports_;
   Duration asleep_{};
+  TimePoint second_;
+  int turns_ = 0;
   // The parent has closed its end; nothing is waited for beyond this.
   std::optional<TimePoint> closing_at_;
 };

@@ -330,8 +330,13 @@ class Client {
   // Publishes again and again until it has come back from a broker.
   bool Echoes() {
     const std::size_t before = messages.size();
-    client_->Publish(kTopic, Bytes(1024, std::byte{1}));
-    return Until([&] { return messages.size() > before; });
+    const auto echoed = [&] { return messages.size() > before; };
+    const auto end = std::chrono::steady_clock::now() + kPatience;
+    while (std::chrono::steady_clock::now() < end) {
+      client_->Publish(kTopic, Bytes(1024, std::byte{1}));
+      if (Until(echoed, std::chrono::milliseconds(300))) return true;
+    }
+    return false;
   }
   // Peak resident size of the child, KiB.
   long ChildPeak() const {
@@ -482,7 +487,9 @@ TEST(MqttClient, DropsABrokerThatSendsMegabytes) {
     EXPECT_LT(client.ChildPeak(), 24 * 1024);
   }
   EXPECT_TRUE(client.Echoes());
-  EXPECT_TRUE(client.messages[0].payload.size() == 1024);
+  for (const auto& message : client.messages) {
+    EXPECT_EQ(message.payload.size(), 1024u);
+  }
 }
 
 TEST(MqttClient, PassesOnNeitherRetainedNorLongMessages) {
@@ -512,13 +519,18 @@ TEST(MqttClient, ThrottlesABrokerThatFloods) {
     while (!self.stopped() && FakeBroker::Write(fd, packets)) {
     }
   });
+  const auto begin = std::chrono::steady_clock::now();
+  const auto elapsed = [begin] {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() -
+                                         begin)
+        .count();
+  };
   Client client({hostile.broker(), honest.broker()});
   ASSERT_TRUE(client.UntilUp(2));
-  const auto begin = std::chrono::steady_clock::now();
-  ASSERT_TRUE(client.Until([&] {
-    return std::chrono::steady_clock::now() - begin > std::chrono::seconds(1);
-  }));
-  EXPECT_LT(client.messages.size(), 256u + 2 * 200u);
+  ASSERT_TRUE(client.Until([&] { return elapsed() > 1.5; }));
+  EXPECT_GT(client.messages.size(), 256u);
+  EXPECT_LT(static_cast<double>(client.messages.size()),
+            256 + 200 * elapsed() + 50);
   ASSERT_TRUE(client.Until([&] { return client->up_count() == 2; }));
   client->Publish(kTopic, Bytes(1024, std::byte{1}));
   EXPECT_TRUE(client.Until([&] {
