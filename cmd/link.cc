@@ -469,6 +469,7 @@ std::optional<ExitCode> Link::Run(Session* session, int disk_fd,
   std::optional<TimePoint> over;
   TimePoint next_tick = now;
   bool cancelled = false;
+  bool first_byte = false;
   while (!over || loop_->Now() < *over) {
     if (signal_ && !cancelled) {
       cancelled = true;
@@ -477,6 +478,12 @@ std::optional<ExitCode> Link::Run(Session* session, int disk_fd,
     }
     if (signals_seen_ > 1) break;
     now = loop_->Now();
+    const ConnectionStats& stats = session->stats();
+    if (!first_byte &&
+        stats.data_bytes_received + stats.data_bytes_acknowledged > 0) {
+      first_byte = true;
+      Step("first bytes of the file are there");
+    }
     if (now >= next_tick) {
       handler.on_tick(now);
       next_tick = now + kTick;

@@ -59,6 +59,8 @@ class Link {
   // "direct udp4 203.0.113.9:41641".
   std::string PathText();
   TimePoint Now() const { return loop_->Now(); }
+  // A line of -v, with the seconds since the start.
+  void Step(const std::string& text);
 
   // What Run() tells its caller.
   static constexpr Duration kTick = 250ms;
@@ -96,7 +98,6 @@ class Link {
   bool SendTrain(const Pump::Train& train);
   void SendBlocked();
   void HandleConnectorEvents(TimePoint now);
-  void Step(const std::string& text);
   Error NobodyCame() const;
 
   const Config config_;

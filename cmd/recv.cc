@@ -53,7 +53,8 @@ Result<ExitCode> RunRecv(const Options& options, const Home& home,
   config.ask = options.ask;
   SystemRandom random;
   Receiver receiver((*link)->Now(), config, &*target, disk->get(), &random);
-  TransferView view("received", (*link)->PathText(), &receiver, &console);
+  TransferView view("received", (*link)->PathText(), &receiver, &console,
+                    [&](const std::string& text) { (*link)->Step(text); });
   Ask ask(&(*link)->loop(), &console);
   const std::optional<ExitCode> signal = (*link)->Run(
       &receiver, (*disk)->fd(),

@@ -33,7 +33,8 @@ Result<ExitCode> RunSend(const Options& options, const Home& home,
   config.max_payload = (*link)->max_payload();
   config.initial_rtt = (*link)->rtt();
   Sender sender((*link)->Now(), config, &*sources, disk->get());
-  TransferView view("sent", (*link)->PathText(), &sender, &console);
+  TransferView view("sent", (*link)->PathText(), &sender, &console,
+                    [&](const std::string& text) { (*link)->Step(text); });
   const std::optional<ExitCode> signal =
       (*link)->Run(&sender, (*disk)->fd(),
                    {[&](const SessionEvent& event) {

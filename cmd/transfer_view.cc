@@ -15,14 +15,13 @@ std::string Files(std::uint64_t count) {
 
 void TransferView::HandleEvent(TimePoint now, const SessionEvent& event) {
   if (const auto* offered = std::get_if<Offered>(&event)) {
-    console_->Step(fmt::format("offered: {}, {}", Files(offered->file_count),
-                               FormatSize(offered->total_bytes)));
+    step_(fmt::format("offered: {}, {}", Files(offered->file_count),
+                      FormatSize(offered->total_bytes)));
   } else if (const auto* started = std::get_if<Started>(&event)) {
     started_ = now;
     last_plain_ = now;
-    console_->Step(fmt::format("transferring {}, {}",
-                               Files(started->file_count),
-                               FormatSize(started->total_bytes)));
+    step_(fmt::format("transferring {}, {}", Files(started->file_count),
+                      FormatSize(started->total_bytes)));
   } else if (const auto* done = std::get_if<FileDone>(&event)) {
     const std::string& name =
         done->final_name.empty() ? done->name : done->final_name;
@@ -59,6 +58,19 @@ void TransferView::Summarize(TimePoint now, const Completed& completed) {
     line += ", rtt " + FormatLatency(stats.smoothed_rtt);
   }
   console_->Line(line + ", verified");
+  step_(fmt::format(
+      "packets: {} sent, {} received, {} lost ({} of them arrived late); "
+      "{} probe timeouts; {} sent again",
+      stats.packets_sent, stats.packets_received, stats.packets_lost,
+      stats.packets_spuriously_lost, stats.probe_timeouts,
+      FormatSize(stats.data_bytes_retransmitted)));
+  step_(fmt::format(
+      "path: rtt {} smoothed, {} at least; congestion window {}, {}",
+      FormatLatency(stats.smoothed_rtt), FormatLatency(stats.min_rtt),
+      FormatSize(stats.congestion_window),
+      stats.pacing_rate == 0
+          ? "not paced"
+          : "paced at " + FormatRate(static_cast<double>(stats.pacing_rate))));
 }
 
 void TransferView::HandleTick(TimePoint now) {

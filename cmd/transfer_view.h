@@ -4,6 +4,7 @@
 #ifndef P2PCP_CMD_TRANSFER_VIEW_H_
 #define P2PCP_CMD_TRANSFER_VIEW_H_
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -18,13 +19,15 @@ namespace p2pcp::cmd {
 
 class TransferView {
  public:
-  // verb: "sent" or "received". session and console must outlive the view.
+  // verb: "sent" or "received". step prints a line of -v with its time.
+  // session and console must outlive the view.
   TransferView(std::string verb, std::string path, const Session* session,
-               Console* console)
+               Console* console, std::function<void(const std::string&)> step)
       : verb_(std::move(verb)),
         path_(std::move(path)),
         session_(session),
-        console_(console) {}
+        console_(console),
+        step_(std::move(step)) {}
 
   void HandleEvent(TimePoint now, const SessionEvent& event);
   void HandleTick(TimePoint now);
@@ -42,10 +45,10 @@ class TransferView {
   const std::string path_;
   const Session* const session_;
   Console* const console_;
+  const std::function<void(const std::string&)> step_;
   RateMeter meter_;
   std::optional<TimePoint> started_;
   TimePoint last_plain_;
-  bool first_byte_seen_ = false;
   std::optional<Result<ExitCode>> outcome_;
 };
 
