@@ -41,6 +41,15 @@ std::size_t ChunkPool::Allocate(std::uint64_t begin, std::uint64_t missing) {
   return 0;
 }
 
+void ChunkPool::FreeIfEmpty(std::uint64_t begin) {
+  const std::optional<std::size_t> index = Find(begin);
+  if (!index) return;
+  Chunk& chunk = chunks_[*index];
+  if (chunk.outstanding > 0 || chunk.dirty_count > 0) return;
+  chunk.used = false;
+  ++free_;
+}
+
 bool ChunkPool::HasRoom(std::size_t index, std::uint64_t begin,
                         std::uint64_t end) const {
   const Chunk& chunk = chunks_[index];

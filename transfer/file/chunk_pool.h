@@ -26,7 +26,7 @@ class ChunkPool {
 
   ChunkPool();
 
-  static std::uint64_t ChunkBegin(std::uint64_t offset) {
+  static constexpr std::uint64_t ChunkBegin(std::uint64_t offset) {
     return offset - offset % kChunkBytes;
   }
 
@@ -36,6 +36,9 @@ class ChunkPool {
   // REQUIRES: free() > 0, and it has none.
   std::size_t Allocate(std::uint64_t begin, std::uint64_t missing);
   std::size_t free() const { return free_; }
+  // Takes the buffer of the chunk at begin back, if it has one and nothing was
+  // put into it.
+  void FreeIfEmpty(std::uint64_t begin);
 
   // Whether Put() of [begin, end), in offsets of the byte space, will fit.
   bool HasRoom(std::size_t chunk, std::uint64_t begin, std::uint64_t end) const;

@@ -35,6 +35,10 @@ constexpr std::uint64_t kCreateAhead = 64 << 20;
 // Jobs that the writing of chunks leaves to all else.
 constexpr std::size_t kSpareJobs = 16;
 
+constexpr std::uint64_t ChunkEnd(std::uint64_t offset) {
+  return ChunkPool::ChunkBegin(offset) + ChunkPool::kChunkBytes;
+}
+
 }  // namespace
 
 Sink::Sink(const OutputTarget* target, ConflictPolicy conflict,
@@ -154,27 +158,21 @@ Sink::Take Sink::Write(std::uint64_t offset, ByteSpan bytes) {
     return Take::kOutside;
   }
   const std::uint64_t end = offset + bytes.size();
-  Interval gap = received_->FirstGap(offset, end);
-  if (gap.empty()) return Take::kTaken;
-  // All of it must fit before any of it is taken.
-  const std::uint64_t boundary =
-      ChunkPool::ChunkBegin(offset) + ChunkPool::kChunkBytes;
-  if (!Prepare(offset, std::min(end, boundary))) return Take::kNoRoom;
-  if (end > boundary && !Prepare(boundary, end)) return Take::kNoRoom;
-  if (gap == Interval{offset, end}) {
-    // Too many gaps in what came.
-    if (!received_->Add(offset, end)) return Take::kNoRoom;
-    Store(offset, end, bytes);
-  } else {
-    // Touches what came before, so it adds no gap.
-    while (!gap.empty()) {
-      P2PCP_CHECK(received_->Add(gap.begin, gap.end));
-      Store(gap.begin, gap.end,
-            bytes.subspan(static_cast<std::size_t>(gap.begin - offset),
-                          static_cast<std::size_t>(gap.size())));
-      gap = received_->FirstGap(offset, end);
-    }
+  if (received_->FirstGap(offset, end) != Interval{offset, end}) {
+    return Take::kOutside;
   }
+  // All of it must fit before any of it is taken.
+  const std::uint64_t begin_of_last = ChunkPool::ChunkBegin(end - 1);
+  const bool fits = Prepare(offset, std::min(end, ChunkEnd(offset))) &&
+                    (begin_of_last <= offset || Prepare(begin_of_last, end)) &&
+                    // Fails where there are too many gaps in what came.
+                    received_->Add(offset, end);
+  if (!fits) {
+    pool_.FreeIfEmpty(ChunkPool::ChunkBegin(offset));
+    pool_.FreeIfEmpty(begin_of_last);
+    return Take::kNoRoom;
+  }
+  Store(offset, end, bytes);
   high_ = std::max(high_, end);
   return Take::kTaken;
 }
@@ -203,7 +201,7 @@ bool Sink::Prepare(std::uint64_t begin, std::uint64_t end) {
   }
   if (!MayHold(chunk_begin, begin)) return false;
   const std::uint64_t chunk_end =
-      std::min(manifest_.total(), chunk_begin + ChunkPool::kChunkBytes);
+      std::min(manifest_.total(), ChunkEnd(chunk_begin));
   std::uint64_t missing = 0;
   for (std::uint64_t at = chunk_begin; at < chunk_end;) {
     const Interval gap = received_->FirstGap(at, chunk_end);
@@ -219,8 +217,7 @@ void Sink::Store(std::uint64_t begin, std::uint64_t end, ByteSpan bytes) {
   bool due = false;
   while (begin < end) {
     const std::uint64_t chunk_begin = ChunkPool::ChunkBegin(begin);
-    const std::uint64_t stop =
-        std::min(end, chunk_begin + ChunkPool::kChunkBytes);
+    const std::uint64_t stop = std::min(end, ChunkEnd(begin));
     const auto chunk = pool_.Find(chunk_begin);
     P2PCP_CHECK(chunk.has_value());
     const auto size = static_cast<std::size_t>(stop - begin);

@@ -54,7 +54,7 @@ class Sink {
   enum class Take : std::uint8_t {
     kTaken,
     kNoRoom,   // None of it was taken.
-    kOutside,  // The bytes lie outside of the manifest.
+    kOutside,  // Some bytes are not wanted, or outside of the manifest.
   };
 
   // All must outlive it, but random, which is used here only. The manifest is
@@ -74,8 +74,8 @@ class Sink {
   void Inspect();
   // REQUIRES: kInspected.
   void Start();
-  // As ByteSink::Write. Bytes that it has already are ignored.
-  // REQUIRES: started; bytes are not more than a chunk.
+  // As ByteSink::Write: each byte once. Bytes that it has already count as not
+  // wanted. REQUIRES: started; bytes are not more than a chunk.
   Take Write(std::uint64_t offset, ByteSpan bytes);
   // What the sender says of a file. False if that can't be: such a file is not
   // wanted, or has been promised another digest. REQUIRES: started.

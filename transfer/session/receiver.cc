@@ -104,7 +104,7 @@ bool Receiver::Core::Write(StreamOffset offset, ByteSpan bytes) {
     case file::Sink::Take::kNoRoom:
       return false;
     case file::Sink::Take::kOutside:
-      violation_ = "it sends more than it has offered";
+      violation_ = "it sends what is not wanted of it";
       return false;
   }
   return false;

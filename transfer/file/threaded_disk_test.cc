@@ -1,0 +1,140 @@
+#include "transfer/file/threaded_disk.h"
+
+#include <gtest/gtest.h>
+#include <poll.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "net/base/bytes.h"
+#include "transfer/file/digest.h"
+#include "transfer/file/output_folder.h"
+#include "transfer/file/source_list.h"
+#include "transfer/file/test_folder.h"
+
+namespace p2pcp::file {
+namespace {
+
+class ThreadedDiskTest : public testing::Test {
+ protected:
+  ThreadedDiskTest()
+      : output_folder_(*OutputFolder::Open(folder_.path())),
+        disk_(*ThreadedDisk::Start()) {
+    output_.folder = &output_folder_;
+    output_.part_name = ".p2pcp-0.part";
+    output_.name = "name";
+  }
+
+  void Submit(Job::Kind kind, MutableByteSpan buffer = {},
+              std::uint64_t offset = 0) {
+    Job job;
+    job.kind = kind;
+    job.tag = ++tag_;
+    job.offset = offset;
+    job.buffer = buffer;
+    job.output = &output_;
+    job.last = true;
+    disk_->Submit(job);
+  }
+  bool Readable(int timeout_ms) {
+    struct pollfd entry = {disk_->fd(), POLLIN, 0};
+    return poll(&entry, 1, timeout_ms) == 1;
+  }
+  Completion Wait() {
+    EXPECT_TRUE(Readable(20'000));
+    std::optional<Completion> done = disk_->Poll();
+    EXPECT_TRUE(done.has_value());
+    return done.value_or(Completion{});
+  }
+
+  TestFolder folder_;
+  OutputFolder output_folder_;
+  Output output_;
+  std::unique_ptr<ThreadedDisk> disk_;
+  std::uint64_t tag_ = 0;
+};
+
+TEST_F(ThreadedDiskTest, CarriesJobsOutInOrder) {
+  std::string text = RandomText(1 << 20, 1);
+  const MutableByteSpan bytes =
+      std::as_writable_bytes(std::span(text.data(), text.size()));
+  EXPECT_FALSE(Readable(0));
+  Submit(Job::Kind::kCreate);
+  for (std::size_t at = 0; at < text.size(); at += 262'144) {
+    Submit(Job::Kind::kWrite, bytes.subspan(at, 262'144), at);
+  }
+  Job hash;
+  hash.kind = Job::Kind::kHash;
+  hash.tag = ++tag_;
+  hash.size = text.size();
+  hash.last = true;
+  disk_->Submit(hash);
+  Submit(Job::Kind::kCommit);
+  Submit(Job::Kind::kSyncFolder);
+  for (std::uint64_t tag = 1; tag <= 8; ++tag) {
+    const Completion done = Wait();
+    EXPECT_EQ(done.tag, tag);
+    EXPECT_FALSE(done.error.has_value());
+    if (done.kind == Job::Kind::kHash) {
+      Hasher hasher;
+      hasher.Update(AsBytes(text));
+      EXPECT_EQ(done.digest, hasher.Finish());
+    }
+  }
+  EXPECT_FALSE(Readable(0));
+  EXPECT_FALSE(disk_->Poll().has_value());
+  EXPECT_EQ(output_.final_name, "name");
+  EXPECT_EQ(folder_.Read("name"), text);
+}
+
+TEST_F(ThreadedDiskTest, ErrorsComeBackWithTheirJob) {
+  std::string text = "x";
+  Submit(Job::Kind::kWrite,
+         std::as_writable_bytes(std::span(text.data(), text.size())));
+  const Completion done = Wait();
+  ASSERT_TRUE(done.error.has_value());
+  EXPECT_EQ(done.error->code, ErrorCode::kCannotWrite);
+}
+
+TEST_F(ThreadedDiskTest, RoomIsBoundedAndComesBackWithPolling) {
+  const std::size_t room = disk_->room();
+  for (std::size_t i = 0; i < room; ++i) Submit(Job::Kind::kInspectFolder);
+  EXPECT_EQ(disk_->room(), 0u);
+  Wait();
+  EXPECT_EQ(disk_->room(), 1u);
+}
+
+TEST_F(ThreadedDiskTest, AbandoningDropsJobsAndDeletesWhatIsNotFinished) {
+  std::string text = RandomText(1 << 20, 1);
+  const MutableByteSpan bytes =
+      std::as_writable_bytes(std::span(text.data(), text.size()));
+  Submit(Job::Kind::kCreate);
+  Wait();
+  EXPECT_EQ(folder_.Names().size(), 1u);
+  for (int i = 0; i < 100; ++i) Submit(Job::Kind::kWrite, bytes);
+  disk_->Abandon();
+  // From here on the buffer is nobody else's.
+  text.assign(text.size(), 'x');
+  EXPECT_EQ(folder_.Names(), std::vector<std::string>{});
+  EXPECT_FALSE(Readable(0));
+  EXPECT_FALSE(disk_->Poll().has_value());
+  // And it works on.
+  output_.name = "other";
+  Submit(Job::Kind::kCreate);
+  Submit(Job::Kind::kCommit);
+  Wait();
+  EXPECT_FALSE(Wait().error.has_value());
+  EXPECT_EQ(folder_.Names(), std::vector<std::string>{"other"});
+}
+
+TEST_F(ThreadedDiskTest, GoingAwayDeletesWhatIsNotFinished) {
+  Submit(Job::Kind::kCreate);
+  Wait();
+  disk_.reset();
+  EXPECT_EQ(folder_.Names(), std::vector<std::string>{});
+}
+
+}  // namespace
+}  // namespace p2pcp::file
