@@ -81,8 +81,8 @@ class Channel {
     crypto::SessionKeys keys;
     crypto::Suite suite = crypto::Suite::kChaCha20Poly1305;
     // The peer's loopback candidates may be probed: the broker or the STUN
-    // server in use stands on loopback (NAT.md 2.8). Without it they are
-    // probed only if the peer proves to be this very host.
+    // server in use stands on loopback. Without it they are probed only if the
+    // peer proves to be this very host (PROTOCOL.md 4.3).
     bool allow_loopback = false;
   };
 

@@ -1,8 +1,8 @@
 // The timers that keep a path alive and notice when it is not. One sentence
 // each:
 //   keepalive: nothing was sent on the path for 5 s +-20 %, so one probe goes
-//     out, before a NAT forgets us (NAT.md 1.4; Linux's conntrack gives 30 s,
-//     carriers' NATs as little as 10 s).
+//     out, before a NAT forgets us (RFC 4787 REQ-5 asks for 2 minutes, Linux
+//     gives 30 s, carriers' NATs as little as 10 s).
 //   standby: the same for the second best pair, which carries nothing else.
 //   silence: something was sent on the path, and for 1 s (3 round trips if that
 //     is longer) nothing came back; again every 3 s while that lasts.

@@ -1,5 +1,5 @@
-// The clear header of every packet (TRANSPORT.md 2.1; all of it is associated
-// data):
+// The clear header of every packet (PROTOCOL.md 2.1); all of it is associated
+// data:
 //
 //    0               1               2               3
 //   |1 1 0 0 0 0 0 T|  connection id, 40 bits, chosen by the receiver

@@ -1,6 +1,6 @@
 // Packets of one session, sealed and opened: connection ids, packet numbers,
-// replay window and AEAD (NAT.md 2.7). What comes in and is not ours, not new
-// or not authentic is counted by reason and leaves no other trace.
+// replay window and AEAD (PROTOCOL.md 2). What comes in and is not ours, not
+// new or not authentic is counted by reason and leaves no other trace.
 
 #ifndef P2PCP_NET_CHANNEL_PACKET_PROTECTION_H_
 #define P2PCP_NET_CHANNEL_PACKET_PROTECTION_H_

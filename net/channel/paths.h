@@ -1,5 +1,6 @@
 // Which path payload takes: what the ICE agent has found to begin with, and how
-// to go on when addresses change underneath (RFC 9000 section 9, NAT.md 2.7).
+// to go on when addresses change underneath (RFC 9000 section 9, PROTOCOL.md
+// 8).
 //
 // The peer *uses* a pair when it sends payload there, or a probe that says so.
 // Only the newest packet (the highest number so far) counts for that. If that

@@ -15,8 +15,8 @@ namespace p2pcp::channel {
 class ReplayWindow {
  public:
   static constexpr std::uint64_t kWordBits = 64;
-  // At least twice what can be in flight: 2^18 packets of 1.4 kB are 380 MB
-  // (TRANSPORT.md 2.1). 32 kB of memory.
+  // At least twice what can be in flight: 2^18 packets of 1.4 kB are 380 MB,
+  // 10 Gbit/s for 0.3 s. 32 kB of memory.
   static constexpr std::uint64_t kRingBits = std::uint64_t{1} << 18;
   // Numbers this far behind the highest, or further, are too old to be told
   // apart.

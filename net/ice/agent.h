@@ -33,14 +33,16 @@ namespace p2pcp::ice {
 // Between scheduled checks, which are of different pairs (RFC 8445
 // section 14.2: 50 ms by default, 5 ms at the least).
 inline constexpr Duration kTa = 5ms;
-// Without a path after this long the agent gives up (NAT.md 1.4); candidates
-// that came late get 5 s of their own, but no more than 13 s in all.
+// Without a path after this long the agent gives up: a whole round of checks
+// has gone unanswered. Candidates that came late get 5 s of their own, but no
+// more than 13 s in all, so that the user hears of it within 15.
 inline constexpr Duration kFailAfter = 10s;
 inline constexpr Duration kFailAfterLateCandidate = 5s;
 inline constexpr Duration kFailAtLast = 13s;
 // For so long after the first choice the controlling side takes a better pair.
 inline constexpr Duration kRenominationWindow = 3s;
-// The chosen path changes no more often than this (NAT.md 2.7).
+// The chosen path changes no more often than this: two paths that take turns,
+// or somebody who copies packets, can't make it flap.
 inline constexpr Duration kMinSwitchInterval = 500ms;
 // While the peer's payload comes on a pair that is not proven to us, it is
 // challenged this often beyond the schedule.

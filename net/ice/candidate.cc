@@ -53,8 +53,8 @@ std::uint64_t ComputePairPriority(std::uint32_t controlling,
 }
 
 bool IsProbeable(const SocketAddress& address, bool allow_loopback) {
-  // Below 1024 stand services that a stray datagram could wake (NAT.md 2.8).
-  // 443 is what networks that filter let through.
+  // Below 1024 stand services that a stray datagram could wake. 443 is what
+  // networks that filter let through.
   if (address.port < 1024 && address.port != 443) return false;
   const IpAddress& ip = address.ip;
   if (ip.IsUnspecified() || ip.IsMulticast() || ip.IsBroadcast() ||

@@ -43,8 +43,9 @@ struct Candidate {
   friend bool operator==(const Candidate&, const Candidate&) = default;
 };
 
-// At most so many candidates of either side (NAT.md 2.8); what is beyond is
-// ignored.
+// At most so many candidates of either side: enough for every address of a
+// laptop with its bridges and tunnels, few enough to be probed within a second.
+// What is beyond is ignored.
 inline constexpr std::size_t kMaxCandidates = 16;
 
 // RFC 8445 section 5.1.2.1 with component 1. local_preference ranks the

@@ -13,8 +13,9 @@
 
 namespace p2pcp::ice {
 
-// A round of checks (NAT.md 1.4): dense at first, since the packet that opens a
-// NAT is often lost on purpose by the other one, then every 2 s up to 10 s.
+// A round of checks (net/channel/PROTOCOL.md 5.2): dense at first, since the
+// packet that opens a NAT is often lost on purpose by the other one, then every
+// 2 s up to 10 s.
 inline constexpr std::array<Duration, 10> kCheckOffsets = {
     0ms, 50ms, 100ms, 200ms, 400ms, 800ms, 2800ms, 4800ms, 6800ms, 8800ms};
 // What goes on after success: three more, so that the other side, whose proof

@@ -18,7 +18,7 @@ std::vector<Duration> Offsets(CheckSchedule& schedule) {
   return offsets;
 }
 
-// NAT.md 1.4: 0, 50, 100, 200, 400, 800 ms, then every 2 s: 10 packets.
+// 0, 50, 100, 200, 400, 800 ms, then every 2 s: 10 packets.
 TEST(CheckSchedule, ChecksTenTimesInTenSeconds) {
   CheckSchedule schedule;
   EXPECT_FALSE(schedule.next().has_value());

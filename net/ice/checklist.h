@@ -29,7 +29,7 @@ class Checklist {
   // another (a peer that moves), but not without end.
   static constexpr std::size_t kMaxRemoteEver = 64;
   // Packets to one IP address that the peer has named, until it is proven
-  // there (NAT.md 2.8: 16 candidates, 10 packets each).
+  // there: 16 candidates, 10 packets each. So nobody can aim us at a victim.
   static constexpr int kMaxProbesPerAddress = 160;
 
   Checklist(Role role, bool allow_loopback)

@@ -172,7 +172,7 @@ TEST(Checklist, RefusesSourcesThatMayNotBeProbed) {
   }
 }
 
-// NAT.md 2.8: at most 160 packets to an address that the peer has named.
+// At most 160 packets to an address that the peer has named.
 TEST(Checklist, BoundsPacketsToAnAddressThatNeverAnswers) {
   Checklist list(Role::kControlling, false);
   list.AddLocal(kLocal);

@@ -5,7 +5,8 @@
 namespace p2pcp::ice {
 namespace {
 
-// NAT.md 1.4: round trips this close to each other say nothing.
+// Round trips this close to each other differ by chance (Wi-Fi, scheduling):
+// the kind of the address says more.
 constexpr Duration kRttTie = 5ms;
 
 // The lower, the better.

@@ -139,8 +139,8 @@ class Pair {
   std::size_t next_outstanding_ = 0;
 };
 
-// Whether payload goes better by a than by b, both proven (NAT.md 1.4): by the
-// lower round trip, and where they are within 5 ms of each other by kind: an
+// Whether payload goes better by a than by b, both proven: by the lower round
+// trip, and where they are within 5 ms of each other by kind: an
 // address of a host before IPv6 before anything seen through a NAT. Equals are
 // not better.
 bool IsBetter(const Pair& a, const Pair& b);

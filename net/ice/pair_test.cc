@@ -111,7 +111,7 @@ TEST(Pair, PassesThroughTheStatesOfTheRfc) {
   EXPECT_EQ(pair.state(), PairState::kSucceeded);
 }
 
-// NAT.md 1.4: lowest RTT; host > v6 > the rest on ties within 5 ms.
+// Lowest RTT; host > v6 > the rest on ties within 5 ms.
 TEST(PairPreference, GoesByRoundTripThenByKind) {
   const Pair lan = Proven(CandidateType::kHost, "10.0.0.2:5000", 6ms);
   const Pair v6 = Proven(CandidateType::kHost, "[2001:db8::1]:5000", 4ms);

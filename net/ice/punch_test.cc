@@ -246,7 +246,7 @@ TEST(HolePunching, ConnectsHostsOnThePublicNetwork) {
   EXPECT_TRUE(half.Agree());
 }
 
-// Without guessing ports (NAT.md 1.5) this pair has no way; it must end.
+// Without guessing ports this pair has no way; it must end.
 TEST(HolePunching, FailsInTimeBetweenSymmetricNats) {
   Punch punch(NatKind::kSymmetric, NatKind::kSymmetric);
   punch.Start();
@@ -257,7 +257,7 @@ TEST(HolePunching, FailsInTimeBetweenSymmetricNats) {
   EXPECT_LE(punch.a().packets, 40);
 }
 
-// Whatever single packet is lost, nobody waits for ever (FIELD.md 0.1, 2).
+// Whatever single packet is lost, nobody waits for ever.
 TEST(HolePunching, SurvivesTheLossOfAnySinglePacket) {
   for (int lost = 0; lost < 40; ++lost) {
     SCOPED_TRACE(lost);

@@ -7,7 +7,8 @@
 namespace p2pcp::signaling {
 namespace {
 
-// DESIGN.md 3: "repeat hello at 1 s rising to 30 s".
+// A beacon that was lost is repeated while somebody may still sit and watch;
+// later, twice a minute is little for a public broker to carry for hours.
 constexpr Duration kMinBeacon = 1s;
 constexpr Duration kMaxBeacon = 30s;
 // Events that nobody asked for; more than a rendezvous tells between two

@@ -54,8 +54,8 @@ class Machine {
 
  protected:
   // An agreed session is left alone for so long to come alive, whoever else
-  // knocks: hard NATs take less (NAT.md 1.1), and two senders don't push each
-  // other out for ever.
+  // knocks: what can be punched is punched in less, and two senders don't push
+  // each other out for ever.
   static constexpr Duration kGrace = 4s;
 
   // Says what the state calls for, while waiting.

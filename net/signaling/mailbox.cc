@@ -8,8 +8,8 @@
 namespace p2pcp::signaling {
 namespace {
 
-// NAT.md 2.8: processed a second (each may cost two X25519 operations), and
-// waiting for it.
+// Processed a second (each may cost two X25519 operations), and waiting for it:
+// an honest peer says far less, and whoever floods a topic gets no more of us.
 constexpr double kMessagesPerSecond = 20;
 constexpr double kMessagesBurst = 20;
 constexpr std::size_t kMaxIncoming = 64;

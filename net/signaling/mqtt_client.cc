@@ -22,7 +22,8 @@ extern char** environ;
 namespace p2pcp::signaling {
 namespace {
 
-// Messages that wait for the child, and for PollEvent(); NAT.md 2.8.
+// Messages that wait for the child, and for PollEvent(). Beyond, they are
+// dropped: a broker may flood us, and what matters is said again.
 constexpr std::size_t kMaxOutgoing = 64;
 constexpr std::size_t kMaxEvents = 256;
 // Frames taken from the child in one go, so that others get their turn.

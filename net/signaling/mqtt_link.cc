@@ -24,7 +24,7 @@ namespace {
 // Notices a dead connection within twice this time; below the 60 s after which
 // home routers forget idle TCP connections at the earliest.
 constexpr int kKeepaliveSeconds = 20;
-// NAT.md 2.9.
+// Between attempts to reach a broker: the first and the longest wait.
 constexpr Duration kMinDelay = 1s;
 constexpr Duration kMaxDelay = 30s;
 // From the TCP connection to CONNACK and SUBACK, TLS included.

@@ -164,7 +164,7 @@ std::vector<Sent> RecordSessions(std::uint64_t seed, int sessions) {
   return world.sent;
 }
 
-// NAT.md 2.5: replayed offers start nothing.
+// PROTOCOL.md, "Why nothing old counts": replayed offers start nothing.
 TEST(RendezvousFaults, ReplaysOfEarlierSessionsStartNothing) {
   const std::vector<Sent> old = RecordSessions(42, 10);
   ASSERT_GE(old.size(), 60u);
@@ -283,7 +283,7 @@ TEST(RendezvousFaults, PayloadsOfAnyOtherSizeAreIgnored) {
   EXPECT_TRUE(world.Meet(pair.alice, pair.bob, 5s));
 }
 
-// NAT.md 2.8: at most 20 messages a second are processed and 64 wait.
+// At most 20 messages a second are processed and 64 wait.
 TEST(RendezvousFaults, ProcessesAtMostTwentyMessagesASecond) {
   const std::vector<Sent> old = RecordSessions(45, 60);
   World world(4);

@@ -232,7 +232,7 @@ TEST(Rendezvous, SharesNoTopicBetweenDirectionsRolesOrPeers) {
   }
 }
 
-// NAT.md 2.5: yesterday's and tomorrow's topics, since clocks differ.
+// PROTOCOL.md, "Topics": yesterday's and tomorrow's too, since clocks differ.
 TEST(Rendezvous, MeetsWithClocksADayApart) {
   for (const Duration error : {Duration(-24h), Duration(24h)}) {
     World world;

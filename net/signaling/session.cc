@@ -14,7 +14,7 @@ namespace {
 constexpr Duration kFirstRepeat = 1s;
 constexpr Duration kLastRepeat = 4s;
 // Candidates that one peer may name in the life of a session: four times what
-// it may have at once (NAT.md 2.8 has 160 packets to each at most).
+// it may have at once (net/ice bounds the packets to each of them).
 constexpr std::size_t kMaxRemoteCandidates = 4 * ice::kMaxCandidates;
 
 // The keys of the packets stay the packets'.
