@@ -367,9 +367,12 @@ void Link::Turn(TimePoint until) {
   const auto consider = [&](std::optional<TimePoint> other) {
     if (other && *other < *deadline) deadline = other;
   };
-  consider(connector_->PollTimeout());
   consider(mqtt_->PollTimeout());
-  if (pump_ && !blocked_) consider(pump_->PollTimeout());
+  if (!blocked_) {
+    // What is due now stays due until it can be sent.
+    consider(connector_->PollTimeout());
+    if (pump_) consider(pump_->PollTimeout());
+  }
   if (std::exchange(more_to_send_, false)) deadline = TimePoint{};
   loop_->RunOnce(deadline);
 
