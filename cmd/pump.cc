@@ -29,11 +29,12 @@ void Pump::HandleDatagram(TimePoint now, std::uint8_t socket,
 void Pump::HandleChannelEvent(TimePoint now, const channel::Event& event) {
   switch (event.type) {
     case channel::EventType::kPathChanged:
-      session_->HandlePathChange(now, channel_->max_payload());
+      max_payload_ = channel_->max_payload();
+      session_->HandlePathChange(now, max_payload_);
       break;
     case channel::EventType::kConnected:
     case channel::EventType::kMaxPayloadChanged:
-      session_->SetMaxPayload(channel_->max_payload());
+      SyncMaxPayload();
       break;
     case channel::EventType::kLost:
     case channel::EventType::kFailed:
@@ -50,7 +51,16 @@ void Pump::HandleTimeout(TimePoint now) {
   }
 }
 
+void Pump::SyncMaxPayload() {
+  if (max_payload_ == channel_->max_payload()) return;
+  max_payload_ = channel_->max_payload();
+  session_->SetMaxPayload(max_payload_);
+}
+
 std::size_t Pump::SealNext(TimePoint now, std::size_t at, bool* full) {
+  // The channel may have given up large datagrams while it was asked for its
+  // own packets just now; its event is still to be polled.
+  SyncMaxPayload();
   const MutableByteSpan out = MutableByteSpan(buffer_).subspan(at);
   const MutableByteSpan frames =
       out.subspan(channel::Channel::kPayloadOffset, channel_->max_payload());

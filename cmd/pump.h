@@ -46,11 +46,14 @@ class Pump {
   std::optional<TimePoint> PollTimeout() const;
 
  private:
+  // Tells the session how large a payload may be, where that is news.
+  void SyncMaxPayload();
   // Seals the session's next packet at buffer_[at...]; 0 if there is none.
   std::size_t SealNext(TimePoint now, std::size_t at, bool* full);
 
   channel::Channel* channel_;
   Session* session_;
+  std::size_t max_payload_ = 0;  // As the session was told last.
   std::vector<std::byte> buffer_;
   // A datagram that was sealed but did not fit the train before it: it stands
   // at buffer_[leftover_at_...] and begins the next train.

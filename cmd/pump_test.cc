@@ -29,6 +29,9 @@ class ScriptedSession final : public Session {
   void HandleChannelLost(TimePoint) override {}
   std::optional<Connection::Packet> PollTransmit(TimePoint, PacketNumber number,
                                                  MutableByteSpan out) override {
+    if (!max_payloads.empty()) {
+      EXPECT_GE(out.size(), max_payloads.back());
+    }
     if (to_send.empty()) return std::nullopt;
     numbers.push_back(number);
     const Out next = to_send.front();
@@ -201,6 +204,21 @@ TEST_F(PumpTest, TheSessionLearnsThatLargerDatagramsPass) {
   ASSERT_FALSE(alice_session_.max_payloads.empty());
   EXPECT_EQ(alice_session_.max_payloads.back(), alice_->max_payload());
   EXPECT_GT(alice_->max_payload(), 1400u);
+}
+
+TEST_F(PumpTest, TheSessionLearnsOfASmallerPayloadBeforeItIsAskedForOne) {
+  const std::size_t before = alice_->max_payload();
+  // The path swallows everything. The channel notices while it is polled for
+  // its own packets, and its event is still to come when the session is asked.
+  for (int i = 0; i < 1000 && alice_->max_payload() == before; ++i) {
+    now_ += 10ms;
+    alice_pump_->HandleTimeout(now_);
+    alice_session_.to_send.push_back({100, false});
+    while (alice_pump_->PollTrain(now_)) {
+    }
+  }
+  EXPECT_LT(alice_->max_payload(), before);
+  EXPECT_EQ(alice_session_.max_payloads.back(), alice_->max_payload());
 }
 
 }  // namespace
