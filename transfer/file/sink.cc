@@ -107,7 +107,7 @@ void Sink::AdvanceInspection() {
     disk_.Submit(job);
     ++probe_next_;
   }
-  if (probe_done_ == manifest_.size()) FinishInspection();
+  if (free_bytes_ && probe_done_ == manifest_.size()) FinishInspection();
 }
 
 void Sink::FinishInspection() {
@@ -122,11 +122,11 @@ void Sink::FinishInspection() {
     ++wanted_files_;
     wanted_bytes_ += manifest_[i].size;
   }
-  if (wanted_bytes_ > free_bytes_) {
+  if (wanted_bytes_ > *free_bytes_) {
     Fail(Error{ErrorCode::kCannotWrite,
                "not enough room in " + target_.folder.path() + ": " +
                    std::to_string(wanted_bytes_) + " bytes are needed, " +
-                   std::to_string(free_bytes_) + " are free"});
+                   std::to_string(*free_bytes_) + " are free"});
     return;
   }
   received_.emplace(kMaxGaps + runs);

@@ -148,9 +148,9 @@ class Sink {
   bool inspecting_ = false;
   bool started_ = false;
   bool failed_ = false;
-  std::size_t probe_next_ = 0;  // Names submitted ...
-  std::size_t probe_done_ = 0;  // ... and looked at.
-  std::uint64_t free_bytes_ = 0;
+  std::size_t probe_next_ = 0;               // Names submitted ...
+  std::size_t probe_done_ = 0;               // ... and looked at.
+  std::optional<std::uint64_t> free_bytes_;  // Once the disk has said so.
 
   std::vector<FileState> files_;
   std::vector<std::uint32_t> slot_of_;  // Of the active ones.
