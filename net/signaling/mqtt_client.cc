@@ -102,10 +102,9 @@ Status MqttClient::Spawn() {
   // count twice for a moment, and is safe where other threads hold locks.
   posix_spawn_file_actions_t files;
   posix_spawn_file_actions_init(&files);
-  // Above what the actions below overwrite: a program may be started with some
-  // of the standard descriptors closed.
+  // Not dup2() onto itself, which would leave the descriptor close-on-exec.
   int child_end = ends[1];
-  if (child_end <= kMqttChildFd) {
+  if (child_end == kMqttChildFd) {
     child_end = fcntl(ends[1], F_DUPFD_CLOEXEC, kMqttChildFd + 1);
     close(ends[1]);
   }

@@ -1,0 +1,163 @@
+"""What arrives: files of every size, over `p2pcp serve` on loopback, with the
+digests that xxh128sum prints, in little memory."""
+
+import filecmp
+import os
+import re
+import signal
+import subprocess
+import time
+import unittest
+
+from tests.e2e import memory
+from tests.e2e import pair
+from tests.lab import network
+from tests.lab import topology
+
+_MIB = 1 << 20
+_MEMORY = 64 * _MIB
+
+
+class Serve(unittest.TestCase):
+  """Everything on one machine that has nothing but loopback."""
+
+  @classmethod
+  def setUpClass(cls):
+    cls.lab = Alone()
+    cls.addClassCleanup(cls.lab.close)
+    cls.server = topology.Person(cls.lab, 'server', 'host')
+    # Free to change its user, as mosquitto does when root starts it.
+    cls.serve = pair.Command(cls.server, ['serve', '--bind', '127.0.0.1'],
+                             prefix=[])
+    cls.serve.when('give both sides these options')
+    deadline = time.monotonic() + 5
+    while not cls.serve.stdout and time.monotonic() < deadline:
+      time.sleep(0.01)
+    words = cls.serve.stdout[0][1].split()
+    cls.lab.broker = words[words.index('--broker') + 1]
+    cls.lab.stun = [words[words.index('--stun') + 1]]
+    cls.people = pair.Pair(cls.lab)
+
+  def test_files_of_every_size(self):
+    for size in (0, 1, 2, 1199, 1200, 1201, 65535, 65536, 65537, _MIB,
+                 _MIB + 1, 33 * _MIB + 7):
+      with self.subTest(size):
+        self.people.transfer(size)
+
+  def test_several_files_at_once(self):
+    sizes = {'empty': 0, 'one': 1, 'much': 5 * _MIB, 'Grüße an alle.txt': 12}
+    for name, size in sizes.items():
+      pair.write_file(self.people.alice.path(name), size)
+    os.mkdir(self.people.bob.path('in'))
+    send = self.people.send(*sizes)
+    recv = self.people.recv(out='in')
+    self.people.expect(send, recv)
+    there = self.people.bob.path('in')
+    self.assertEqual(sorted(os.listdir(there)), sorted(sizes))
+    for name in sizes:
+      path = os.path.join(there, name)
+      self.assertTrue(
+          filecmp.cmp(self.people.alice.path(name), path, shallow=False), name)
+      self.assertIn(pair.xxh128sum(path), recv.text)
+      os.remove(path)
+    os.rmdir(there)
+
+  def test_an_existing_file_is_never_lost(self):
+    pair.write_file(self.people.alice.path('file'), 1000)
+    mine = pair.write_file(self.people.bob.path('file'), 10)
+    with open(mine, 'rb') as file:
+      before = file.read()
+    self.people.expect(self.people.send('file'), self.people.recv())
+    with open(mine, 'rb') as file:
+      self.assertEqual(file.read(), before)
+    names = self.people.finals()
+    self.assertEqual(len(names), 2, names)
+    other = next(name for name in names if name != 'file')
+    self.assertTrue(
+        filecmp.cmp(self.people.alice.path('file'),
+                    self.people.bob.path(other), shallow=False))
+    for name in names:
+      os.remove(self.people.bob.path(name))
+
+  def test_a_file_of_256_mib_in_little_memory(self):
+    size = 256 * _MIB
+    source = pair.write_file(self.people.alice.path('file'), size)
+    send, recv = self.people.send('file'), self.people.recv()
+    watches = [memory.Watch(c.process.pid) for c in (send, recv)]
+    self.people.expect(send, recv, timeout=90)
+    peaks = [watch.stop() for watch in watches]
+    self.people.check_file(source, 'file', send, recv)
+    os.remove(source)
+    for command, peak, watch in zip((send, recv), peaks, watches):
+      print(f'{command.title.split()[2]}: at most {peak / _MIB:.1f} MiB, '
+            f'{size / _MIB / command.took:.0f} MiB/s')
+      self.assertGreater(watch.samples, 5)
+      # A sanitizer's own memory counts as the program's.
+      if not pair.is_sanitized():
+        self.assertLess(peak, _MEMORY)
+
+  def test_a_terminal_sees_progress_and_a_file_sees_plain_lines(self):
+    pair.write_file(self.people.alice.path('file'), 64 * _MIB)
+    send = self.people.send('file')
+    terminal = network.command(['which', 'script']).strip()
+    argv = ['recv', '--from', 'alice'] + self.people.options
+    typed = ' '.join([pair.program()] + argv)
+    recv = self.people.bob.start([terminal, '-qec', typed, '/dev/null'],
+                                 stdout=subprocess.PIPE,
+                                 text=False,
+                                 env={'TERM': 'xterm', 'COLUMNS': '100'})
+    # As it is: text would lose what tells a drawn line from a new one.
+    shown = recv.communicate(timeout=pair.PATIENCE)[0].decode()
+    self.assertEqual(recv.returncode, 0, shown)
+    self.assertEqual(send.wait(), 0, send.log())
+    self.assertRegex(shown, r'\d+ ?%')
+    self.assertIn('\r', shown)
+    self.assertNotRegex(send.text, '[\r\x1b]')
+    os.remove(self.people.bob.path('file'))
+
+  def test_an_answer_at_the_terminal_is_taken(self):
+    pair.write_file(self.people.alice.path('file'), 10)
+    typed = ' '.join([pair.program(), 'recv', '--from', 'alice', '--ask'] +
+                     self.people.options)
+    for answer, code in (('y', pair.VERIFIED), ('n', pair.DECLINED)):
+      with self.subTest(answer):
+        send = self.people.send('file')
+        recv = self.people.bob.start(['script', '-qec', typed, '/dev/null'],
+                                     stdin=subprocess.PIPE,
+                                     stdout=subprocess.PIPE)
+        shown = ''
+        while not re.search(r'\? |\[y', shown):
+          more = recv.stdout.read(1)
+          self.assertTrue(more, shown)
+          shown += more
+        shown += recv.communicate(answer + '\n', timeout=pair.PATIENCE)[0]
+        self.assertEqual(recv.returncode, code, shown)
+        self.assertEqual(send.wait(), code, send.log())
+    os.remove(self.people.bob.path('file'))
+
+  @classmethod
+  def tearDownClass(cls):
+    # `serve` itself ends cleanly, and takes its broker along.
+    cls.serve.interrupt(signal.SIGINT)
+    code = cls.serve.wait(10)
+    left = cls.lab['host'].processes()
+    if code != pair.INTERRUPTED or left:
+      raise AssertionError(f'serve ended with {code} and left {left}:\n'
+                           f'{cls.serve.log()}')
+
+
+class Alone(network.Network):
+  """One namespace with loopback, as if it were a topology."""
+
+  def __init__(self):
+    super().__init__()
+    self.namespace('host')
+    self.plan = topology.Plan('one machine without a network', None, None,
+                              alice='host', bob='host')
+    self.broker = ''
+    self.stun = []
+
+
+if __name__ == '__main__':
+  network.become_root()
+  unittest.main(verbosity=2)
