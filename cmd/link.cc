@@ -6,21 +6,12 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 
 #include "cmd/text.h"
 #include "net/stun/message.h"
 
 namespace p2pcp::cmd {
 namespace {
-
-// Raced: whichever answers first carries the rendezvous.
-constexpr std::array<const char*, 4> kDefaultBrokers = {
-    "mqtts://broker.emqx.io", "mqtt://broker.emqx.io",
-    "mqtts://broker.hivemq.com", "mqtts://test.mosquitto.org:8886"};
-constexpr std::array<const char*, 2> kDefaultStunServers = {
-    "stun.l.google.com:19302", "stun.cloudflare.com:3478"};
-constexpr std::uint16_t kStunPort = 3478;  // RFC 8489 section 18.6.
 
 // A name server that has not answered by then is taken for dead.
 constexpr Duration kResolveTimeout = 10s;
@@ -36,37 +27,6 @@ constexpr Duration kDeviceRetry = 1ms;
 // Payloads kept for a session that is about to be made: what a peer that
 // finished connecting first can have sent in that time.
 constexpr std::size_t kMaxEarly = 64;
-
-// "host:port", "[v6]:port", "host" or a bare address.
-struct HostPort {
-  std::string host;
-  std::uint16_t port;
-};
-std::optional<HostPort> ParseHostPort(const std::string& text) {
-  if (const auto address = SocketAddress::Parse(text)) {
-    return HostPort{address->ip.ToString(), address->port};
-  }
-  if (IpAddress::Parse(text)) return HostPort{text, kStunPort};
-  const std::size_t colon = text.rfind(':');
-  if (colon == std::string::npos) {
-    if (text.empty()) return std::nullopt;
-    return HostPort{text, kStunPort};
-  }
-  std::uint16_t port = 0;
-  const char* end = text.data() + text.size();
-  const auto [parsed, ec] = std::from_chars(text.data() + colon + 1, end, port);
-  if (ec != std::errc() || parsed != end || port == 0 || colon == 0 ||
-      text.find(':') != colon) {
-    return std::nullopt;
-  }
-  return HostPort{text.substr(0, colon), port};
-}
-
-bool IsLoopbackName(const std::string& host) {
-  if (host == "localhost") return true;
-  const auto ip = IpAddress::Parse(host);
-  return ip && ip->IsLoopback();
-}
 
 }  // namespace
 
@@ -107,35 +67,10 @@ Status Link::Start(const Options& options) {
     }
   });
 
-  std::vector<std::string> urls = options.brokers;
-  if (urls.empty()) urls.assign(kDefaultBrokers.begin(), kDefaultBrokers.end());
-  bool loopback = false;
-  for (const std::string& url : urls) {
-    Result<signaling::Broker> broker = signaling::ParseBroker(url);
-    if (!broker.ok()) return std::move(broker).error();
-    loopback = loopback || IsLoopbackName(broker->host);
-    brokers_.push_back(*std::move(broker));
-  }
-  if (brokers_.size() > signaling::MqttClient::kMaxBrokers) {
-    return Error{ErrorCode::kUsage,
-                 fmt::format("--broker: {} at most",
-                             signaling::MqttClient::kMaxBrokers)};
-  }
+  Result<Servers> servers = ChooseServers(options);
+  if (!servers.ok()) return std::move(servers).error();
+  brokers_ = servers->brokers;
   broker_errors_.resize(brokers_.size());
-  std::vector<HostPort> stun_servers;
-  std::vector<std::string> stun = options.stun_servers;
-  if (stun.empty()) {
-    stun.assign(kDefaultStunServers.begin(), kDefaultStunServers.end());
-  }
-  for (const std::string& text : stun) {
-    const auto server = ParseHostPort(text);
-    if (!server) {
-      return Error{ErrorCode::kUsage,
-                   fmt::format("--stun {}: not HOST[:PORT]", Escape(text))};
-    }
-    loopback = loopback || IsLoopbackName(server->host);
-    stun_servers.push_back(*server);
-  }
 
   LocalNetwork::Config network_config;
   network_config.port = options.port;
@@ -172,31 +107,35 @@ Status Link::Start(const Options& options) {
   resolver_ = *std::move(resolver);
 
   connect::Connector::Config connector_config{
-      config_.role, config_.self, config_.peer.key, config_.peer.psk, loopback};
+      config_.role, config_.self, config_.peer.key, config_.peer.psk,
+      servers->loopback};
   connector_ = std::make_unique<connect::Connector>(started_, udp::WallTime(),
                                                     connector_config, random_);
-  connector_->SetHostCandidates(started_, network_.HostCandidates(loopback));
+  connector_->SetHostCandidates(started_,
+                                network_.HostCandidates(servers->loopback));
   mqtt_->SetTopics(connector_->Topics());
-  for (const HostPort& server : stun_servers) {
-    resolver_->Resolve(
-        server.host, server.port, started_ + kResolveTimeout,
-        [this, server](Result<std::vector<SocketAddress>> addresses) {
-          if (!addresses.ok()) {
-            Step(fmt::format("STUN server {}: {}", Escape(server.host),
-                             addresses.error().message));
-            return;
-          }
-          // One address of each family is enough of one operator.
-          std::vector<bool> asked(network_.sockets().size(), false);
-          for (const SocketAddress& address : *addresses) {
-            const auto socket = network_.SocketFor(address.ip);
-            if (!socket || asked[*socket]) continue;
-            asked[*socket] = true;
-            connector_->AddStunServer(loop_->Now(), address, *socket);
-          }
-        });
-  }
+  for (const StunServer& server : servers->stun_servers) Resolve(server);
   return {};
+}
+
+void Link::Resolve(const StunServer& server) {
+  resolver_->Resolve(
+      server.host, server.port, started_ + kResolveTimeout,
+      [this, server](Result<std::vector<SocketAddress>> addresses) {
+        if (!addresses.ok()) {
+          Step(fmt::format("STUN server {}: {}", Escape(server.host),
+                           Escape(addresses.error().message)));
+          return;
+        }
+        // One address of each family is enough of one operator.
+        std::vector<bool> asked(network_.sockets().size(), false);
+        for (const SocketAddress& address : *addresses) {
+          const auto socket = network_.SocketFor(address.ip);
+          if (!socket || asked[*socket]) continue;
+          asked[*socket] = true;
+          connector_->AddStunServer(loop_->Now(), address, *socket);
+        }
+      });
 }
 
 void Link::Step(const std::string& text) {

@@ -16,6 +16,7 @@
 #include "cmd/local_network.h"
 #include "cmd/options.h"
 #include "cmd/pump.h"
+#include "cmd/servers.h"
 #include "cmd/signals.h"
 #include "net/base/random.h"
 #include "net/base/result.h"
@@ -88,7 +89,7 @@ class Link {
   Link(Config config, Console* console);
 
   Status Start(const Options& options);
-  void Resolve(const std::string& host_port);
+  void Resolve(const StunServer& server);
   void WatchSocket(std::uint8_t index);
   void HandleReceived(std::uint8_t index);
   void HandleMqtt();

@@ -23,8 +23,8 @@ inline constexpr Duration kKeepaliveInterval = 5s;
 inline constexpr Duration kSilenceAfter = 1s;
 inline constexpr int kSilenceRoundTrips = 3;
 // So often the checks begin anew: six packets in 0.8 s, then a pause. At 30 %
-// loss, and a challenge passes both ways in half of all cases, 15 s of this
-// fail once in 10^8.
+// loss a challenge and its echo both pass in half of all cases; that none does
+// within 15 s happens less than once in 10^8 times.
 inline constexpr Duration kSilenceAgain = 3s;
 inline constexpr Duration kConsentTimeout = 15s;
 

@@ -76,6 +76,28 @@ TEST(Migration, FollowsAnIdlePeerAtItsNextKeepalive) {
   EXPECT_TRUE(Flows(pair));
 }
 
+// Where both NATs filter by port, packets from the new port do not pass: the
+// new candidate has to come by way of the broker.
+TEST(Migration, FollowsByFreshCandidatesWhereOnlyThesePass) {
+  for (const bool a_moves : {true, false}) {
+    SCOPED_TRACE(a_moves);
+    ChannelPair pair({});
+    ASSERT_TRUE(pair.Connect());
+    End& mover = a_moves ? pair.a() : pair.b();
+    End& stayer = a_moves ? pair.b() : pair.a();
+    ChannelPair::nat(mover).Reboot();
+    Talk(pair, 1500ms);
+    EXPECT_FALSE(Flows(pair));
+    ice::Candidate fresh = mover.candidates.back();
+    fresh.address = ChannelPair::nat(mover).Outbound(mover.sockets[0],
+                                                     At("198.51.100.1:3478"));
+    stayer.channel.AddRemoteCandidates(pair.now(), std::vector{fresh});
+    Talk(pair, 500ms);
+    EXPECT_TRUE(Flows(pair));
+    EXPECT_EQ(stayer.channel.path().remote, fresh.address);
+  }
+}
+
 TEST(Migration, FollowsThroughLoss) {
   for (std::uint64_t seed = 1; seed <= 50; ++seed) {
     SCOPED_TRACE(seed);

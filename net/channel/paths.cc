@@ -26,7 +26,7 @@ bool Paths::HandlePayload(TimePoint now, std::uint8_t socket,
   const ice::Pair* pair = agent_.HandlePacket(now, socket, from, size);
   if (!pair) return false;
   if (pair == selected()) {
-    if (newest) RefuteSuspicion();
+    if (newest) OnPeerStays();
     silent_since_.reset();
     return true;
   }
@@ -45,7 +45,7 @@ void Paths::OnPeerUses(TimePoint now, const ice::Pair& pair) {
   const ice::Pair* old = selected();
   if (!old) return;
   if (&pair == old) {
-    RefuteSuspicion();
+    OnPeerStays();
     return;
   }
   const bool abandoned = abandoned_ && abandoned_->pair == pair.id() &&

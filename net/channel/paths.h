@@ -71,6 +71,12 @@ class Paths {
   };
 
   void OnPeerUses(TimePoint now, const ice::Pair& pair);
+  // The peer uses the pair that we use.
+  void OnPeerStays() {
+    RefuteSuspicion();
+    // Our own wish for a better pair is the controlling side's alone.
+    if (role_ == ice::Role::kControlled) agent_.CancelSelect();
+  }
   // The path in use is alive, or the peer has come back to it.
   void RefuteSuspicion() {
     if (suspicion_) refuted_ = suspicion_;

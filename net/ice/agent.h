@@ -89,6 +89,8 @@ class Agent {
   // Takes this pair for payload, at once or when kMinSwitchInterval is over; a
   // later call overrides an earlier one. REQUIRES: the pair is proven.
   void Select(TimePoint now, PairId pair);
+  // What Select() has put off is not wanted any more.
+  void CancelSelect() { wanted_.reset(); }
 
   void HandleTimeout(TimePoint now);
   std::optional<TimePoint> PollTimeout() const;

@@ -107,7 +107,6 @@ class Pair {
   std::uint64_t peer_challenge() const { return peer_challenge_; }
   // A single check is wanted at once (keepalive), outside of any round.
   void RequestPing() { ping_due_ = true; }
-  bool reply_due() const { return reply_due_; }
   bool urgent() const { return reply_due_ || ping_due_; }
   void ClearUrgent() { reply_due_ = ping_due_ = false; }
   bool ping_due() const { return ping_due_; }

@@ -12,13 +12,31 @@ namespace p2pcp::signaling {
 namespace {
 
 constexpr Nonce kNobody{};
+// How long a nonce is given out; it is good for as long again. An offer that
+// somebody has held back for longer is no word of a peer that is there. One
+// that took a minute gets a new nonce and comes again.
+constexpr Duration kReadyLife = 30s;
 
 }  // namespace
 
-Answerer::Answerer(RendezvousConfig config, Mailbox& mailbox, Random& random)
-    : Machine(std::move(config), mailbox, random), ready_(random.Array<16>()) {}
+Answerer::Answerer(TimePoint now, RendezvousConfig config, Mailbox& mailbox,
+                   Random& random)
+    : Machine(std::move(config), mailbox, random),
+      ready_(random.Array<16>()),
+      ready_since_(now) {}
 
-void Answerer::Announce(TimePoint) {
+void Answerer::RenewReady(TimePoint now) {
+  ready_ = random().Array<16>();
+  ready_since_ = now;
+  previous_ready_.reset();
+}
+
+void Answerer::Announce(TimePoint now) {
+  if (now >= ready_since_ + kReadyLife) {
+    const Nonce previous = ready_;
+    RenewReady(now);
+    previous_ready_ = previous;
+  }
   Send(Make(MessageType::kReady, ready_, kNobody));
 }
 
@@ -63,9 +81,9 @@ void Answerer::OnOffer(TimePoint now, const Message& message) {
     return Send(answer_);
   }
   // An old nonce, of ours or of who was here before us: ours is this one.
-  if (message.to != ready_) return OnHello(now, message);
+  if (!IsFresh(message.to)) return OnHello(now, message);
   if (MustWait(now, message)) {
-    return SendBye(ready_, message.offer_nonce, ByeReason::kBusy);
+    return SendBye(message.to, message.offer_nonce, ByeReason::kBusy);
   }
   EmitPeerSeen();
   if (!knows_candidates()) {
@@ -89,7 +107,7 @@ void Answerer::Accept(TimePoint now, const Message& offer) {
   crypto::Handshake handshake = crypto::Handshake::Responder(
       *config().self, config().peer, config().psk,
       MakePrologue(offer.versions, config().versions, offer.suites, offer.from,
-                   ready_, offer.offer_nonce),
+                   offer.to, offer.offer_nonce),
       random());
   const Result<Bytes> payload = handshake.ReadMessage(offer.handshake);
   if (!payload.ok()) {
@@ -106,7 +124,7 @@ void Answerer::Accept(TimePoint now, const Message& offer) {
   writer.WriteU8(*version);
   writer.WriteU8(static_cast<std::uint8_t>(*suite));
   writer.WriteBytes(list);
-  answer_ = Make(MessageType::kAnswer, ready_, offer.offer_nonce);
+  answer_ = Make(MessageType::kAnswer, offer.to, offer.offer_nonce);
   answer_.handshake = handshake.WriteMessage(answer);
   const crypto::SessionKeys keys = handshake.Split();
 
@@ -118,15 +136,15 @@ void Answerer::Accept(TimePoint now, const Message& offer) {
   }
   instance_ = offer.from;
   Send(answer_);
-  Session session(now, ready_, offer.offer_nonce, keys, this->candidates(),
+  Session session(now, offer.to, offer.offer_nonce, keys, this->candidates(),
                   candidates);
-  ready_ = random().Array<16>();
+  RenewReady(now);
   Establish(now, std::move(session),
             Established{keys, *suite, std::move(candidates)});
 }
 
 void Answerer::Refuse(const Message& offer, ByeReason reason, Error error) {
-  SendBye(ready_, offer.offer_nonce, reason);
+  SendBye(offer.to, offer.offer_nonce, reason);
   refused_ = offer;
   refusal_ = reason;
   End(std::move(error));
@@ -136,7 +154,7 @@ void Answerer::Refuse(const Message& offer, ByeReason reason, Error error) {
 void Answerer::OnMessageWhenOver(const Message& message) {
   if (refused_.has_value() && message.type == MessageType::kOffer &&
       message.offer_nonce == refused_->offer_nonce) {
-    SendBye(ready_, message.offer_nonce, refusal_);
+    SendBye(message.to, message.offer_nonce, refusal_);
   }
 }
 
@@ -146,11 +164,11 @@ void Answerer::OnBye(TimePoint now, const Message& message) {
   if (!of_session) {
     // The offerer has looked at what we speak. Fresh, since it echoes a nonce
     // that nothing has used up yet.
-    if (message.to == ready_ && session() == nullptr &&
+    if (IsFresh(message.to) && session() == nullptr &&
         message.reason == ByeReason::kVersionMismatch) {
       return End(VersionError("version"));
     }
-    if (pending_.has_value() && message.to == ready_ &&
+    if (pending_.has_value() && message.to == pending_->to &&
         message.from == pending_->from) {
       pending_.reset();
     }
@@ -177,9 +195,9 @@ void Answerer::OnCandidatesKnown(TimePoint now) {
   OnOffer(now, offer);
 }
 
-void Answerer::OnFree() {
+void Answerer::OnFree(TimePoint now) {
   pending_.reset();
-  ready_ = random().Array<16>();
+  RenewReady(now);
 }
 
 void Answerer::SendGoodbye(ByeReason reason) {
@@ -187,7 +205,7 @@ void Answerer::SendGoodbye(ByeReason reason) {
     SendBye(session()->local(), session()->remote(), reason);
   }
   if (pending_.has_value()) {
-    SendBye(ready_, pending_->offer_nonce, reason);
+    SendBye(pending_->to, pending_->offer_nonce, reason);
   }
 }
 

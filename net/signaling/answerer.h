@@ -1,9 +1,9 @@
 // The side that receives files: says ready, answers hellos with ready and the
 // first fresh offer with an answer.
 //
-// Fresh is an offer that echoes the nonce (N_r) which we have given out since
-// the last answer; each nonce is good for one offer. The same offer again gets
-// the same answer again.
+// Fresh is an offer that echoes a nonce (N_r) which we have given out in the
+// last minute or so and since the last answer; each is good for one offer. The
+// same offer again gets the same answer again.
 
 #ifndef P2PCP_NET_SIGNALING_ANSWERER_H_
 #define P2PCP_NET_SIGNALING_ANSWERER_H_
@@ -21,20 +21,26 @@ namespace p2pcp::signaling {
 
 class Answerer final : public Machine {
  public:
-  Answerer(RendezvousConfig config, Mailbox& mailbox, Random& random);
+  Answerer(TimePoint now, RendezvousConfig config, Mailbox& mailbox,
+           Random& random);
 
  private:
   void Announce(TimePoint now) override;
   void OnMessage(TimePoint now, const Message& message) override;
   void OnMessageWhenOver(const Message& message) override;
   void OnCandidatesKnown(TimePoint now) override;
-  void OnFree() override;
+  void OnFree(TimePoint now) override;
   void SendGoodbye(ByeReason reason) override;
 
   void OnHello(TimePoint now, const Message& message);
   void OnOffer(TimePoint now, const Message& message);
   void OnBye(TimePoint now, const Message& message);
 
+  bool IsFresh(const Nonce& ready) const {
+    return ready == ready_ || ready == previous_ready_;
+  }
+  // Every nonce that was given out is void.
+  void RenewReady(TimePoint now);
   // Whether the sender of message has to wait for another one's session.
   bool MustWait(TimePoint now, const Message& message);
   // The offer is fresh and it is its turn.
@@ -42,6 +48,9 @@ class Answerer final : public Machine {
   void Refuse(const Message& offer, ByeReason reason, Error error);
 
   Nonce ready_;  // N_r of the next offer.
+  TimePoint ready_since_;
+  // The one before it, for offers that are on their way.
+  std::optional<Nonce> previous_ready_;
   // An offer that waits for our first candidates.
   std::optional<Message> pending_;
 

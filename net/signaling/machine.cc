@@ -115,7 +115,7 @@ void Machine::SetBusy(TimePoint now, bool busy) {
   if (session_.has_value()) SendGoodbye(ByeReason::kGaveUp);
   session_.reset();
   peer_seen_ = false;
-  OnFree();
+  OnFree(now);
   if (!online_) return;
   RestartBeacon(now, kMinBeacon);
   Announce(now);

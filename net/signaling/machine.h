@@ -66,8 +66,8 @@ class Machine {
   virtual void OnMessageWhenOver(const Message&) {}
   // The first local candidates are known.
   virtual void OnCandidatesKnown(TimePoint now) = 0;
-  // busy() has changed to false: forget what belonged to the old wait.
-  virtual void OnFree() = 0;
+  // A new wait begins: forget what belonged to the old one.
+  virtual void OnFree(TimePoint now) = 0;
   // Tell whoever we deal with that we go.
   virtual void SendGoodbye(ByeReason reason) = 0;
 

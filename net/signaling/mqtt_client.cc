@@ -102,9 +102,10 @@ Status MqttClient::Spawn() {
   // count twice for a moment, and is safe where other threads hold locks.
   posix_spawn_file_actions_t files;
   posix_spawn_file_actions_init(&files);
-  // Not dup2() onto itself, which would leave the descriptor close-on-exec.
+  // Above what the actions below overwrite: a program may be started with some
+  // of the standard descriptors closed.
   int child_end = ends[1];
-  if (child_end == kMqttChildFd) {
+  if (child_end <= kMqttChildFd) {
     child_end = fcntl(ends[1], F_DUPFD_CLOEXEC, kMqttChildFd + 1);
     close(ends[1]);
   }

@@ -55,7 +55,8 @@ class MqttClient {
     std::size_t broker;  // Index into the vector given to Start().
   };
   // A broker cannot be reached, refuses us or is gone; the child tries again by
-  // itself after 1 s, 2 s, ... 30 s. Again for each attempt that fails.
+  // itself after 1 s, 2 s, ... 30 s. Again for each attempt that fails, and for
+  // each 5 s that a name server or a host keeps one waiting.
   struct BrokerDown {
     std::size_t broker;
     Error error;  // kRendezvousUnreachable, with the reason for people.

@@ -265,6 +265,7 @@ void MqttLink::HandleTimer(TimePoint now) {
       } else if (now >= deadline_) {
         pthread_kill(dial_->thread, SIGUSR1);
         deadline_ = now + kDialPatience;
+        owner_.OnDown(index_, "no answer so far");
       }
       return;
     case State::kConnecting:

@@ -157,7 +157,7 @@ void Offerer::OnCandidatesKnown(TimePoint now) {
   if (session() == nullptr && !busy()) Announce(now);
 }
 
-void Offerer::OnFree() {
+void Offerer::OnFree(TimePoint) {
   offers_.clear();
   told_busy_ = false;
 }

@@ -43,7 +43,7 @@ class Offerer final : public Machine {
   void Announce(TimePoint now) override;
   void OnMessage(TimePoint now, const Message& message) override;
   void OnCandidatesKnown(TimePoint now) override;
-  void OnFree() override;
+  void OnFree(TimePoint now) override;
   void SendGoodbye(ByeReason reason) override;
 
   void OnReady(TimePoint now, const Message& message);

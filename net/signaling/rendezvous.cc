@@ -11,12 +11,12 @@
 namespace p2pcp::signaling {
 namespace {
 
-std::unique_ptr<Machine> MakeMachine(RendezvousConfig config, Mailbox& mailbox,
-                                     Random& random) {
+std::unique_ptr<Machine> MakeMachine(TimePoint now, RendezvousConfig config,
+                                     Mailbox& mailbox, Random& random) {
   if (config.role == Role::kOfferer) {
     return std::make_unique<Offerer>(std::move(config), mailbox, random);
   }
-  return std::make_unique<Answerer>(std::move(config), mailbox, random);
+  return std::make_unique<Answerer>(now, std::move(config), mailbox, random);
 }
 
 }  // namespace
@@ -26,7 +26,7 @@ Rendezvous::Rendezvous(TimePoint now, UnixTime wall, Config config,
     : mailbox_(now, wall, config.role, *config.self, config.peer,
                config.versions, random) {
   P2PCP_CHECK(!config.suites.empty());
-  machine_ = MakeMachine(std::move(config), mailbox_, random);
+  machine_ = MakeMachine(now, std::move(config), mailbox_, random);
 }
 
 Rendezvous::~Rendezvous() = default;

@@ -9,6 +9,7 @@
 #include <functional>
 #include <iterator>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "net/base/bytes.h"
@@ -182,6 +183,39 @@ TEST(RendezvousFaults, ReplaysOfEarlierSessionsStartNothing) {
     EXPECT_FALSE(lone.failure.has_value());
     // At most what it was allowed to process, each answered by one message.
     EXPECT_LE(world.sent.size(), 20u + 20u * 72u + 20u);
+  }
+}
+
+// An original, not a replay: nobody has seen it, but who sent it is gone.
+TEST(RendezvousFaults, AnOfferThatWasHeldBackStartsNothing) {
+  for (const bool others_come : {false, true}) {
+    World world;
+    Node& bob = world.StartAnswerer();
+    world.Run(1h);
+    std::vector<Sent> held;
+    Node& alice = world.StartOfferer();
+    // Of what the offerer says only its hello arrives.
+    const std::string to_bob = bob->Topics()[1];
+    bool greeted = false;
+    world.fate = [&](std::size_t n) {
+      if (world.sent[n].topic != to_bob || !std::exchange(greeted, true)) {
+        return std::vector<Duration>{0s};
+      }
+      held.push_back(world.sent[n]);
+      return std::vector<Duration>{};
+    };
+    world.Run(10s);
+    ASSERT_GE(held.size(), 2u);
+    world.Kill(alice);
+    world.fate = [](std::size_t) { return std::vector<Duration>{0s}; };
+    world.Run(2min);
+    for (const Sent& sent : held) world.Inject(sent.topic, sent.payload);
+    world.Run(1min);
+    EXPECT_GE(alice.peer_seen, 1);
+    EXPECT_TRUE(bob.sessions.empty());
+    if (!others_come) continue;
+    Node& next = world.StartOfferer();
+    EXPECT_TRUE(world.Meet(next, bob, 1s));
   }
 }
 
