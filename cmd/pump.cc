@@ -12,6 +12,9 @@ namespace {
 // 64 in kernels before 6.x) and bytes of a datagram.
 constexpr std::size_t kMaxSegments = 64;
 constexpr std::size_t kMaxTrainBytes = 65'507;
+// So many of the session's probe timeouts without as many packets of data
+// acknowledged in between: large packets may be what gets lost.
+constexpr std::uint64_t kSuspiciousTimeouts = 3;
 
 }  // namespace
 
@@ -48,6 +51,19 @@ void Pump::HandleTimeout(TimePoint now) {
   }
   if (session_->PollTimeout().value_or(TimePoint::max()) <= now) {
     session_->HandleTimeout(now);
+    WatchForBlackHole(now);
+  }
+}
+
+void Pump::WatchForBlackHole(TimePoint now) {
+  const ConnectionStats& stats = session_->stats();
+  if (stats.data_bytes_acknowledged >=
+      mark_acknowledged_ + kSuspiciousTimeouts * max_payload_) {
+    mark_acknowledged_ = stats.data_bytes_acknowledged;
+    mark_timeouts_ = stats.probe_timeouts;
+  } else if (stats.probe_timeouts >= mark_timeouts_ + kSuspiciousTimeouts) {
+    mark_timeouts_ = stats.probe_timeouts;
+    channel_->SuspectMaxPayload(now);
   }
 }
 

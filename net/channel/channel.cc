@@ -220,6 +220,10 @@ Path Channel::path() const {
           .rtt = pair->smoothed_rtt()};
 }
 
+void Channel::SuspectMaxPayload(TimePoint now) {
+  if (connected()) mtu_.Suspect(now);
+}
+
 std::size_t Channel::max_payload() const {
   return mtu_.datagram_size() - kOverhead;
 }

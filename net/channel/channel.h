@@ -137,6 +137,11 @@ class Channel {
   // larger ones were seen to pass, then those of an MTU of 1500.
   std::size_t max_payload() const;
 
+  // Packets of that size go unanswered: finds out whether large ones still pass
+  // (a black hole, RFC 8899 section 4.3), and falls back if not. What is lost
+  // by chance does no harm but three padded probes.
+  void SuspectMaxPayload(TimePoint now);
+
   // The number that the next SealPayload() will use. PollTransmit() uses
   // numbers up too, so ask immediately before.
   PacketNumber next_packet_number() const;

@@ -38,6 +38,12 @@ class PathMtu {
   // (a black hole), and for one that has come back.
   void Search(TimePoint now);
 
+  // Larger datagrams may have ceased to pass, though others do: asks anew if
+  // they are in use and the question is not running.
+  void Suspect(TimePoint now) {
+    if (size_ > kBaseSize && !next_) Search(now);
+  }
+
   // Bytes of UDP payload that may be sent.
   std::size_t datagram_size() const { return size_; }
 

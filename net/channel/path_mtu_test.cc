@@ -67,6 +67,24 @@ TEST_F(PathMtuTest, FallsBackWhenADoubtIsNotRefuted) {
   EXPECT_EQ(mtu_.datagram_size(), 1472u);
 }
 
+TEST_F(PathMtuTest, ASuspicionBeginsOneSearchOnlyWhereThereIsSomethingToLose) {
+  mtu_.Start(kStart, false, 20ms);
+  const auto first = Probe(kStart);
+  mtu_.Suspect(kStart + 50ms);  // Already asking.
+  EXPECT_EQ(*mtu_.next(), kStart + 100ms);
+  mtu_.HandleEcho(first.challenge);
+  EXPECT_FALSE(mtu_.next().has_value());
+  mtu_.Suspect(kStart + 5s);
+  Probe(kStart + 5s);
+  mtu_.Suspect(kStart + 5050ms);
+  Probe(kStart + 5100ms);
+  Probe(kStart + 5200ms);
+  mtu_.PollProbe(kStart + 5300ms, random_);
+  EXPECT_EQ(mtu_.datagram_size(), 1200u);
+  mtu_.Suspect(kStart + 6s);  // Nothing smaller is left to fall back to.
+  EXPECT_EQ(*mtu_.next(), kStart + 5300ms + PathMtu::kRaiseInterval);
+}
+
 TEST_F(PathMtuTest, ForgetsWhatAnotherPathProved) {
   mtu_.Start(kStart, false, 20ms);
   const auto probe = Probe(kStart);
