@@ -28,10 +28,6 @@ constexpr std::uint64_t kDecks = 16;
 constexpr std::uint16_t kPort = 4000;
 constexpr std::uint64_t kReceiveBudget = 24 << 20;
 
-// As RunTransfer's.
-constexpr double kMaxAmplification = 2;
-constexpr double kSpareBytes = 1 << 20;
-
 class BareTransfer {
  public:
   explicit BareTransfer(const Scenario& scenario)
@@ -84,10 +80,8 @@ class BareTransfer {
         if (peer->heard()[i] != Message(i)) return "a wrong control message";
       }
     }
-    const double needed =
-        static_cast<double>(size_) / (1 - scenario_.LossToReceiver());
     if (static_cast<double>(sender.stats().bytes_sent) >
-        kMaxAmplification * needed + kSpareBytes) {
+        scenario_.MostBytesSent()) {
       return "sent too much" + Describe();
     }
     // Then it is quiet: nothing is sent and no timer runs without end.

@@ -18,7 +18,11 @@ constexpr double kPacketBytes = 1100;
 // RFC 9002 section 7.2: the smallest congestion window, in packets.
 constexpr double kMinimumWindow = 2;
 // How much longer than the estimate below a transfer may take.
-constexpr double kPatience = 10;
+constexpr double kPatience = 2;
+
+// Bytes sent for each that the losses call for, and some for control messages.
+constexpr double kMaxAmplification = 2;
+constexpr double kSpareBytes = 1 << 20;
 
 double Seconds(Duration duration) {
   return std::chrono::duration<double>(duration).count();
@@ -93,6 +97,9 @@ void DrawHappenings(Drawer& draw, Scenario& scenario) {
   if (draw.OneIn(8)) {
     scenario.happenings.push_back({Kind::kStorm, when(), 1s});
   }
+  if (draw.OneIn(8)) {
+    scenario.happenings.push_back({Kind::kSmallerMtu, when(), {}});
+  }
   if (scenario.homes) {
     // Always the same side: if both moved at once, neither could know where
     // the other is.
@@ -134,6 +141,16 @@ std::string_view NameOf(Happening::Kind kind) {
       return "sender renumbered";
     case Happening::Kind::kStorm:
       return "storm";
+    case Happening::Kind::kSmallerMtu:
+      return "MTU falls";
+    case Happening::Kind::kKillSender:
+      return "sender killed";
+    case Happening::Kind::kKillReceiver:
+      return "receiver killed";
+    case Happening::Kind::kCancelSender:
+      return "sender cancels";
+    case Happening::Kind::kCancelReceiver:
+      return "receiver cancels";
   }
   return "";
 }
@@ -149,6 +166,20 @@ double Scenario::LossToReceiver() const {
   return Combine({LossOf(to_receiver), attacker.flip, attacker.truncate});
 }
 
+double Scenario::MostBytesSent() const {
+  const double total = static_cast<double>(TotalBytes());
+  double bytes =
+      kSpareBytes + kMaxAmplification * total / (1 - LossToReceiver());
+  // What was in flight when something happened may have to be sent again.
+  const double in_flight =
+      static_cast<double>(to_receiver.rate) * Seconds(RoundTrip()) +
+      static_cast<double>(to_receiver.queue_bytes);
+  for (std::size_t i = 0; i < happenings.size(); ++i) {
+    bytes += std::min(total, in_flight);
+  }
+  return bytes;
+}
+
 Duration Scenario::TimeLimit() const {
   // Mathis et al. (1997): a loss-based controller keeps about sqrt(3/2)/sqrt(p)
   // packets a round trip. Queues, jitter, reordering and lost ACKs are what
@@ -162,9 +193,9 @@ Duration Scenario::TimeLimit() const {
     const double window = std::max(kMinimumWindow, std::sqrt(1.5 / loss));
     seconds += bytes / (window * kPacketBytes) * round_trip;
   }
-  double limit = 60 + kPatience * seconds + 50 * round_trip;
+  double limit = 30 + kPatience * seconds + 50 * round_trip;
   for (const Happening& happening : happenings) {
-    limit += 30 + 2 * Seconds(happening.duration);
+    limit += 15 + 2 * Seconds(happening.duration);
   }
   return std::chrono::duration_cast<Duration>(
       std::chrono::duration<double>(limit));

@@ -25,6 +25,11 @@ struct Happening {
     kRebindReceiver,  // The receiver's NAT ...
     kRenumberSender,  // The sender's home gets another address.
     kStorm,           // For `duration` every packet comes 20 times.
+    kSmallerMtu,      // Packets beyond 1,280 bytes vanish from now on.
+    kKillSender,      // The process is gone from one moment to the next.
+    kKillReceiver,
+    kCancelSender,  // Its user gives up.
+    kCancelReceiver,
   };
   Kind kind = Kind::kOutage;
   double when = 0;  // Part of the bytes that the receiver has, in [0, 1).
@@ -47,6 +52,9 @@ struct Scenario {
   Duration RoundTrip() const { return to_receiver.delay + to_sender.delay; }
   // Of a packet from the sender to the receiver to be of no use, by all causes.
   double LossToReceiver() const;
+  // How many bytes of payload the sender may send: more would be a storm of
+  // its own making.
+  double MostBytesSent() const;
   // The virtual time within which the transfer must be over. Far from what is
   // wanted of the transport's speed (that is tests/bench's), but it tells a
   // slow transfer from one that hangs.

@@ -1,0 +1,174 @@
+#include "tests/sim/connect_peer.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <utility>
+#include <variant>
+
+#include "net/base/check.h"
+
+namespace p2pcp::sim {
+namespace {
+
+// The sockets of a peer are told apart by family.
+std::uint8_t SocketOf(const SocketAddress& address) {
+  return address.ip.is_v6() ? 1 : 0;
+}
+
+}  // namespace
+
+ConnectPeer::ConnectPeer(Simulator& simulator, Host& host, Options options)
+    : simulator_(simulator),
+      host_(host),
+      options_(std::move(options)),
+      random_(options_.random_seed),
+      timer_(simulator.AddTimer([this] { HandleTimeout(); })) {
+  const TimePoint now = simulator_.now();
+  connector_ = std::make_unique<connect::Connector>(
+      now, Wall(),
+      connect::Connector::Config{.role = options_.role,
+                                 .self = options_.self,
+                                 .peer = options_.peer,
+                                 .psk = options_.psk},
+      random_);
+  host_.Bind(options_.port,
+             [this](const SocketAddress& from, const SocketAddress&,
+                    MutableByteSpan bytes) { HandleDatagram(from, bytes); });
+  for (Broker* broker : options_.brokers) {
+    clients_.push_back(broker->Connect(
+        {.on_subscribed =
+             [this] {
+               connector_->HandleSubscribed(simulator_.now(), Wall());
+               Turn();
+             },
+         .on_message =
+             [this](std::string_view topic, ByteSpan payload) {
+               connector_->HandleMessage(simulator_.now(), Wall(), topic,
+                                         payload);
+               Turn();
+             }}));
+  }
+  std::vector<ice::Candidate> candidates;
+  for (const IpAddress& ip : host_.addresses()) {
+    const SocketAddress address{.ip = ip, .port = options_.port};
+    candidates.push_back(
+        {.type = ice::CandidateType::kHost,
+         .address = address,
+         .base = address,
+         .priority = ice::ComputePriority(ice::CandidateType::kHost, 65535),
+         .socket = SocketOf(address)});
+  }
+  connector_->SetHostCandidates(now, std::move(candidates));
+  for (const SocketAddress& server : options_.stun_servers) {
+    connector_->AddStunServer(now, server, SocketOf(server));
+  }
+  Turn();
+}
+
+ConnectPeer::~ConnectPeer() {
+  for (std::size_t i = 0; i < clients_.size(); ++i) {
+    options_.brokers[i]->Disconnect(clients_[i]);
+  }
+  host_.Close(options_.port);
+  simulator_.RemoveTimer(timer_);
+}
+
+void ConnectPeer::Say(std::string_view text) {
+  P2PCP_CHECK(connected());
+  channel::Channel& channel = *connector_->channel();
+  std::array<std::byte, channel::Channel::kMaxDatagramSize> out;
+  const channel::Path path = channel.path();
+  const std::size_t size =
+      channel.SealPayload(simulator_.now(), AsBytes(text), {}, out);
+  Send(path.remote, ByteSpan(out).first(size), 0);
+  Turn();
+}
+
+UnixTime ConnectPeer::Wall() const {
+  return options_.wall +
+         std::chrono::floor<std::chrono::seconds>(simulator_.elapsed());
+}
+
+void ConnectPeer::HandleDatagram(const SocketAddress& from,
+                                 MutableByteSpan datagram) {
+  const TimePoint now = simulator_.now();
+  const std::uint8_t socket = SocketOf(from);
+  if (!connector_->HandleStun(now, socket, from, datagram) &&
+      connector_->channel() != nullptr) {
+    const auto payload =
+        connector_->channel()->HandleDatagram(now, socket, from, datagram);
+    if (payload) heard_.emplace_back(AsText(payload->bytes));
+  }
+  Turn();
+}
+
+void ConnectPeer::HandleTimeout() {
+  const TimePoint now = simulator_.now();
+  connector_->HandleTimeout(now, Wall());
+  if (connected()) connector_->channel()->HandleTimeout(now);
+  Turn();
+}
+
+void ConnectPeer::Turn() {
+  const TimePoint now = simulator_.now();
+  HandleEvents();
+  if (std::vector<std::string> topics = connector_->Topics();
+      topics != topics_) {
+    topics_ = std::move(topics);
+    for (std::size_t i = 0; i < clients_.size(); ++i) {
+      options_.brokers[i]->Subscribe(clients_[i], topics_);
+    }
+  }
+  while (auto publish = connector_->PollPublish()) {
+    for (std::size_t i = 0; i < clients_.size(); ++i) {
+      options_.brokers[i]->Publish(clients_[i], publish->topic,
+                                   publish->payload);
+    }
+  }
+  std::array<std::byte, channel::Channel::kMaxDatagramSize> out;
+  while (const auto transmit = connector_->PollTransmit(now, out)) {
+    Send(transmit->to, ByteSpan(out).first(transmit->size), 0);
+  }
+  channel::Channel* const channel = connector_->channel();
+  if (channel != nullptr) {
+    while (const auto transmit = channel->PollTransmit(now, out)) {
+      Send(transmit->to, ByteSpan(out).first(transmit->size),
+           transmit->hop_limit);
+    }
+  }
+  HandleEvents();
+  std::optional<TimePoint> deadline = connector_->PollTimeout();
+  if (connected() && channel != nullptr) {
+    const std::optional<TimePoint> other = channel->PollTimeout();
+    if (other) deadline = std::min(deadline.value_or(*other), *other);
+  }
+  simulator_.SetTimer(timer_, deadline);
+}
+
+void ConnectPeer::HandleEvents() {
+  const TimePoint now = simulator_.now();
+  while (auto event = connector_->PollEvent(now)) {
+    if (std::holds_alternative<connect::PeerSeen>(*event)) {
+      peer_seen_ = true;
+    } else if (std::holds_alternative<connect::HandshakeDone>(*event)) {
+      ++handshakes_;
+    } else if (const auto* change =
+                   std::get_if<connect::ChannelEvent>(&*event)) {
+      if (change->event.type == channel::EventType::kConnected) {
+        connected_at_ = now;
+      }
+    } else if (auto* failed = std::get_if<connect::Failed>(&*event)) {
+      error_ = std::move(failed->error);
+    }
+  }
+}
+
+void ConnectPeer::Send(const SocketAddress& to, ByteSpan datagram,
+                       int hop_limit) {
+  destinations_.insert(to);
+  host_.Send(options_.port, to, datagram,
+             hop_limit == 0 ? kDefaultHopLimit : hop_limit);
+}
+
+}  // namespace p2pcp::sim
