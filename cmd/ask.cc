@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "cmd/text.h"
 
@@ -49,8 +50,10 @@ void Ask::HandleReadable() {
   char c = 0;
   for (;;) {
     const ssize_t n = read(terminal_.get(), &c, 1);
-    if (n < 0) return;  // Nothing more for now.
-    if (n == 0 || c == '\n') break;
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    // A terminal that is gone stays readable for ever; it has not said yes.
+    if (n < 0) line_.clear();
+    if (n <= 0 || c == '\n') break;
     if (line_.size() < 8) line_ += c;
   }
   loop_->Unwatch(terminal_.get());
