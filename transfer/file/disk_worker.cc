@@ -133,7 +133,7 @@ Status DiskWorker::Hash(const Job& job, Slot& slot, Completion& completion) {
 
 Status DiskWorker::Commit(const Job& job, Slot& slot) {
   if (!slot.part) return NotOpen(ErrorCode::kCannotWrite);
-  Status committed = slot.part->Commit(*job.output);
+  Status committed = slot.part->Commit(*job.output, placed_);
   slot.part.reset();
   return committed;
 }

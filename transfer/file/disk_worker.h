@@ -45,6 +45,7 @@ class DiskWorker {
   Syscalls& syscalls_;
   std::array<Slot, Disk::kSlots> slots_;
   std::unique_ptr<std::byte[]> scratch_;  // For reading back.
+  PlacedFiles placed_;
 };
 
 }  // namespace p2pcp::file

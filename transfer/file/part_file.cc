@@ -32,6 +32,11 @@ Error KeptBack(const std::string& name, std::string_view why, int error = 0) {
   return Error{ErrorCode::kKeptBack, name + " " + std::string(why), error};
 }
 
+PlacedFiles::value_type IdOf(const struct stat& info) {
+  return {static_cast<std::uint64_t>(info.st_dev),
+          static_cast<std::uint64_t>(info.st_ino)};
+}
+
 // Errors that say: this file system has no such names.
 bool IsNameError(int error) {
   return error == ENAMETOOLONG || error == EINVAL || error == EILSEQ;
@@ -111,7 +116,7 @@ Status PartFile::ReadBack(std::uint64_t offset, std::uint64_t size,
   return {};
 }
 
-Status PartFile::Commit(Output& output) {
+Status PartFile::Commit(Output& output, PlacedFiles& placed) {
   // Only the owner's x comes from the peer; the rest is as if the file had
   // been made here.
   const mode_t mode = output.executable ? 0777 : 0666;
@@ -132,10 +137,16 @@ Status PartFile::Commit(Output& output) {
   // A wrong time is no reason to lose a file.
   (void)futimens(fd_.get(), times);
   if (syscalls_.Fdatasync(fd_.get()) != 0) return CannotWrite(name_, errno);
-  return PutInPlace(output);
+  Status in_place = PutInPlace(output, placed);
+  struct stat info;
+  if (in_place && output.conflict == ConflictPolicy::kOverwrite &&
+      fstat(fd_.get(), &info) == 0) {
+    placed.insert(IdOf(info));
+  }
+  return in_place;
 }
 
-Status PartFile::PutInPlace(Output& output) {
+Status PartFile::PutInPlace(Output& output, const PlacedFiles& placed) {
   std::string name = output.name;
   for (unsigned number = 1;; ++number) {
     if (RenameNoReplace(name)) break;
@@ -147,6 +158,13 @@ Status PartFile::PutInPlace(Output& output) {
     if (output.conflict == ConflictPolicy::kOverwrite) {
       Result<bool> taken = ProbeName(output);
       if (!taken) return taken.error();
+      struct stat info;
+      if (fstatat(dirfd_, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+          placed.contains(IdOf(info))) {
+        return KeptBack(output.name,
+                        "has the same name here as another file that is sent",
+                        EEXIST);
+      }
       if (syscalls_.Rename(dirfd_, part_name_.c_str(), name.c_str(), 0) != 0) {
         return CannotWrite(output.name, errno);
       }

@@ -6,7 +6,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <set>
 #include <string>
+#include <utility>
 
 #include "net/base/bytes.h"
 #include "net/base/result.h"
@@ -16,6 +18,11 @@
 #include "transfer/file/unique_fd.h"
 
 namespace p2pcp::file {
+
+// Device and inode of the files that a transfer has put in place: none of them
+// is replaced by another one of the same transfer, as two names that differ in
+// case alone would have it where the file system knows no difference.
+using PlacedFiles = std::set<std::pair<std::uint64_t, std::uint64_t>>;
 
 // Deletes its file when it goes away uncommitted. The folder and the Syscalls
 // must outlive it. All methods block.
@@ -32,13 +39,14 @@ class PartFile {
   // Reads size bytes back, through scratch, into hasher.
   Status ReadBack(std::uint64_t offset, std::uint64_t size,
                   MutableByteSpan scratch, Hasher& hasher);
-  // As Job::kCommit. Afterwards only destruction is left.
-  Status Commit(Output& output);
+  // As Job::kCommit; where files are replaced, placed keeps account. Afterwards
+  // only destruction is left.
+  Status Commit(Output& output, PlacedFiles& placed);
 
  private:
   PartFile(Syscalls& syscalls, const Output& output, int fd);
 
-  Status PutInPlace(Output& output);
+  Status PutInPlace(Output& output, const PlacedFiles& placed);
   // Whether the name was free and is taken now; errno if not.
   bool RenameNoReplace(const std::string& name);
 

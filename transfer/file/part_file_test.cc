@@ -35,13 +35,14 @@ class PartFileTest : public testing::Test {
     Status written = part->Write(0, AsBytes(content));
     if (!written) return written;
     EXPECT_TRUE(folder_.Has(output_.part_name));
-    return part->Commit(output_);
+    return part->Commit(output_, placed_);
   }
 
   TestFolder folder_;
   OutputFolder output_folder_;
   FaultySyscalls syscalls_;
   Output output_;
+  PlacedFiles placed_;  // Of one transfer.
 };
 
 TEST_F(PartFileTest, GetsItsNameOnlyWhenCommitted) {
@@ -50,7 +51,7 @@ TEST_F(PartFileTest, GetsItsNameOnlyWhenCommitted) {
     ASSERT_TRUE(part.ok());
     ASSERT_TRUE(part->Write(0, AsBytes("hello")).ok());
     EXPECT_EQ(folder_.Names(), std::vector<std::string>{".p2pcp-0.part"});
-    ASSERT_TRUE(part->Commit(output_).ok());
+    ASSERT_TRUE(part->Commit(output_, placed_).ok());
   }
   EXPECT_EQ(output_.final_name, "name.txt");
   EXPECT_EQ(folder_.Names(), std::vector<std::string>{"name.txt"});
@@ -118,6 +119,20 @@ TEST_F(PartFileTest, OverwriteReplacesARegularFile) {
   ASSERT_TRUE(Receive("new").ok());
   EXPECT_EQ(folder_.Read("name.txt"), "new");
   EXPECT_EQ(folder_.Names().size(), 1u);
+}
+
+// "IMG.jpg" and "img.JPG" on a file system that ignores case: the manifest lets
+// both pass, the folder takes them for one.
+TEST_F(PartFileTest, OverwriteReplacesNoFileOfTheSameTransfer) {
+  output_.conflict = ConflictPolicy::kOverwrite;
+  folder_.Write("name.txt", "old");
+  ASSERT_TRUE(Receive("first").ok());
+  EXPECT_EQ(Receive("second").error().code, ErrorCode::kKeptBack);
+  EXPECT_EQ(folder_.Read("name.txt"), "first");
+  EXPECT_EQ(folder_.Names().size(), 1u);
+  placed_.clear();  // The next transfer.
+  ASSERT_TRUE(Receive("third").ok());
+  EXPECT_EQ(folder_.Read("name.txt"), "third");
 }
 
 TEST_F(PartFileTest, OverwriteReplacesNothingElse) {
