@@ -336,15 +336,22 @@ void Sink::Advance() {
   SyncFolder();
 }
 
+// Whether a file begins close to the bytes that came.
+bool Sink::IsNear(std::size_t file) const {
+  return manifest_.Begin(file) <= high_ + kCreateAhead;
+}
+
 // Gives slots to the next files, in order.
 void Sink::Activate() {
   for (std::uint32_t i = 0; i < slots_.size(); ++i) {
     while (next_file_ < files_.size() &&
-           files_[next_file_] == FileState::kUnwanted) {
+           files_[next_file_] == FileState::kUnwanted && IsNear(next_file_)) {
+      // No byte of it comes, so it is no distance either.
+      high_ = std::max(high_, manifest_.End(next_file_));
       ++next_file_;
     }
-    if (next_file_ == files_.size() || disk_.room() == 0) return;
-    if (manifest_.Begin(next_file_) > high_ + kCreateAhead) return;
+    if (next_file_ == files_.size() || !IsNear(next_file_)) return;
+    if (disk_.room() == 0) return;
     Slot& slot = slots_[i];
     if (slot.used) continue;
     slot.used = true;

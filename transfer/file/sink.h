@@ -130,6 +130,7 @@ class Sink {
   void HandleCompletion(Completion done);
   void HandleSlotCompletion(Completion done);
   void Advance();
+  bool IsNear(std::size_t file) const;
   void Activate();
   void Flush();
   bool FlushRange(std::size_t chunk);
@@ -164,7 +165,8 @@ class Sink {
   std::optional<IntervalSet> received_;
   std::optional<IntervalSet> written_;
   std::uint64_t written_bytes_ = 0;
-  std::uint64_t high_ = 0;  // The end of the highest bytes that came.
+  // The end of the highest bytes that came, or will not come.
+  std::uint64_t high_ = 0;
   std::uint64_t released_ = 0;
 
   std::array<Slot, Disk::kSlots> slots_;

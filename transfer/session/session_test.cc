@@ -172,6 +172,25 @@ TEST(Session, SkipKeepsBackWhatIsThereAndTakesTheRest) {
   EXPECT_EQ(pair.receiver().stats().data_bytes_received, 1'000'000u);
 }
 
+// However long what is kept back is, nothing waits for its bytes.
+TEST(Session, WhatFollowsALongFileThatIsKeptBackArrives) {
+  for (const std::string content : {"", "new", "newer, and longer"}) {
+    SessionPair pair({.conflict = file::ConflictPolicy::kSkip});
+    pair.Add("before", content.substr(0, 3));
+    pair.Add("long", "");
+    std::filesystem::resize_file(pair.in / "long", 200 << 20);
+    pair.Add("after", content);
+    pair.Add("empty", "");
+    pair.out.Write("long", "old");
+    pair.Start();
+    ASSERT_TRUE(pair.Run()) << content;
+    EXPECT_EQ(pair.Outcome(0), ErrorCode::kKeptBack);
+    EXPECT_EQ(pair.Outcome(1), ErrorCode::kKeptBack);
+    EXPECT_EQ(pair.out.Read("after"), content);
+    EXPECT_EQ(pair.out.Names(), (Names{"after", "before", "empty", "long"}));
+  }
+}
+
 TEST(Session, AllKeptBackEndsAtOnce) {
   SessionPair pair({.conflict = file::ConflictPolicy::kSkip});
   pair.Add("a", "new");
