@@ -210,6 +210,28 @@ class RulesCatch(unittest.TestCase):
     self.assert_caught({'net/udp/spare.cc': ''},
                        'net/udp/spare.cc:1: belongs to no target')
 
+  def test_a_document_that_is_not_there(self):
+    known, unknown = 'PROTOCOL' + '.md', 'PLAN' + '.md'
+    documents = {
+        f'net/stun/{known}': f'See {unknown.lower()[:-3]}.\n',
+        **self.with_line('net/stun/message.cc',
+                         f'// {known} 2; net/stun/{known}, https://x.org/{unknown}')
+    }
+    self.assert_caught(documents)
+    self.assert_caught(
+        {
+            **documents,
+            **self.with_line('cmd/main.cc', f'// {unknown} 1, net/stun/{known}')
+        }, f'cmd/main.cc:2: there is no {unknown}')
+    # A document of another folder is named with its folder.
+    self.assert_caught(
+        {
+            **documents,
+            **self.with_line('cmd/main.cc', f'// ({known})')
+        }, f'cmd/main.cc:2: there is no {known}')
+    self.assert_caught({'NOTES' + '.md': f'[x]({unknown})\n'},
+                       f'there is no {unknown}')
+
   def test_a_package_that_nobody_planned(self):
     self.assert_caught(
         {

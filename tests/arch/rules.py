@@ -66,6 +66,8 @@ _CLOCK_READERS = re.compile(
     r'clock_gettime|gettimeofday|timespec_get|sleep_for|sleep_until|usleep|'
     r'nanosleep|random_device)\b')
 _CLOCK_OWNER = re.compile(r'net/udp/event_loop(_test)?\.(h|cc)$')
+# A document that is named: with folders or alone, but no part of a URL.
+_DOCUMENT = re.compile(r'(?<![\w/.:-])((?:[\w-]+/)*[\w-]+\.md)\b')
 
 
 class Tree:
@@ -226,8 +228,20 @@ def check_targets(tree):
       yield f'{source.path}:1: belongs to no target of {source.folder}/BUILD'
 
 
+def check_documents(tree):
+  """A document that is named stands in this tree: from its root, or beside."""
+  paths = {source.path for source in tree.sources}
+  for source in tree.sources:
+    for number, line in enumerate(source.text.split('\n'), 1):
+      for name in _DOCUMENT.findall(line):
+        beside = f'{source.folder}/{name}'.lstrip('/')
+        if name not in paths and beside not in paths:
+          yield f'{source.path}:{number}: there is no {name}'
+
+
 RULES = (check_packages, check_includes, check_deps, check_libraries,
-         check_cores, check_clocks, check_sizes, check_guards, check_targets)
+         check_cores, check_clocks, check_sizes, check_guards, check_targets,
+         check_documents)
 
 
 def check_all(sources):

@@ -6,7 +6,7 @@ import re
 
 # Folders at the root that hold no sources of ours.
 _NOT_OURS = {'.git', 'build', 'testdata'}
-_SUFFIXES = ('.h', '.cc', '.py', '.sh', '.bzl')
+_SUFFIXES = ('.h', '.cc', '.py', '.sh', '.bzl', '.md')
 _NAMES = ('BUILD', 'WORKSPACE', 'dev')
 
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"\n]+)[>"]', re.M)

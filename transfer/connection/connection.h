@@ -1,6 +1,7 @@
 // One end of a reliable connection over an unreliable, encrypted datagram
 // channel: a reliable ordered stream of control messages both ways, and a
-// reliable byte space one way, delivered out of order (PROTOCOL.md).
+// reliable byte space one way, delivered out of order
+// (transfer/wire/PROTOCOL.md).
 //
 // Sans-IO: it gets `now` and authenticated payloads, and gives back payloads
 // and its next deadline. Every call of a Handle* method, and every change made

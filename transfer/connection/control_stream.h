@@ -18,7 +18,7 @@
 
 namespace p2pcp {
 
-// PROTOCOL.md, "The control stream".
+// transfer/wire/PROTOCOL.md, "The control stream".
 inline constexpr std::size_t kMaxControlMessageSize = 16 * 1024;
 inline constexpr std::uint64_t kControlWindow = 256 * 1024;
 inline constexpr std::size_t kControlLengthSize = 2;

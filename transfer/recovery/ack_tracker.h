@@ -7,7 +7,7 @@
 // old end, when there are too many and when the sender says that it no longer
 // wants to know.
 //
-// When to acknowledge is PROTOCOL.md, "When to acknowledge".
+// When to acknowledge is transfer/wire/PROTOCOL.md, "When to acknowledge".
 
 #ifndef P2PCP_TRANSFER_RECOVERY_ACK_TRACKER_H_
 #define P2PCP_TRANSFER_RECOVERY_ACK_TRACKER_H_

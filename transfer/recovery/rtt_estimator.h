@@ -11,8 +11,8 @@ class RttEstimator {
  public:
   // The timer's granularity (RFC 9002 section 6.1.2).
   static constexpr Duration kGranularity = 1ms;
-  // What a receiver may add to a round trip on purpose (PROTOCOL.md, "When to
-  // acknowledge").
+  // What a receiver may add to a round trip on purpose
+  // (transfer/wire/PROTOCOL.md, "When to acknowledge").
   static constexpr Duration kMaxAckDelay = 10ms;
 
   explicit RttEstimator(Duration initial_rtt) { Reset(initial_rtt); }
