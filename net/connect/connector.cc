@@ -119,6 +119,10 @@ void Connector::HandleRendezvousEvent(TimePoint now,
   } else if (std::holds_alternative<Rendezvous::Busy>(event)) {
     events_.push_back(PeerBusy{});
   } else if (auto* established = std::get_if<Rendezvous::Established>(&event)) {
+    // A channel that was connected is the owner's until the end, whatever the
+    // peer agrees to besides.
+    channel_is_current_ = !was_connected_;
+    if (was_connected_) return;
     channel::Channel::Config config;
     config.role = config_.role;
     config.keys = established->keys;
@@ -129,12 +133,14 @@ void Connector::HandleRendezvousEvent(TimePoint now,
     channel_->AddRemoteCandidates(now, established->candidates);
     events_.push_back(HandshakeDone{established->candidates.size()});
   } else if (auto* more = std::get_if<Rendezvous::RemoteCandidates>(&event)) {
-    if (channel_) channel_->AddRemoteCandidates(now, more->candidates);
+    if (channel_ && channel_is_current_) {
+      channel_->AddRemoteCandidates(now, more->candidates);
+    }
   } else if (std::holds_alternative<Rendezvous::Superseded>(event) ||
              std::holds_alternative<Rendezvous::PeerLeft>(event)) {
-    // A channel that is connected knows by itself whether its peer is there:
+    // A channel that was connected knows by itself whether its peer is there:
     // what the broker carries may not end it.
-    if (channel_ && !channel_->connected()) {
+    if (channel_ && !was_connected_) {
       channel_.reset();
       events_.push_back(PeerGone{});
     }
@@ -190,6 +196,7 @@ void Connector::HandleChannelEvents(TimePoint now) {
         // The channel's own keepalives hold the mapping from here on, and a
         // second offer has to wait its turn.
         gatherer_.Stop();
+        was_connected_ = true;
         rendezvous_.SetBusy(now, true);
         events_.push_back(ChannelEvent{*event});
         break;

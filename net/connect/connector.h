@@ -118,7 +118,8 @@ class Connector {
   // REQUIRES: out.size() >= stun::kMaxRequestSize.
   std::optional<Transmit> PollTransmit(TimePoint now, MutableByteSpan out);
   // Null before HandshakeDone. A peer that starts again before the path is
-  // found replaces it, so don't keep the pointer over events until kConnected.
+  // found replaces it, so don't keep the pointer over events until kConnected;
+  // from then on it stays valid.
   channel::Channel* channel() { return channel_.get(); }
 
   void HandleTimeout(TimePoint now, UnixTime wall);
@@ -141,6 +142,9 @@ class Connector {
   std::vector<ice::Candidate> hosts_;
   std::vector<ice::Candidate> local_;
   std::unique_ptr<channel::Channel> channel_;
+  bool was_connected_ = false;  // kConnected has been told of it.
+  // The rendezvous' session is the one that the channel is of.
+  bool channel_is_current_ = false;
   std::deque<Event> events_;
 };
 

@@ -1,0 +1,172 @@
+#include "net/connect/connector.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "gtest/gtest.h"
+#include "net/base/random.h"
+
+namespace p2pcp::connect {
+namespace {
+
+using signaling::Rendezvous;
+
+constexpr UnixTime kNoon{std::chrono::seconds(1772625600)};
+
+ice::Candidate Host(const char* text) {
+  ice::Candidate candidate;
+  candidate.address = candidate.base = *SocketAddress::Parse(text);
+  candidate.priority = ice::ComputePriority(ice::CandidateType::kHost, 1);
+  return candidate;
+}
+
+// A connector that receives, and a peer that is free to do what no connector
+// does: it has the rendezvous and the channels in its own hands. Messages and
+// datagrams arrive at once.
+class ConnectorTest : public testing::Test {
+ protected:
+  ConnectorTest() {
+    connector_.emplace(
+        now_, kNoon,
+        Connector::Config{ice::Role::kControlled, &bob_, alice_.public_key(),
+                          std::nullopt, false},
+        random_);
+    connector_->SetHostCandidates(now_, {bobs_});
+    Rendezvous::Config config{.role = signaling::Role::kOfferer,
+                              .self = &alice_,
+                              .peer = bob_.public_key(),
+                              .psk = std::nullopt,
+                              .suites = {crypto::Suite::kChaCha20Poly1305},
+                              .versions = {}};
+    peer_.emplace(now_, kNoon, config, random_);
+    peer_->SetLocalCandidates(now_, {alices_});
+    connector_->HandleSubscribed(now_, kNoon);
+    peer_->HandleSubscribed(now_, kNoon);
+  }
+
+  // One millisecond of both.
+  void Step() {
+    while (const auto message = connector_->PollPublish()) {
+      peer_->HandleMessage(now_, kNoon, message->topic, message->payload);
+    }
+    while (const auto message = peer_->PollPublish()) {
+      connector_->HandleMessage(now_, kNoon, message->topic, message->payload);
+    }
+    while (auto event = peer_->PollEvent()) {
+      if (auto* met = std::get_if<Rendezvous::Established>(&*event)) {
+        ++meetings_;
+        channel::Channel::Config config;
+        config.role = ice::Role::kControlling;
+        config.keys = met->keys;
+        config.suite = met->suite;
+        channel_.emplace(now_, config, random_);
+        channel_->AddLocalCandidates(now_, {&alices_, 1});
+        channel_->AddRemoteCandidates(now_, met->candidates);
+      }
+    }
+    if (channel_ && datagrams_pass_) Exchange();
+    if (channel_) channel_->HandleTimeout(now_);
+    while (channel_ && channel_->PollEvent()) {
+    }
+    peer_->HandleTimeout(now_, kNoon);
+    connector_->HandleTimeout(now_, kNoon);
+    while (auto event = connector_->PollEvent(now_)) {
+      if (const auto* change = std::get_if<ChannelEvent>(&*event)) {
+        connected_ |= change->event.type == channel::EventType::kConnected;
+      }
+      gone_ += std::holds_alternative<PeerGone>(*event) ? 1 : 0;
+      if (auto* failed = std::get_if<Failed>(&*event)) {
+        error_ = std::move(failed->error);
+      }
+    }
+    now_ += 1ms;
+  }
+
+  void Exchange() {
+    std::array<std::byte, channel::Channel::kMaxDatagramSize> out;
+    while (const auto sent = channel_->PollTransmit(now_, out)) {
+      if (connector_->channel() == nullptr) continue;
+      connector_->channel()->HandleDatagram(
+          now_, 0, alices_.address, MutableByteSpan(out).first(sent->size));
+    }
+    while (connector_->channel() != nullptr) {
+      const auto sent = connector_->channel()->PollTransmit(now_, out);
+      if (!sent) break;
+      channel_->HandleDatagram(now_, 0, bobs_.address,
+                               MutableByteSpan(out).first(sent->size));
+    }
+  }
+
+  void Run(Duration duration) {
+    for (const TimePoint end = now_ + duration; now_ < end;) Step();
+  }
+
+  TimePoint now_{1s};
+  SeededRandom random_{7};
+  const crypto::Identity alice_ = crypto::Identity::Generate(random_);
+  const crypto::Identity bob_ = crypto::Identity::Generate(random_);
+  const ice::Candidate alices_ = Host("192.0.2.1:41001");
+  const ice::Candidate bobs_ = Host("192.0.2.2:42002");
+  std::optional<Connector> connector_;
+  std::optional<Rendezvous> peer_;
+  std::optional<channel::Channel> channel_;
+  bool datagrams_pass_ = true;
+  int meetings_ = 0;
+  bool connected_ = false;
+  int gone_ = 0;
+  std::optional<Error> error_;
+};
+
+TEST_F(ConnectorTest, MeetsAndConnects) {
+  Run(3s);
+  EXPECT_EQ(meetings_, 1);
+  EXPECT_TRUE(connected_);
+  EXPECT_TRUE(connector_->connected());
+}
+
+// The owner keeps the pointer from kConnected on.
+TEST_F(ConnectorTest, APeerThatOffersAnewLeavesAConnectedChannelInPlace) {
+  Run(3s);
+  ASSERT_TRUE(connected_);
+  const channel::Channel* const channel = connector_->channel();
+  // Says goodbye, and begins again under the same name.
+  peer_->SetBusy(now_, true);
+  peer_->SetBusy(now_, false);
+  Run(2s);
+  EXPECT_EQ(connector_->channel(), channel);
+  EXPECT_TRUE(connector_->connected());
+  EXPECT_EQ(gone_, 0);
+}
+
+// A goodbye that comes together with the loss of the channel.
+TEST_F(ConnectorTest, AGoodbyeLeavesALostChannelInPlace) {
+  Run(3s);
+  ASSERT_TRUE(connected_);
+  const channel::Channel* const channel = connector_->channel();
+  datagrams_pass_ = false;
+  Run(20s);
+  ASSERT_TRUE(error_.has_value());
+  EXPECT_EQ(error_->code, ErrorCode::kConnectionLost);
+  peer_->Close(now_, signaling::ByeReason::kGaveUp);
+  Run(100ms);
+  EXPECT_EQ(connector_->channel(), channel);
+  EXPECT_EQ(gone_, 0);
+}
+
+TEST_F(ConnectorTest, APeerThatLeavesBeforeAPathIsFoundIsWaitedForAgain) {
+  datagrams_pass_ = false;
+  Run(1s);
+  ASSERT_EQ(meetings_, 1);
+  peer_->SetBusy(now_, false);
+  datagrams_pass_ = true;
+  Run(3s);
+  EXPECT_EQ(gone_, 1);
+  EXPECT_EQ(meetings_, 2);
+  EXPECT_TRUE(connected_);
+}
+
+}  // namespace
+}  // namespace p2pcp::connect
