@@ -5,6 +5,10 @@
 // Bytes gather in chunks of a fixed pool; a chunk is written when it is full,
 // or in parts when the pool is short. Behind the contiguous frontier of each
 // file what was written is read back for the digest while the transfer runs.
+//
+// What is not finished is deleted when the sink or its disk goes away. Only a
+// process that is killed outright leaves its temporary files behind: names that
+// begin with ".p2pcp-" and end with ".part", never read again.
 
 #ifndef P2PCP_TRANSFER_FILE_SINK_H_
 #define P2PCP_TRANSFER_FILE_SINK_H_

@@ -43,7 +43,10 @@ void SessionPair::Start() {
       file::OpenOutput(config_.out.empty() ? out.path() : out / config_.out);
   P2PCP_CHECK(target.ok());
   target_.emplace(std::move(*target));
-  for (int i = 0; i < 2; ++i) disks[i].emplace(&faults[i]);
+  for (int i = 0; i < 2; ++i) {
+    disks[i].emplace(&faults[i]);
+    if (config_.slow_disks) disks[i]->Hold();
+  }
   sender_ =
       std::make_unique<Sender>(now_, Sender::Config{}, &sources, &*disks[0]);
   Receiver::Config config;
@@ -77,6 +80,16 @@ void SessionPair::Drain(int index) {
   }
 }
 
+void SessionPair::TurnDisks() {
+  if (!config_.slow_disks || now_ < next_disk_turn_) return;
+  next_disk_turn_ = now_ + kDiskTurn;
+  for (int i = 0; i < 2; ++i) {
+    disks[i]->Hold(random_.Below(4));
+    if (!killed_[i]) side(i).HandleDisk(now_);
+    disks[i]->Hold();
+  }
+}
+
 bool SessionPair::RunUntil(const std::function<bool()>& condition,
                            Duration limit) {
   const TimePoint end = now_ + limit;
@@ -91,6 +104,9 @@ bool SessionPair::RunUntil(const std::function<bool()>& condition,
       const auto due = side(i).PollTimeout();
       if (due && (!next || *due < *next)) next = due;
     }
+    if (config_.slow_disks && (!next || next_disk_turn_ < *next)) {
+      next = next_disk_turn_;
+    }
     if (!next || *next > end) return false;
     still = *next > now_ ? 0 : still + 1;
     P2PCP_CHECK(still < 100'000);
@@ -101,6 +117,7 @@ bool SessionPair::RunUntil(const std::function<bool()>& condition,
         side(to).HandlePacket(now_, packet->number, packet->payload);
       }
     }
+    TurnDisks();
     for (int i = 0; i < 2; ++i) {
       if (killed_[i]) continue;
       const auto due = side(i).PollTimeout();

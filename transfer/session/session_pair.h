@@ -67,6 +67,9 @@ class SessionPair {
     std::uint64_t seed = 1;
     file::ConflictPolicy conflict = file::ConflictPolicy::kRename;
     bool ask = false;
+    // Both disks take their time: completions are seen a few at a time, and
+    // HandleDisk() is called when there are none too.
+    bool slow_disks = false;
     std::string out = {};  // In the output folder: the name of --out FILE.
   };
 
@@ -121,8 +124,14 @@ class SessionPair {
 
   Session& side(int index);
   void Drain(int index);
+  // Lets some of what the slow disks have done be seen.
+  void TurnDisks();
+
+  // How often slow disks are looked at.
+  static constexpr Duration kDiskTurn = 500us;
 
   const Config config_;
+  TimePoint next_disk_turn_ = kStart;
   TimePoint now_ = kStart;
   SeededRandom random_;
   TestLink link_;

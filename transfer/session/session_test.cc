@@ -130,6 +130,59 @@ TEST(Session, LossAndReorderingChangeNothing) {
   }
 }
 
+// Whenever the disks answer, the same comes out.
+TEST(Session, SlowDisksChangeNothing) {
+  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+    SCOPED_TRACE(seed);
+    SessionPair pair({.seed = seed,
+                      .conflict = seed % 3 == 0 ? file::ConflictPolicy::kSkip
+                                                : file::ConflictPolicy::kRename,
+                      .ask = seed % 2 == 0,
+                      .slow_disks = true});
+    const std::string big = RandomText(3'000'000, seed);
+    pair.Add("big", big);
+    for (int i = 0; i < 30; ++i) {
+      pair.Add("file" + std::to_string(i), RandomText(i * 31, i));
+    }
+    pair.link().loss = seed % 4 * 0.03;
+    pair.Start();
+    if (seed % 2 == 0) {
+      ASSERT_TRUE(
+          pair.RunUntil([&] { return pair.Find<Offered>(1) != nullptr; }));
+      pair.receiver().Decide(pair.now(), true);
+    }
+    ASSERT_TRUE(pair.Run(120s));
+    EXPECT_EQ(pair.Outcome(0), std::nullopt);
+    EXPECT_EQ(pair.Outcome(1), std::nullopt);
+    EXPECT_EQ(pair.out.Read("big"), big);
+    for (int i = 0; i < 30; ++i) {
+      ASSERT_EQ(pair.out.Read("file" + std::to_string(i)),
+                RandomText(i * 31, i));
+    }
+    EXPECT_EQ(pair.out.Names().size(), 31u);
+  }
+}
+
+TEST(Session, SlowDisksFailAsFastOnes) {
+  for (std::uint64_t seed = 1; seed <= 6; ++seed) {
+    SCOPED_TRACE(seed);
+    SessionPair pair({.seed = seed, .slow_disks = true});
+    pair.Add("a", RandomText(3'000'000, 1));
+    const int side = static_cast<int>(seed % 2);
+    if (side == 1) {
+      pair.faults[1].write_error = ENOSPC;
+      pair.faults[1].write_error_after = seed * 400'000;
+    } else {
+      pair.faults[0].read_error = EIO;
+      pair.faults[0].read_error_from = static_cast<off_t>(seed) * 400'000;
+    }
+    pair.Start();
+    const ErrorCode code =
+        side == 1 ? ErrorCode::kCannotWrite : ErrorCode::kSourceUnreadable;
+    ExpectFailure(pair, code, code);
+  }
+}
+
 // --- Names that are taken ---
 
 TEST(Session, ATakenNameGetsANumber) {
