@@ -37,7 +37,8 @@ class ConnectPeer {
     const crypto::Identity* self = nullptr;  // Must outlive the peer.
     crypto::PublicKey peer;
     std::optional<crypto::Psk> psk;
-    std::vector<Broker*> brokers;  // All are used at once.
+    // All are used at once. They must outlive the peer.
+    std::vector<Broker*> brokers;
     std::vector<SocketAddress> stun_servers;
     // What this host's calendar says at the simulation's start.
     UnixTime wall{std::chrono::seconds(1'700'000'000)};

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -61,6 +62,11 @@ class World {
                                {Ip(nat_a ? "10.1.0.2" : "203.0.113.20")});
     host_b = &internet.AddHost(AddHome(nat_b, "192.0.2.10"),
                                {Ip(nat_b ? "10.2.0.2" : "192.0.2.20")});
+  }
+
+  // One more, that has to be named in the options.
+  Broker& AddBroker(const BrokerOptions& options) {
+    return more_brokers.emplace_back(simulator, options);
   }
 
   ConnectPeer::Options OptionsA() {
@@ -122,6 +128,7 @@ class World {
   Simulator simulator;
   Internet internet{simulator};
   Broker broker{simulator, {.delay = 20ms}};
+  std::deque<Broker> more_brokers;
   StunServer stun1{
       internet.AddServer({Ip("198.51.100.1"), Ip("2001:db8:ff::1")}, 5ms)};
   StunServer stun2{internet.AddServer({Ip("198.51.100.2")}, 5ms)};
@@ -460,8 +467,8 @@ TEST(ConnectInAnyOrder, ClocksMayDifferByHours) {
 TEST(ConnectOverBrokers, SeveralBrokersOfWhichOneWorks) {
   World world;
   world.AddHomes(kPortRestricted, kPortRestricted);
-  Broker black_hole(world.simulator, {.delay = 5ms, .loss = 1});
-  Broker late(world.simulator, {.delay = 4s});
+  Broker& black_hole = world.AddBroker({.delay = 5ms, .loss = 1});
+  Broker& late = world.AddBroker({.delay = 4s});
   ConnectPeer::Options a = world.OptionsA();
   ConnectPeer::Options b = world.OptionsB();
   a.brokers = {&black_hole, &world.broker, &late};
