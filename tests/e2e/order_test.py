@@ -18,70 +18,58 @@ _LONG_WAIT = 65
 _AFTER_LOSS = 10
 
 
-class Order(unittest.TestCase):
+_lab = None
+_early = {}  # Who came first -> (the pair, its command).
 
-  @classmethod
-  def setUpClass(cls):
-    cls.lab = topology.Lab('homes')
-    cls.addClassCleanup(cls.lab.close)
-    # Those who wait long begin at once, beside everything else.
-    cls.early = {}
-    for who in ('send', 'recv'):
-      people = pair.Pair(cls.lab, f'-long-{who}')
-      pair.write_file(people.alice.path('file'), _SIZE)
-      first = people.send('file') if who == 'send' else people.recv()
-      cls.early[who] = (people, first)
+
+def setUpModule():
+  """Those who wait long begin at once, beside everything else."""
+  global _lab
+  _lab = topology.Lab('homes')
+  unittest.addModuleCleanup(_lab.close)
+  for who in ('send', 'recv'):
+    people = pair.Pair(_lab, f'-long-{who}')
+    pair.write_file(people.alice.path('file'), _SIZE)
+    _early[who] = (people,
+                   people.send('file') if who == 'send' else people.recv())
+
+
+class Order(unittest.TestCase):
 
   def check_first_byte(self, send, recv):
     self.assertLess(pair.first_byte_after_both(send, recv), _FIRST_BYTE,
                     f'{send.log()}\n{recv.log()}')
 
   def test_both_in_the_same_instant(self):
-    people = pair.Pair(self.lab, '-together')
+    people = pair.Pair(_lab, '-together')
     for _ in range(5):
       self.check_first_byte(*people.transfer(_SIZE))
 
   def test_either_some_seconds_later(self):
     for who in ('send', 'recv'):
       with self.subTest(who):
-        people = pair.Pair(self.lab, f'-late-{who}')
+        people = pair.Pair(_lab, f'-late-{who}')
         self.check_first_byte(*people.transfer(_SIZE, late=(who, 3)))
 
   def test_the_same_two_again_at_once(self):
-    people = pair.Pair(self.lab, '-again')
+    people = pair.Pair(_lab, '-again')
     for i in range(3):
       people.transfer(_SIZE, name=f'file{i}')
-
-  def test_z_either_more_than_a_minute_later(self):
-    for who, (people, first) in self.early.items():
-      with self.subTest(first=who):
-        time.sleep(max(0, first.begin + _LONG_WAIT - time.monotonic()))
-        self.assertIsNone(first.process.poll(), first.log())
-        if who == 'send':
-          send, recv = first, people.recv()
-        else:
-          send, recv = people.send('file'), first
-        people.expect(send, recv)
-        people.check_file(people.alice.path('file'), 'file', send, recv)
-        self.check_first_byte(send, recv)
 
 
 class LostMessages(unittest.TestCase):
 
-  @classmethod
-  def setUpClass(cls):
-    cls.lab = topology.Lab('homes')
-    cls.addClassCleanup(cls.lab.close)
-    cls.port = 2000
+  # Each proxy's own.
+  port = 2000
 
   def start(self, lose):
     """A proxy of its own that loses a message, and a pair behind it."""
     LostMessages.port += 1
     host = topology.SERVER4[0]
-    proxy = mqtt_proxy.Proxy(self.lab['srv'], (host, self.port),
+    proxy = mqtt_proxy.Proxy(_lab['srv'], (host, self.port),
                              (host, servers.MQTT_PORT), lose)
     self.addCleanup(proxy.close)
-    people = pair.Pair(self.lab, f'-lose-{lose}-{self.port}',
+    people = pair.Pair(_lab, f'-lose-{lose}-{self.port}',
                        f'mqtt://{host}:{self.port}')
     source = pair.write_file(people.alice.path('file'), _SIZE)
     return proxy, people, source
@@ -113,6 +101,24 @@ class LostMessages(unittest.TestCase):
           people.check_file(source, 'file', send, recv)
           # A message that repeats needlessly may not come in every run.
           self.assertEqual(proxy.lost, int(lose < proxy.messages))
+
+
+class Waiting(unittest.TestCase):
+  """Runs last, by its name: the time has gone by meanwhile."""
+
+  def test_the_second_comes_more_than_a_minute_later(self):
+    for who, (people, first) in _early.items():
+      with self.subTest(first=who):
+        time.sleep(max(0, first.begin + _LONG_WAIT - time.monotonic()))
+        self.assertIsNone(first.process.poll(), first.log())
+        if who == 'send':
+          send, recv = first, people.recv()
+        else:
+          send, recv = people.send('file'), first
+        people.expect(send, recv)
+        people.check_file(people.alice.path('file'), 'file', send, recv)
+        self.assertLess(pair.first_byte_after_both(send, recv), _FIRST_BYTE,
+                        f'{send.log()}\n{recv.log()}')
 
 
 if __name__ == '__main__':
