@@ -191,6 +191,12 @@ def become_root():
             [sys.executable] + sys.argv)
 
 
+def is_root_of_machine():
+  """Whether all users of the machine exist here, not just one as root."""
+  with open('/proc/self/uid_map', encoding='ascii') as file:
+    return file.read().split()[2] == '4294967295'
+
+
 def check_privileges():
   """Raises LabError where namespaces and TUN devices can't be made."""
   if os.geteuid() != 0:
