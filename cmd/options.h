@@ -51,8 +51,8 @@ struct Options {
   std::uint16_t stun_port = 3478;    // 0: any.
 };
 
-// args: without the program's name. home may be an error: it is reported only
-// where the verb needs it.
+// args: without the program's name. config_file: where to look for one unless
+// --config names another; it need not exist.
 Result<Options> ParseOptions(const std::vector<std::string>& args,
                              const Environment& environment,
                              const std::filesystem::path& config_file);
