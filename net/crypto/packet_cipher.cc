@@ -56,8 +56,14 @@ void PacketCipher::Deleter::operator()(evp_cipher_ctx_st* context) const {
   EVP_CIPHER_CTX_free(context);
 }
 
-PacketCipher::PacketCipher(Suite suite, Direction direction)
-    : suite_(suite), direction_(direction), context_(EVP_CIPHER_CTX_new()) {
+PacketCipher::PacketCipher(Suite suite, Direction direction, Engine engine)
+    : suite_(suite), direction_(direction) {
+  if (suite == Suite::kAes256Gcm && engine == Engine::kFastest &&
+      FastGcm::Available()) {
+    fast_.emplace();
+    return;
+  }
+  context_.reset(EVP_CIPHER_CTX_new());
   P2PCP_CHECK(context_ != nullptr);
 }
 
@@ -66,26 +72,39 @@ PacketCipher& PacketCipher::operator=(PacketCipher&&) noexcept = default;
 PacketCipher::~PacketCipher() { Wipe(iv_); }
 
 void PacketCipher::SetKey(const Key& key, const PacketIv& iv) {
-  // 12 bytes of nonce is what both ciphers start with.
-  P2PCP_CHECK(EVP_CipherInit_ex2(
-                  context_.get(), Fetch(suite_), Raw(ByteSpan(key)), nullptr,
-                  direction_ == Direction::kSeal ? 1 : 0, nullptr) == 1);
+  if (fast_) {
+    fast_->SetKey(key);
+  } else {
+    // 12 bytes of nonce is what both ciphers start with.
+    P2PCP_CHECK(EVP_CipherInit_ex2(
+                    context_.get(), Fetch(suite_), Raw(ByteSpan(key)), nullptr,
+                    direction_ == Direction::kSeal ? 1 : 0, nullptr) == 1);
+  }
   iv_ = iv;
   has_key_ = true;
 }
 
 void PacketCipher::Clear() {
-  // Wipes and frees what the provider holds.
-  EVP_CIPHER_CTX_reset(context_.get());
+  if (fast_) {
+    fast_->Clear();
+  } else {
+    // Wipes and frees what the provider holds.
+    EVP_CIPHER_CTX_reset(context_.get());
+  }
   Wipe(iv_);
   has_key_ = false;
 }
 
-void PacketCipher::SetNonce(std::uint64_t number) {
+PacketIv PacketCipher::Nonce(std::uint64_t number) const {
   PacketIv nonce = iv_;
   for (std::size_t i = 0; i < 8; ++i) {
     nonce[kPacketIvSize - 1 - i] ^= static_cast<std::byte>(number >> (8 * i));
   }
+  return nonce;
+}
+
+void PacketCipher::SetNonce(std::uint64_t number) {
+  const PacketIv nonce = Nonce(number);
   P2PCP_CHECK(EVP_CipherInit_ex2(context_.get(), nullptr, nullptr,
                                  Raw(ByteSpan(nonce)), -1, nullptr) == 1);
 }
@@ -94,6 +113,10 @@ void PacketCipher::Seal(std::uint64_t number, ByteSpan header, ByteSpan first,
                         ByteSpan second, MutableByteSpan out) {
   P2PCP_CHECK(has_key_ && direction_ == Direction::kSeal);
   P2PCP_CHECK(out.size() == first.size() + second.size() + kPacketTagSize);
+  if (fast_) {
+    fast_->Seal(Nonce(number), header, first, second, out);
+    return;
+  }
   SetNonce(number);
   Update(nullptr, header);
   Update(out.data(), first);
@@ -113,6 +136,7 @@ bool PacketCipher::Open(std::uint64_t number, ByteSpan header,
                         MutableByteSpan ciphertext_and_tag) {
   P2PCP_CHECK(has_key_ && direction_ == Direction::kOpen);
   P2PCP_CHECK(ciphertext_and_tag.size() >= kPacketTagSize);
+  if (fast_) return fast_->Open(Nonce(number), header, ciphertext_and_tag);
   const MutableByteSpan text =
       ciphertext_and_tag.first(ciphertext_and_tag.size() - kPacketTagSize);
   const MutableByteSpan tag = ciphertext_and_tag.last(kPacketTagSize);

@@ -1,5 +1,6 @@
-// One AEAD key on OpenSSL's EVP, set up once and used for many packets: only
-// the nonce changes. The one user of OpenSSL's ciphers.
+// One AEAD key, set up once and used for many packets: only the nonce changes.
+// AES-256-GCM is libipsec-mb's where that is to be had (see fast_gcm.h); all
+// else is OpenSSL's EVP, whose ciphers nobody else uses.
 
 #ifndef P2PCP_NET_CRYPTO_PACKET_CIPHER_H_
 #define P2PCP_NET_CRYPTO_PACKET_CIPHER_H_
@@ -8,8 +9,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "net/base/bytes.h"
+#include "net/crypto/fast_gcm.h"
 #include "net/crypto/key.h"
 
 // OpenSSL's, so that its headers stay out of ours.
@@ -34,9 +37,12 @@ using PacketIv = std::array<std::byte, kPacketIvSize>;
 class PacketCipher {
  public:
   enum class Direction { kSeal, kOpen };
+  // Who computes; what comes of it is the same.
+  enum class Engine { kFastest, kOpenSsl };
 
   // Without a key: may be given one, not used.
-  PacketCipher(Suite suite, Direction direction);
+  PacketCipher(Suite suite, Direction direction,
+               Engine engine = Engine::kFastest);
   PacketCipher(PacketCipher&&) noexcept;
   PacketCipher& operator=(PacketCipher&&) noexcept;
   ~PacketCipher();
@@ -63,6 +69,7 @@ class PacketCipher {
     void operator()(evp_cipher_ctx_st* context) const;
   };
 
+  PacketIv Nonce(std::uint64_t number) const;
   void SetNonce(std::uint64_t number);
   // Associated data where out is null.
   void Update(std::byte* out, ByteSpan in);
@@ -71,6 +78,8 @@ class PacketCipher {
   Direction direction_;
   bool has_key_ = false;
   PacketIv iv_{};
+  // One of the two.
+  std::optional<FastGcm> fast_;
   std::unique_ptr<evp_cipher_ctx_st, Deleter> context_;
 };
 

@@ -11,10 +11,11 @@ namespace p2pcp::crypto {
 namespace {
 
 using Direction = PacketCipher::Direction;
+using Engine = PacketCipher::Engine;
 
-PacketCipher MakeCipher(Suite suite, Direction direction,
+PacketCipher MakeCipher(Suite suite, Engine engine, Direction direction,
                         const TestVector& vector) {
-  PacketCipher cipher(suite, direction);
+  PacketCipher cipher(suite, direction, engine);
   PacketIv iv;
   CopyBytes(vector.Get("iv"), iv);
   cipher.SetKey(Key(vector.Get("key")), iv);
@@ -22,10 +23,10 @@ PacketCipher MakeCipher(Suite suite, Direction direction,
 }
 
 // The vector's nonce is the iv: number 0 changes nothing in it.
-void CheckVector(Suite suite, const TestVector& vector) {
+void CheckVector(Suite suite, Engine engine, const TestVector& vector) {
   const Bytes aad = vector.Get("aad");
   const Bytes sealed = Unhex(vector.Text("ct") + vector.Text("tag"));
-  PacketCipher opener = MakeCipher(suite, Direction::kOpen, vector);
+  PacketCipher opener = MakeCipher(suite, engine, Direction::kOpen, vector);
   Bytes opened = sealed;
   if (vector.Has("fail")) {
     EXPECT_FALSE(opener.Open(0, aad, opened));
@@ -37,7 +38,7 @@ void CheckVector(Suite suite, const TestVector& vector) {
   EXPECT_EQ(Hex(opened), Hex(plaintext));
 
   // In two parts, cut anywhere; each time on the same context.
-  PacketCipher sealer = MakeCipher(suite, Direction::kSeal, vector);
+  PacketCipher sealer = MakeCipher(suite, engine, Direction::kSeal, vector);
   for (std::size_t cut = 0; cut <= plaintext.size(); ++cut) {
     Bytes out(sealed.size());
     sealer.Seal(0, aad, ByteSpan(plaintext).first(cut),
@@ -49,14 +50,15 @@ void CheckVector(Suite suite, const TestVector& vector) {
 TEST(PacketCipher, MatchesNistVectorsOfAes256Gcm) {
   for (const TestVector& vector :
        ReadTestVectors("testdata/aes_gcm/nist.txt")) {
-    CheckVector(Suite::kAes256Gcm, vector);
+    CheckVector(Suite::kAes256Gcm, Engine::kFastest, vector);
+    CheckVector(Suite::kAes256Gcm, Engine::kOpenSsl, vector);
   }
 }
 
 TEST(PacketCipher, MatchesRfc8439) {
   for (const TestVector& vector :
        ReadTestVectors("testdata/chacha20poly1305/rfc8439.txt")) {
-    CheckVector(Suite::kChaCha20Poly1305, vector);
+    CheckVector(Suite::kChaCha20Poly1305, Engine::kFastest, vector);
   }
 }
 
@@ -75,7 +77,67 @@ TEST(AesHardware, IsWhatTheKernelSaysOfTheProcessor) {
   EXPECT_EQ(HasAesHardware(), aes);
 }
 
-class PacketCipherTest : public testing::TestWithParam<Suite> {
+// Sizes around every width that a vector unit may work in, and the parts cut
+// anywhere: what one seals is what the other seals, and opens.
+TEST(PacketCipher, EnginesAgreeOnEverySize) {
+  SeededRandom random(14);
+  const Key key(random.Array<32>());
+  const PacketIv iv = random.Array<12>();
+  const auto make = [&](Direction direction, Engine engine) {
+    PacketCipher cipher(Suite::kAes256Gcm, direction, engine);
+    cipher.SetKey(key, iv);
+    return cipher;
+  };
+  PacketCipher fast_sealer = make(Direction::kSeal, Engine::kFastest);
+  PacketCipher fast_opener = make(Direction::kOpen, Engine::kFastest);
+  PacketCipher sealer = make(Direction::kSeal, Engine::kOpenSsl);
+  PacketCipher opener = make(Direction::kOpen, Engine::kOpenSsl);
+  Bytes plaintext(1500);
+  random.Fill(plaintext);
+  for (std::size_t size = 0; size <= plaintext.size(); ++size) {
+    const ByteSpan header = ByteSpan(plaintext).first(size % 33);
+    const ByteSpan text = ByteSpan(plaintext).first(size);
+    const std::size_t cut = size == 0 ? 0 : random.Below(size + 1);
+    Bytes packet(size + kPacketTagSize);
+    Bytes expected(size + kPacketTagSize);
+    fast_sealer.Seal(size, header, text.first(cut), text.subspan(cut), packet);
+    sealer.Seal(size, header, text, {}, expected);
+    ASSERT_EQ(Hex(packet), Hex(expected)) << size << " cut at " << cut;
+    ASSERT_TRUE(opener.Open(size, header, packet)) << size;
+    ASSERT_TRUE(fast_opener.Open(size, header, expected)) << size;
+    expected.resize(size);
+    ASSERT_EQ(Hex(expected), Hex(text)) << size;
+  }
+}
+
+// A wrong bit anywhere, in the tag too, is noticed.
+TEST(PacketCipher, NoticesEveryFlippedBit) {
+  for (const Engine engine : {Engine::kFastest, Engine::kOpenSsl}) {
+    PacketCipher sealer(Suite::kAes256Gcm, Direction::kSeal, engine);
+    PacketCipher opener(Suite::kAes256Gcm, Direction::kOpen, engine);
+    const Key key{};
+    sealer.SetKey(key, {});
+    opener.SetKey(key, {});
+    const ByteSpan header = AsBytes("header");
+    const ByteSpan text = AsBytes("seventeen bytes !");
+    Bytes packet(text.size() + kPacketTagSize);
+    sealer.Seal(1, header, text, {}, packet);
+    for (std::size_t bit = 0; bit < 8 * packet.size(); ++bit) {
+      Bytes bad = packet;
+      bad[bit / 8] ^= static_cast<std::byte>(1 << bit % 8);
+      ASSERT_FALSE(opener.Open(1, header, bad)) << bit;
+    }
+    EXPECT_TRUE(opener.Open(1, header, packet));
+  }
+}
+
+struct SuiteAndEngine {
+  Suite suite;
+  Engine engine;
+  const char* name;
+};
+
+class PacketCipherTest : public testing::TestWithParam<SuiteAndEngine> {
  protected:
   PacketCipherTest() {
     const Key key(random_.Array<32>());
@@ -91,8 +153,8 @@ class PacketCipherTest : public testing::TestWithParam<Suite> {
 
   SeededRandom random_{13};
   PacketIv iv_;
-  PacketCipher sealer_{GetParam(), Direction::kSeal};
-  PacketCipher opener_{GetParam(), Direction::kOpen};
+  PacketCipher sealer_{GetParam().suite, Direction::kSeal, GetParam().engine};
+  PacketCipher opener_{GetParam().suite, Direction::kOpen, GetParam().engine};
 };
 
 // The number goes into the last bytes of the iv, big-endian.
@@ -162,14 +224,16 @@ TEST_P(PacketCipherTest, ClearedKeyIsUnusableUntilTheNext) {
   Seal(1, AsBytes("payload"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Suites, PacketCipherTest,
-                         testing::Values(Suite::kAes256Gcm,
-                                         Suite::kChaCha20Poly1305),
-                         [](const testing::TestParamInfo<Suite>& info) {
-                           return std::string(info.param == Suite::kAes256Gcm
-                                                  ? "Aes256Gcm"
-                                                  : "ChaCha20Poly1305");
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Suites, PacketCipherTest,
+    testing::Values(
+        SuiteAndEngine{Suite::kAes256Gcm, Engine::kFastest, "Aes256Gcm"},
+        SuiteAndEngine{Suite::kAes256Gcm, Engine::kOpenSsl, "Aes256GcmOpenSsl"},
+        SuiteAndEngine{Suite::kChaCha20Poly1305, Engine::kFastest,
+                       "ChaCha20Poly1305"}),
+    [](const testing::TestParamInfo<SuiteAndEngine>& info) {
+      return std::string(info.param.name);
+    });
 
 }  // namespace
 }  // namespace p2pcp::crypto

@@ -32,6 +32,7 @@ MAY_INCLUDE = {
 LIBRARIES = (
     (r'sodium(\.h|/)', 'sodium', {'net/crypto'}),
     (r'openssl/', 'openssl_crypto', {'net/crypto', 'tests'}),
+    (r'intel-ipsec-mb\.h', 'ipsec_mb', {'net/crypto'}),
     (r'mosquitto(\.h|pp\.h|_)', 'mosquitto', {'net/signaling'}),
     (r'(xxhash|xxh3)\.h', 'xxhash', {'transfer/file'}),
     (r'boost/', 'program_options', {'cmd'}),
