@@ -1,6 +1,8 @@
 // p2pcp: reads the command line, runs one command, prints its error once.
 
 #include <fmt/format.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include <cstdio>
 #include <string>
@@ -15,6 +17,7 @@
 #include "cmd/product.h"
 #include "cmd/version.h"
 #include "net/base/check.h"
+#include "net/base/sanitizer.h"
 #include "net/signaling/mqtt_child.h"
 
 namespace p2pcp::cmd {
@@ -50,7 +53,16 @@ int Finish(const Error& error) {
   return static_cast<int>(code);
 }
 
+// This process holds the long-term key: nothing of it goes into a core file,
+// and no other process of the same user may look inside.
+void KeepSecrets() {
+  const rlimit none = {0, 0};
+  setrlimit(RLIMIT_CORE, &none);
+  if (!kSanitized) prctl(PR_SET_DUMPABLE, 0);
+}
+
 int Main(const std::vector<std::string>& args) {
+  KeepSecrets();
   const Environment environment = ProcessEnvironment();
   const Result<Home> home = FindHome(environment);
   Result<Options> options = ParseOptions(

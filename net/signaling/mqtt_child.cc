@@ -25,6 +25,7 @@
 
 #include "net/base/bytes.h"
 #include "net/base/random.h"
+#include "net/base/sanitizer.h"
 #include "net/base/time.h"
 #include "net/signaling/broker_url.h"
 #include "net/signaling/mqtt_link.h"
@@ -32,18 +33,6 @@
 
 namespace p2pcp::signaling {
 namespace {
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
-#else
-constexpr bool kSanitized = false;
-#endif
 
 // Heap, stacks and writable data. The program has 1 MiB before it begins, eight
 // dialling threads 2 MiB and eight TLS connections 3 MiB.

@@ -34,6 +34,7 @@
 
 #include "net/base/bytes.h"
 #include "net/base/result.h"
+#include "net/base/sanitizer.h"
 #include "net/base/time.h"
 #include "net/signaling/broker_url.h"
 #include "net/signaling/mqtt_child.h"
@@ -48,18 +49,6 @@ constexpr char kOrphanVerb[] = "--orphan";
 constexpr char kTopic[] = "tttttttttttttttttttttttttttttttt";
 // Nothing here takes this long unless it hangs; reconnecting takes 1 to 5 s.
 constexpr std::chrono::seconds kPatience(25);
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
-#else
-constexpr bool kSanitized = false;
-#endif
 
 TimePoint Now() {
   return TimePoint(std::chrono::steady_clock::now().time_since_epoch());
