@@ -53,8 +53,8 @@ std::uint64_t ByteReader::ReadVarint() {
     return 0;
   }
   // The two top bits of the first byte are the binary logarithm of the length.
-  const std::size_t size =
-      std::size_t{1} << (std::to_integer<unsigned>(rest_[0]) >> 6);
+  const std::size_t size = std::size_t{1}
+                           << (std::to_integer<unsigned>(rest_[0]) >> 6);
   const std::uint64_t value = ReadUint(size);
   return value & (~std::uint64_t{0} >> (64 - (size * 8 - 2)));
 }

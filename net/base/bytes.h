@@ -2,7 +2,8 @@
 // variable-length integers of RFC 9000 section 16.
 //
 // Both cursors fail sticky: after the first access out of bounds every further
-// one fails too, so a codec reads or writes straight through and asks ok() once.
+// one fails too, so a codec reads or writes straight through and asks ok()
+// once.
 
 #ifndef P2PCP_NET_BASE_BYTES_H_
 #define P2PCP_NET_BASE_BYTES_H_

@@ -13,9 +13,10 @@ TEST(Bytes, VarintsMatchTheExamplesOfRfc9000) {
     const char* hex;
     std::uint64_t value;
   };
-  for (const Example& example : {Example{"c2197c5eff14e88c", 151288809941952652},
-                                 Example{"9d7f3e7d", 494878333},
-                                 Example{"7bbd", 15293}, Example{"25", 37}}) {
+  for (const Example& example :
+       {Example{"c2197c5eff14e88c", 151288809941952652},
+        Example{"9d7f3e7d", 494878333}, Example{"7bbd", 15293},
+        Example{"25", 37}}) {
     const Bytes bytes = Unhex(example.hex);
     ByteReader reader(bytes);
     EXPECT_EQ(reader.ReadVarint(), example.value);

@@ -18,9 +18,9 @@ namespace p2pcp::internal {
 
 }  // namespace p2pcp::internal
 
-#define P2PCP_CHECK(condition)                                         \
-  ((condition) ? static_cast<void>(0)                                  \
-               : ::p2pcp::internal::CheckFailed(#condition, __FILE__,  \
-                                                __LINE__))
+#define P2PCP_CHECK(condition) \
+  ((condition)                 \
+       ? static_cast<void>(0)  \
+       : ::p2pcp::internal::CheckFailed(#condition, __FILE__, __LINE__))
 
 #endif  // P2PCP_NET_BASE_CHECK_H_

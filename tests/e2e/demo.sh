@@ -13,7 +13,7 @@ finish() {
   status=$?
   trap - EXIT INT TERM
   for pid in $recv_pid $serve_pid; do
-    kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true
+    ! kill "$pid" 2>/dev/null || wait "$pid" 2>/dev/null || true
   done
   rm -rf "$folder"
   exit "$status"

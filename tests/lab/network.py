@@ -20,6 +20,7 @@ import tempfile
 import threading
 
 _PREFIX = 'p2pcplab'
+_TUN = '/dev/net/tun'
 _CLONE_NEWNET = 0x40000000
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -172,23 +173,33 @@ exec "$@"
 
 
 def become_root():
-  """Programs call this first: starts them anew in a user namespace.
+  """Programs call this first: where need be, starts them anew as root.
 
-  There an ordinary user is root over networks of his own. Does nothing for root
-  himself, nor where the kernel grants no such namespace: then Network says so.
+  In a user namespace an ordinary user is root over networks of his own. Where
+  the kernel grants none, or no TUN device in it, sudo is asked, unless it would
+  ask for a password. Where that fails too, Network says so.
   """
   entered = os.environ.pop('P2PCP_LAB_ENTERED', None)
   if entered:
     atexit.register(shutil.rmtree, entered, ignore_errors=True)
-  unshare = ['unshare', '--user', '--map-root-user', '--net', '--mount']
-  if (os.geteuid() == 0 or
-      subprocess.run(unshare + ['true'], check=False,
-                     capture_output=True).returncode != 0):
+  if os.geteuid() == 0:
     return
-  folder = tempfile.mkdtemp(prefix='p2pcp-lab-user-', dir='/tmp')
-  os.environ['P2PCP_LAB_ENTERED'] = folder
-  os.execvp('unshare', unshare + ['sh', '-c', _ENTER, 'sh', folder] +
-            [sys.executable] + sys.argv)
+  again = [sys.executable] + sys.argv
+  unshare = ['unshare', '--user', '--map-root-user', '--net', '--mount']
+  if (os.access(_TUN, os.R_OK | os.W_OK) and _succeeds(unshare + ['true'])):
+    folder = tempfile.mkdtemp(prefix='p2pcp-lab-user-', dir='/tmp')
+    os.environ['P2PCP_LAB_ENTERED'] = folder
+    os.execvp('unshare', unshare + ['sh', '-c', _ENTER, 'sh', folder] + again)
+  sudo = ['sudo', '-n', 'env']
+  if shutil.which('sudo') and _succeeds(sudo + ['true']):
+    # Bazel's variables, which sudo would leave out.
+    variables = [f'{name}={value}' for name, value in os.environ.items()]
+    os.execvp('sudo', sudo + variables + again)
+
+
+def _succeeds(argv):
+  return subprocess.run(argv, check=False, stdin=subprocess.DEVNULL,
+                        capture_output=True).returncode == 0
 
 
 def is_root_of_machine():
@@ -201,9 +212,8 @@ def check_privileges():
   """Raises LabError where namespaces and TUN devices can't be made."""
   if os.geteuid() != 0:
     raise LabError('the laboratory makes network namespaces: run it as root')
-  if not os.access('/dev/net/tun', os.R_OK | os.W_OK):
-    raise LabError('the laboratory needs TUN devices: /dev/net/tun can not be '
-                   'opened')
+  if not os.access(_TUN, os.R_OK | os.W_OK):
+    raise LabError(f'the laboratory needs TUN devices: {_TUN} can not be opened')
   for tool in ('ip', 'nft', 'mosquitto', 'turnserver'):
     if not shutil.which(tool):
       raise LabError(f'the laboratory needs the program "{tool}"')
