@@ -21,11 +21,11 @@
 namespace p2pcp {
 namespace {
 
-constexpr std::uint64_t kSize = 64 << 10;
-constexpr std::uint64_t kBudget = 16 << 10;
+constexpr std::uint64_t kSize = 20'000;
+constexpr std::uint64_t kBudget = 6'000;
 constexpr int kMessages = 5;
 // Inputs beyond this only take longer.
-constexpr std::size_t kMaxOperations = 2000;
+constexpr std::size_t kMaxOperations = 1000;
 constexpr Duration kOneWay = 10ms;
 
 std::byte PatternByte(std::uint64_t offset) {
@@ -170,7 +170,7 @@ class Pair {
   };
 
   static Bytes Message(int i) {
-    return Bytes(static_cast<std::size_t>(i) * 700, static_cast<std::byte>(i));
+    return Bytes(static_cast<std::size_t>(i) * 300, static_cast<std::byte>(i));
   }
 
   void Deliver(Side& to, std::size_t index, bool take) {
