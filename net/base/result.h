@@ -26,7 +26,7 @@ enum class ErrorCode {
   kDeclined,               // The peer said no.
   kKeptBack,               // Some files were kept back (conflict, policy).
   kIntegrity,              // Content is not what was promised.
-  kConnectionLost,         // The peer is gone; the transfer can be resumed.
+  kConnectionLost,         // The peer is gone, or all paths to it.
   kSourceUnreadable,       // What is to be sent cannot be read, or changed.
   kCannotWrite,            // The destination cannot be written, or is full.
   kVersionMismatch,        // The peer speaks no version that we speak.

@@ -39,7 +39,7 @@ class ContactBook {
   static constexpr std::size_t kMaxContacts = 4096;
 
   // 1 to 64 of [A-Za-z0-9._-], the first neither '-' (an option) nor '.', and
-  // not "any" (`recv --from any`).
+  // not "any", which is no name but stands for every peer.
   static bool IsValidName(std::string_view name);
 
   // An empty book.

@@ -86,7 +86,7 @@ class PacketOpener {
                                       MutableByteSpan ciphertext_and_tag);
 
   // Erases the keys of the epoch before: its late packets are due no more.
-  // The channel calls it 3 PTO after epoch() has changed; see also
+  // The channel calls it about 3 PTO after epoch() has changed; see also
   // OpenerLimits::late_packets.
   void ForgetPreviousEpoch();
 

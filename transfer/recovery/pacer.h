@@ -23,7 +23,8 @@ class Pacer {
   // A sender that wakes up late makes up for so much; else its throughput would
   // fall with the load of its CPU.
   static constexpr Duration kLateCredit = 2ms;
-  // The first packets may go at once (RFC 9002 section 7.7: up to ten).
+  // The first packets may go at once: ten, the initial window of RFC 9002
+  // sections 7.2 and 7.7.
   static constexpr std::size_t kInitialBurstPackets = 10;
   // Above this rate, or below this round trip, the window alone decides: timers
   // can't keep up, and bursts would shrink to a few packets. 3 Gbit/s in bytes.
