@@ -34,7 +34,7 @@ LIBRARIES = (
     (r'openssl/', 'openssl_crypto', {'net/crypto', 'tests'}),
     (r'intel-ipsec-mb\.h', 'ipsec_mb', {'net/crypto'}),
     (r'mosquitto(\.h|pp\.h|_)', 'mosquitto', {'net/signaling'}),
-    (r'(xxhash|xxh3)\.h', 'xxhash', {'transfer/file'}),
+    (r'(xxhash|xxh3|xxh_x86dispatch)\.h', 'xxhash', {'transfer/file'}),
     (r'boost/', 'program_options', {'cmd'}),
     (r'fmt/', 'fmt', {'cmd', 'tests'}),
     (r'nlohmann/', 'json', {'cmd', 'tests'}),

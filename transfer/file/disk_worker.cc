@@ -10,7 +10,8 @@ namespace p2pcp::file {
 
 namespace {
 
-constexpr std::size_t kScratchBytes = 256 << 10;
+// Stays in the cache between reading back and hashing.
+constexpr std::size_t kScratchBytes = 64 << 10;
 
 // A job on a file whose opening failed: that error has been reported already,
 // with the job that opened it.
@@ -62,10 +63,9 @@ Status DiskWorker::Run(const Job& job, Completion& completion) {
     case Job::Kind::kCreate:
       return Create(job, slot);
     case Job::Kind::kWrite:
-      if (!slot.part) return NotOpen(ErrorCode::kCannotWrite);
-      return slot.part->Write(job.offset, job.buffer);
+      return Write(job, slot, completion);
     case Job::Kind::kHash:
-      return Hash(job, slot, completion);
+      return Hash(job, job.offset, slot, completion);
     case Job::Kind::kCommit:
       return Commit(job, slot);
     case Job::Kind::kDiscard:
@@ -119,13 +119,21 @@ Status DiskWorker::Create(const Job& job, Slot& slot) {
   return {};
 }
 
-Status DiskWorker::Hash(const Job& job, Slot& slot, Completion& completion) {
+Status DiskWorker::Write(const Job& job, Slot& slot, Completion& completion) {
+  if (!slot.part) return NotOpen(ErrorCode::kCannotWrite);
+  Status written = slot.part->Write(job.offset, job.buffer);
+  if (!written || !job.digest) return written;
+  return Hash(job, job.digest_offset, slot, completion);
+}
+
+Status DiskWorker::Hash(const Job& job, std::uint64_t offset, Slot& slot,
+                        Completion& completion) {
   if (!slot.part) return NotOpen(ErrorCode::kCannotWrite);
   if (scratch_ == nullptr) {
     scratch_ = std::make_unique<std::byte[]>(kScratchBytes);
   }
   Status read = slot.part->ReadBack(
-      job.offset, job.size, {scratch_.get(), kScratchBytes}, *slot.hasher);
+      offset, job.size, {scratch_.get(), kScratchBytes}, *slot.hasher);
   if (!read) return read;
   if (job.last) completion.digest = slot.hasher->Finish();
   return {};

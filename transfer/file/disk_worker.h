@@ -38,7 +38,9 @@ class DiskWorker {
   Status ReadSource(const Job& job, Slot& slot, Completion& completion);
   Status InspectFolder(const Job& job, Completion& completion);
   Status Create(const Job& job, Slot& slot);
-  Status Hash(const Job& job, Slot& slot, Completion& completion);
+  Status Write(const Job& job, Slot& slot, Completion& completion);
+  Status Hash(const Job& job, std::uint64_t offset, Slot& slot,
+              Completion& completion);
   Status Commit(const Job& job, Slot& slot);
   Status SyncFolder(const Job& job);
 

@@ -306,10 +306,12 @@ void Sink::HandleSlotCompletion(Completion done) {
       slot.open = true;
       return;
     case Job::Kind::kWrite: {
-      const std::uint64_t begin = manifest_.Begin(slot.file) + done.offset;
-      P2PCP_CHECK(written_->Add(begin, begin + done.size));
       written_bytes_ += done.size;
       released_ += done.size;
+      if (done.last) {
+        slot.hashed = true;
+        slot.digest = done.digest;
+      }
       return pool_.Written(static_cast<std::size_t>(done.tag));
     }
     case Job::Kind::kHash:
@@ -355,7 +357,8 @@ void Sink::Activate() {
     Slot& slot = slots_[i];
     if (slot.used) continue;
     slot.used = true;
-    slot.open = slot.hash_busy = slot.hashed = slot.committing = false;
+    slot.open = slot.hash_busy = slot.hash_last = false;
+    slot.hashed = slot.committing = false;
     slot.file = next_file_;
     slot.hash_offset = 0;
     FillOutput(slot.output, next_file_);
@@ -393,9 +396,36 @@ bool Sink::FlushRange(std::size_t chunk) {
   job.slot = slot_of_[file];
   job.tag = chunk;
   job.offset = dirty.begin - manifest_.Begin(file);
-  job.buffer = pool_.TakeDirty(chunk, std::min(dirty.end, manifest_.End(file)));
+  const std::uint64_t end = std::min(dirty.end, manifest_.End(file));
+  job.buffer = pool_.TakeDirty(chunk, end);
+  P2PCP_CHECK(written_->Add(dirty.begin, end));
+  Slot& slot = slots_[job.slot];
+  // Where it moves the contiguous frontier, the job reads back at once.
+  if (const std::uint64_t frontier = HashFrontier(slot);
+      frontier > slot.hash_offset) {
+    TakeHashRange(slot, frontier - slot.hash_offset, job);
+    job.digest = true;
+  }
   disk_.Submit(job);
   return true;
+}
+
+// The end of the contiguous bytes of the file from its beginning on.
+std::uint64_t Sink::HashFrontier(const Slot& slot) const {
+  const std::uint64_t size = manifest_[slot.file].size;
+  if (size == 0) return 0;
+  const std::uint64_t begin = manifest_.Begin(slot.file);
+  return std::min(written_->ContiguousEnd(begin + slot.hash_offset) - begin,
+                  size);
+}
+
+// Makes job hash the next bytes of the file, at most size of them.
+void Sink::TakeHashRange(Slot& slot, std::uint64_t size, Job& job) {
+  job.digest_offset = slot.hash_offset;
+  job.size = std::min(size, kHashMax);
+  slot.hash_offset += job.size;
+  slot.hash_last = slot.hash_offset == manifest_[slot.file].size;
+  job.last = slot.hash_last;
 }
 
 void Sink::AdvanceSlot(std::uint32_t index) {
@@ -404,22 +434,15 @@ void Sink::AdvanceSlot(std::uint32_t index) {
   if (disk_.room() == 0) return;
   const std::uint64_t size = manifest_[slot.file].size;
   if (!slot.hashed) {
-    if (slot.hash_busy) return;
-    const std::uint64_t begin = manifest_.Begin(slot.file);
-    const std::uint64_t frontier =
-        size == 0 ? 0
-                  : std::min(written_->ContiguousEnd(begin + slot.hash_offset) -
-                                 begin,
-                             size);
+    if (slot.hash_busy || slot.hash_last) return;
+    const std::uint64_t frontier = HashFrontier(slot);
     const std::uint64_t ready = frontier - slot.hash_offset;
     if (ready < kHashMin && frontier < size) return;
     Job job;
     job.kind = Job::Kind::kHash;
     job.slot = index;
-    job.offset = slot.hash_offset;
-    job.size = std::min(ready, kHashMax);
-    job.last = slot.hash_offset + job.size == size;
-    slot.hash_offset += job.size;
+    TakeHashRange(slot, ready, job);
+    job.offset = job.digest_offset;
     slot.hash_busy = true;
     disk_.Submit(job);
     return;

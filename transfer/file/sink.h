@@ -112,6 +112,7 @@ class Sink {
     bool used = false;
     bool open = false;        // Its temporary file exists.
     bool hash_busy = false;   // A kHash is under way.
+    bool hash_last = false;   // The whole file's hashing has been submitted.
     bool hashed = false;      // `digest` is that of what was written.
     bool committing = false;  // A kCommit is under way.
     std::size_t file = 0;
@@ -138,6 +139,8 @@ class Sink {
   void Activate();
   void Flush();
   bool FlushRange(std::size_t chunk);
+  std::uint64_t HashFrontier(const Slot& slot) const;
+  void TakeHashRange(Slot& slot, std::uint64_t size, Job& job);
   void AdvanceSlot(std::uint32_t index);
   void SyncFolder();
   void Fail(Error error);
@@ -164,8 +167,8 @@ class Sink {
   std::size_t wanted_files_ = 0;
 
   ChunkPool pool_;
-  // Bytes that came, and bytes that stand in files. Those that are not wanted
-  // count as both.
+  // Bytes that came, and bytes whose writing was submitted: jobs submitted
+  // after it find them in the file. Those that are not wanted count as both.
   std::optional<IntervalSet> received_;
   std::optional<IntervalSet> written_;
   std::uint64_t written_bytes_ = 0;

@@ -118,6 +118,30 @@ TEST_F(SinkTest, WritesAreWholeChunks) {
   ExpectAllDone();
 }
 
+// What was written is read back by the job that wrote it, as soon as all
+// before it has been: not later, when it has to come from memory again.
+TEST_F(SinkTest, ReadsBackWhatIsContiguousAsItIsWritten) {
+  constexpr std::size_t kChunk = ChunkPool::kChunkBytes;
+  Add("a", 4 * kChunk);
+  Start();
+  std::size_t reads = 0;
+  faults_.before_read = [&] { ++reads; };
+  ASSERT_EQ(Write(0, kChunk), Sink::Take::kTaken);
+  const std::size_t each = reads;
+  EXPECT_GT(each, 0u);
+  // Behind a gap, until that is filled.
+  ASSERT_EQ(Write(2 * kChunk, 3 * kChunk), Sink::Take::kTaken);
+  EXPECT_EQ(reads, each);
+  ASSERT_EQ(Write(kChunk, 2 * kChunk), Sink::Take::kTaken);
+  EXPECT_EQ(reads, 3 * each);
+  ASSERT_EQ(Write(3 * kChunk, 4 * kChunk), Sink::Take::kTaken);
+  EXPECT_EQ(reads, 4 * each);
+  Turn();
+  ExpectAllDigests();
+  ExpectAllDone();
+  EXPECT_EQ(reads, 4 * each) << "each byte once";
+}
+
 TEST_F(SinkTest, BytesOutsideOfTheManifestAreNotTaken) {
   Add("a", 1000);
   Start();

@@ -89,6 +89,29 @@ TEST_F(ThreadedDiskTest, CarriesJobsOutInOrder) {
   EXPECT_EQ(folder_.Read("name"), text);
 }
 
+TEST_F(ThreadedDiskTest, AWriteThatAlsoReadsBack) {
+  std::string text = RandomText(300'000, 2);
+  const MutableByteSpan bytes =
+      std::as_writable_bytes(std::span(text.data(), text.size()));
+  Submit(Job::Kind::kCreate);
+  Submit(Job::Kind::kWrite, bytes.subspan(100'000), 100'000);
+  Job job;
+  job.kind = Job::Kind::kWrite;
+  job.buffer = bytes.first(100'000);
+  job.digest = true;
+  job.size = text.size();
+  job.last = true;
+  disk_->Submit(job);
+  Wait();
+  Wait();
+  const Completion done = Wait();
+  EXPECT_FALSE(done.error.has_value());
+  EXPECT_EQ(done.size, 100'000u) << "what was written";
+  Hasher hasher;
+  hasher.Update(AsBytes(text));
+  EXPECT_EQ(done.digest, hasher.Finish());
+}
+
 TEST_F(ThreadedDiskTest, ErrorsComeBackWithTheirJob) {
   std::string text = "x";
   Submit(Job::Kind::kWrite,
