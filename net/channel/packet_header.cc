@@ -1,5 +1,7 @@
 #include "net/channel/packet_header.h"
 
+#include <cstring>
+
 #include "net/base/check.h"
 
 namespace p2pcp::channel {
@@ -15,22 +17,24 @@ bool IsPacket(ByteSpan datagram) {
                                kFirstByteMask) == kFirstByte;
 }
 
+// In every packet, so by hand: the cursors of net/base check each field.
 void WritePacketHeader(const PacketHeader& header, MutableByteSpan out) {
   P2PCP_CHECK(out.size() >= PacketHeader::kSize);
-  ByteWriter writer(out);
-  writer.WriteU8(kFirstByte | static_cast<std::uint8_t>(header.type));
-  writer.WriteBytes(header.connection_id);
-  writer.WriteU48(header.number.value());
+  const std::uint64_t number = header.number.value();
+  P2PCP_CHECK(number >> 48 == 0);
+  out[0] = static_cast<std::byte>(kFirstByte |
+                                  static_cast<std::uint8_t>(header.type));
+  std::memcpy(&out[1], header.connection_id.data(),
+              header.connection_id.size());
+  for (std::size_t i = 0; i < 6; ++i) {
+    out[6 + i] = static_cast<std::byte>(number >> (40 - 8 * i));
+  }
 }
 
 std::optional<PacketHeader> ReadPacketHeader(ByteSpan datagram) {
-  ByteReader reader(datagram);
+  if (datagram.size() < PacketHeader::kSize) return std::nullopt;
   PacketHeader header;
-  const std::uint8_t first = reader.ReadU8();
-  const ByteSpan id = reader.ReadBytes(header.connection_id.size());
-  header.number = PacketNumber(reader.ReadU48());
-  if (!reader.ok()) return std::nullopt;
-  switch (first) {
+  switch (std::to_integer<std::uint8_t>(datagram[0])) {
     case kFirstByte | static_cast<std::uint8_t>(PacketType::kPayload):
       header.type = PacketType::kPayload;
       break;
@@ -40,7 +44,13 @@ std::optional<PacketHeader> ReadPacketHeader(ByteSpan datagram) {
     default:
       return std::nullopt;
   }
-  CopyBytes(id, header.connection_id);
+  std::memcpy(header.connection_id.data(), &datagram[1],
+              header.connection_id.size());
+  std::uint64_t number = 0;
+  for (std::size_t i = 0; i < 6; ++i) {
+    number = number << 8 | std::to_integer<std::uint64_t>(datagram[6 + i]);
+  }
+  header.number = PacketNumber(number);
   return header;
 }
 

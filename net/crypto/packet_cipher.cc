@@ -4,7 +4,9 @@
 #include <openssl/evp.h>
 #include <openssl/params.h>
 
+#include <bit>
 #include <climits>
+#include <cstring>
 #include <utility>
 
 #if defined(__aarch64__)
@@ -96,10 +98,16 @@ void PacketCipher::Clear() {
 }
 
 PacketIv PacketCipher::Nonce(std::uint64_t number) const {
-  PacketIv nonce = iv_;
-  for (std::size_t i = 0; i < 8; ++i) {
-    nonce[kPacketIvSize - 1 - i] ^= static_cast<std::byte>(number >> (8 * i));
+  // In words and not in bytes: the whole is read right after, which stalls on
+  // stores that are narrower than the load.
+  std::uint64_t low;
+  std::memcpy(&low, &iv_[kPacketIvSize - sizeof(low)], sizeof(low));
+  if constexpr (std::endian::native == std::endian::little) {
+    number = __builtin_bswap64(number);
   }
+  low ^= number;
+  PacketIv nonce = iv_;
+  std::memcpy(&nonce[kPacketIvSize - sizeof(low)], &low, sizeof(low));
   return nonce;
 }
 

@@ -131,9 +131,6 @@ bool Connection::HandleData(const wire::DataFrame& frame,
     case ByteReceiver::Outcome::kBeyondCredit:
       return Violation("data beyond the credit");
   }
-  stats_.data_bytes_received = bytes_in_.received_bytes();
-  stats_.data_bytes_duplicate = bytes_in_.duplicate_bytes();
-  stats_.data_packets_refused = bytes_in_.refused();
   return true;
 }
 
@@ -410,7 +407,6 @@ Connection::Packet Connection::FinishData(TimePoint now, PacketNumber number,
   sent.length = static_cast<std::uint16_t>(chunk.size());
   sent.size = static_cast<std::uint16_t>(size);
   stats_.data_bytes_sent += chunk.size();
-  stats_.data_bytes_retransmitted = bytes_out_.retransmitted_bytes();
   CountSent(now, number, sent);
   return Packet{.frames_size = wire::kDataHeaderSize + chunk.copied,
                 .data = chunk.data,
@@ -423,7 +419,6 @@ void Connection::CountSent(TimePoint now, PacketNumber number,
   if (packet.content != 0) pacer_.OnSent(packet.size);
   ++stats_.packets_sent;
   stats_.bytes_sent += packet.size;
-  stats_.bytes_in_flight = loss_.bytes_in_flight();
 }
 
 // --- The application's side ---
@@ -461,6 +456,14 @@ std::optional<std::uint16_t> Connection::peer_close() const {
 }
 std::optional<Error> Connection::error() const { return error_; }
 void Connection::SetSocketDrops(std::uint64_t total) { socket_drops_ = total; }
-const ConnectionStats& Connection::stats() const { return stats_; }
+const ConnectionStats& Connection::stats() const {
+  // Kept elsewhere, and changed by every packet.
+  stats_.bytes_in_flight = loss_.bytes_in_flight();
+  stats_.data_bytes_retransmitted = bytes_out_.retransmitted_bytes();
+  stats_.data_bytes_received = bytes_in_.received_bytes();
+  stats_.data_bytes_duplicate = bytes_in_.duplicate_bytes();
+  stats_.data_packets_refused = bytes_in_.refused();
+  return stats_;
+}
 
 }  // namespace p2pcp

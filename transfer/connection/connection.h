@@ -254,8 +254,8 @@ class Connection final : private LossDetection::Handler {
   std::optional<Error> error_;
 
   std::uint64_t socket_drops_ = 0;
-  ConnectionStats stats_;
-  wire::Frame frame_;  // Scratch: an ACK's ranges are large.
+  mutable ConnectionStats stats_;  // Some of it is gathered when asked for.
+  wire::Frame frame_;              // Scratch: an ACK's ranges are large.
 };
 
 }  // namespace p2pcp
