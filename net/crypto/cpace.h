@@ -81,9 +81,9 @@ class Cpace {
                                     ByteSpan peer_associated_data) const;
 
  private:
-  const Role role_;
-  const Bytes session_;
-  const Bytes associated_data_;
+  Role role_;
+  Bytes session_;
+  Bytes associated_data_;
   Key scalar_;
   CpacePoint share_{};
 };
