@@ -197,7 +197,12 @@ void Link::HandleMqtt() {
       connector_->HandleSubscribed(now, udp::WallTime());
     } else if (auto* down =
                    std::get_if<signaling::MqttClient::BrokerDown>(&*event)) {
-      Step(fmt::format("broker {}", Escape(down->error.message)));
+      if (broker_log_.Allow(now)) {
+        Step(fmt::format("broker {}", Escape(down->error.message)));
+        if (const std::uint64_t more = broker_log_.TakeSuppressed()) {
+          Step(fmt::format("and {} more failures before it", more));
+        }
+      }
       broker_errors_[down->broker] = std::move(down->error);
     } else if (const auto* message =
                    std::get_if<signaling::MqttClient::Message>(&*event)) {

@@ -18,6 +18,7 @@
 #include "cmd/pump.h"
 #include "cmd/servers.h"
 #include "cmd/signals.h"
+#include "net/base/log.h"
 #include "net/base/random.h"
 #include "net/base/result.h"
 #include "net/base/time.h"
@@ -118,6 +119,8 @@ class Link {
   std::optional<Duration> timeout_;
   std::vector<std::optional<Error>> broker_errors_;
   bool broker_was_up_ = false;
+  // A broker that is down is tried again and again.
+  LogLimiter broker_log_{12, 60s};
   bool advised_ = false;
   bool met_ = false;
   bool connected_ = false;

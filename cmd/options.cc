@@ -188,7 +188,7 @@ std::string EnvironmentAsConfig(const po::options_description& options,
   std::string text;
   for (const auto& option : options.options()) {
     const std::string& name = option->long_name();
-    if (name == "help" || name == "config") continue;
+    if (name == "help") continue;
     const auto value = environment(TwinOf(name));
     if (!value || value->empty()) continue;
     if (name == "broker" || name == "stun") {
@@ -215,11 +215,13 @@ Status Store(const std::vector<std::string>& args, Verb verb, Raw* raw,
   // Every verb's options, so that one configuration file serves all.
   po::options_description known;
   Raw unused;
-  for (const char* name :
-       {"to", "from", "out", "conflict", "ask", "bind", "broker-port",
-        "stun-port", "broker", "stun", "port", "ipv4", "ipv6", "timeout",
-        "quiet", "verbose", "progress"}) {
-    known.add_options()(name, po::value<std::vector<std::string>>());
+  for (const VerbText& each : kVerbs) {
+    const po::options_description of_verb = AllOptions(each.verb, &unused);
+    for (const auto& option : of_verb.options()) {
+      if (known.find_nothrow(option->long_name(), false) == nullptr) {
+        known.add(option);
+      }
+    }
   }
   std::string source = "the command line";
   try {

@@ -66,6 +66,13 @@ TEST_F(OptionsTest, FlagBeatsEnvironmentBeatsFileBeatsDefault) {
   EXPECT_EQ(Parse({"recv", "--from", "a", "--port", "3"})->port, 3);
 }
 
+TEST_F(OptionsTest, TheFileItselfHasATwinToo) {
+  WriteConfig("port = 7\n");
+  environment_["P2PCP_CONFIG"] = config_.string();
+  config_ = "/nonexistent";
+  EXPECT_EQ(Parse({"recv", "--from", "a"})->port, 7);
+}
+
 TEST_F(OptionsTest, ListsInTheEnvironmentAreSeparatedBySpaces) {
   environment_["P2PCP_STUN"] = "one two:3479";
   environment_["P2PCP_HOME"] = "/somewhere";

@@ -11,6 +11,7 @@
 #include "cmd/product.h"
 #include "cmd/text.h"
 #include "net/crypto/contact_book.h"
+#include "net/crypto/identity.h"
 #include "net/udp/event_loop.h"
 
 namespace p2pcp::cmd {
@@ -82,6 +83,13 @@ Result<ExitCode> RunPeers(const Options& options, const Home& home,
       return Usage(fmt::format(
           "'{}' is not a key; it is what the other side's 'p2pcp id' prints",
           Escape(words[2])));
+    }
+    // A device that has no identity yet can't have been given its own key.
+    const Result<crypto::Identity> self = crypto::Identity::Load(home.identity);
+    if (self.ok() && self->public_key() == *key) {
+      return Usage(
+          "that is this device's own key; the other side's is what "
+          "'p2pcp id' prints there");
     }
     Result<ExitCode> result = Change(home, [&](ContactBook& book) {
       return book.Add(words[1], *key, std::nullopt, udp::WallTime());

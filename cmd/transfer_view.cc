@@ -29,8 +29,10 @@ void TransferView::HandleEvent(TimePoint now, const SessionEvent& event) {
                                FormatSize(done->size),
                                done->digest.ToString()));
   } else if (const auto* failed = std::get_if<FileFailed>(&event)) {
-    console_->Error(fmt::format("{}: {}", Escape(failed->name),
-                                Escape(failed->error.message)));
+    const std::string& message = failed->error.message;
+    console_->Error(Escape(message.starts_with(failed->name)
+                               ? message
+                               : failed->name + ": " + message));
   } else if (const auto* completed = std::get_if<Completed>(&event)) {
     Summarize(now, *completed);
     outcome_ = ExitCode::kVerified;

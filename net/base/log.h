@@ -1,25 +1,17 @@
-// Diagnostics for -v: a sink that is handed in, lines that can't flood.
+// A limit for lines that may recur without end, so that a log never floods.
 //
 // Cores count what they drop and never log per packet; what may recur goes
-// through LogLimiter. Secrets, codes, topics and candidates' keys are never
-// passed here. Text from a peer is escaped by whoever prints it (cmd).
+// through LogLimiter. Secrets, codes and topics are never logged. Text from
+// a peer is escaped by whoever prints it (cmd).
 
 #ifndef P2PCP_NET_BASE_LOG_H_
 #define P2PCP_NET_BASE_LOG_H_
 
 #include <cstdint>
-#include <functional>
-#include <string_view>
 
 #include "net/base/time.h"
 
 namespace p2pcp {
-
-enum class LogLevel { kInfo, kDebug };
-
-// Receives one line without a newline. Never called from another thread than
-// the one that runs the loop.
-using LogSink = std::function<void(LogLevel, std::string_view)>;
 
 // Lets `burst` events pass, then one per `interval`, and says how many were
 // held back in between.

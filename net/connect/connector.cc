@@ -7,6 +7,11 @@
 namespace p2pcp::connect {
 namespace {
 
+// A host with many addresses (containers, virtual machines) must not crowd out
+// what STUN servers see, which is all that a peer elsewhere can use, and which
+// comes later.
+constexpr std::size_t kMaxHostCandidates = ice::kMaxCandidates - 6;
+
 signaling::Rendezvous::Config RendezvousConfig(
     const Connector::Config& config) {
   signaling::Rendezvous::Config result{
@@ -38,6 +43,7 @@ Connector::Connector(TimePoint now, UnixTime wall, const Config& config,
 void Connector::SetHostCandidates(TimePoint now,
                                   std::vector<ice::Candidate> candidates) {
   hosts_ = std::move(candidates);
+  if (hosts_.size() > kMaxHostCandidates) hosts_.resize(kMaxHostCandidates);
   PublishCandidates(now);
 }
 

@@ -81,7 +81,8 @@ class Connector {
 
   // Candidates.
 
-  // The addresses of the local sockets; replaces earlier ones.
+  // The addresses of the local sockets, best first; replaces earlier ones. The
+  // first ten are used.
   void SetHostCandidates(TimePoint now, std::vector<ice::Candidate> candidates);
   // Asks server from local socket `socket`, which must be of its family, now
   // and every 20 s until connected, so that the NAT keeps the mapping.

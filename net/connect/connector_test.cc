@@ -5,9 +5,11 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "net/base/random.h"
+#include "net/stun/binding_responder.h"
 
 namespace p2pcp::connect {
 namespace {
@@ -58,6 +60,7 @@ class ConnectorTest : public testing::Test {
     while (auto event = peer_->PollEvent()) {
       if (auto* met = std::get_if<Rendezvous::Established>(&*event)) {
         ++meetings_;
+        heard_ = met->candidates;
         channel::Channel::Config config;
         config.role = ice::Role::kControlling;
         config.keys = met->keys;
@@ -65,6 +68,10 @@ class ConnectorTest : public testing::Test {
         channel_.emplace(now_, config, random_);
         channel_->AddLocalCandidates(now_, {&alices_, 1});
         channel_->AddRemoteCandidates(now_, met->candidates);
+      } else if (auto* more =
+                     std::get_if<Rendezvous::RemoteCandidates>(&*event)) {
+        heard_.insert(heard_.end(), more->candidates.begin(),
+                      more->candidates.end());
       }
     }
     if (channel_ && datagrams_pass_) Exchange();
@@ -115,6 +122,7 @@ class ConnectorTest : public testing::Test {
   std::optional<channel::Channel> channel_;
   bool datagrams_pass_ = true;
   int meetings_ = 0;
+  std::vector<ice::Candidate> heard_;  // The connector's, by the peer.
   bool connected_ = false;
   int gone_ = 0;
   std::optional<Error> error_;
@@ -125,6 +133,37 @@ TEST_F(ConnectorTest, MeetsAndConnects) {
   EXPECT_EQ(meetings_, 1);
   EXPECT_TRUE(connected_);
   EXPECT_TRUE(connector_->connected());
+}
+
+// A host with container bridges, or many IPv6 addresses.
+TEST_F(ConnectorTest, ManyAddressesDoNotCrowdOutTheOneThatStunSees) {
+  datagrams_pass_ = false;
+  std::vector<ice::Candidate> hosts;
+  for (int i = 0; i < 40; ++i) {
+    hosts.push_back(Host(("10.0.0." + std::to_string(i) + ":42002").c_str()));
+  }
+  connector_->SetHostCandidates(now_, hosts);
+  Run(1s);
+  ASSERT_EQ(meetings_, 1);
+  // STUN's answer comes when the offer has been answered already.
+  const SocketAddress server = *SocketAddress::Parse("198.51.100.1:3478");
+  const SocketAddress mapped = *SocketAddress::Parse("203.0.113.9:4000");
+  connector_->AddStunServer(now_, server, 0);
+  std::array<std::byte, 64> request;
+  const auto sent = connector_->PollTransmit(now_, request);
+  ASSERT_TRUE(sent);
+  stun::BindingResponder responder;
+  std::array<std::byte, stun::BindingResponder::kMaxResponseSize> response;
+  const std::size_t size = responder.HandleDatagram(
+      mapped, ByteSpan(request).first(sent->size), response);
+  ASSERT_TRUE(
+      connector_->HandleStun(now_, 0, server, ByteSpan(response).first(size)));
+  Run(1s);
+  EXPECT_LE(heard_.size(), ice::kMaxCandidates);
+  EXPECT_TRUE(std::any_of(heard_.begin(), heard_.end(),
+                          [&](const ice::Candidate& candidate) {
+                            return candidate.address == mapped;
+                          }));
 }
 
 // The owner keeps the pointer from kConnected on.
