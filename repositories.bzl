@@ -1,8 +1,8 @@
 """The rule sets p2pcp builds with: Debian's packages, or pinned archives.
 
-Debian's bazel-bootstrap has no network while it builds, and its rules_cc 0.0.4
-names `use_cpp_toolchain`, which Bazel 4.2.3 does not have yet. Both are dealt
-with here, once, so that the BUILD files are ordinary ones.
+Debian's bazel-bootstrap has no network while it builds, and rules_cc since
+0.0.4 names `use_cpp_toolchain`, which Bazel 4.2.3 does not have yet. Both are
+dealt with here, once, so that the BUILD files are ordinary ones.
 """
 
 def _rule_set_impl(ctx):
@@ -17,7 +17,7 @@ def _rule_set_impl(ctx):
             stripPrefix = ctx.attr.strip_prefix,
         )
     for path in ctx.attr.without_use_cpp_toolchain:
-        if not packaged.exists:
+        if not ctx.path(path).exists:
             continue
         text = ctx.read(path)
         text = text.replace(", \"use_cpp_toolchain\"", "")
@@ -37,7 +37,7 @@ _rule_set = repository_rule(
         "sha256": attr.string(mandatory = True),
         "strip_prefix": attr.string(),
         "without_use_cpp_toolchain": attr.string_list(
-            doc = "Files of the Debian package to free of that name.",
+            doc = "Files to free of that name.",
         ),
     },
 )
