@@ -167,7 +167,6 @@ void Machine::EmitPeerSeen() {
 }
 
 void Machine::Establish(TimePoint now, Session session, Established event) {
-  session_.reset();
   session_.emplace(std::move(session));
   beacon_at_.reset();
   Emit(std::move(event));
