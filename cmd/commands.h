@@ -22,6 +22,9 @@ Result<ExitCode> RunSend(const Options& options, const Home& home,
 Result<ExitCode> RunRecv(const Options& options, const Home& home,
                          Console& console);
 
+Result<ExitCode> RunPair(const Options& options, const Home& home,
+                         Console& console);
+
 }  // namespace p2pcp::cmd
 
 #endif  // P2PCP_CMD_COMMANDS_H_

@@ -34,6 +34,8 @@ Result<ExitCode> Run(const Options& options, const Environment& environment,
       return RunSend(options, *home, console);
     case Verb::kRecv:
       return RunRecv(options, *home, console);
+    case Verb::kPair:
+      return RunPair(options, *home, console);
     case Verb::kId:
       return RunId(*home);
     case Verb::kPeers:

@@ -25,15 +25,18 @@ struct VerbText {
   const char* example;
 };
 
-constexpr std::array<VerbText, 5> kVerbs = {{
+constexpr std::array<VerbText, 6> kVerbs = {{
     {Verb::kSend, "send", "p2pcp send FILE... --to PEER",
-     "send files to a peer of the contact book",
-     "  p2pcp send holiday.mp4 --to bob\n"},
+     "send files to a peer", "  p2pcp send holiday.mp4 --to bob\n"},
     {Verb::kRecv, "recv",
      "p2pcp recv --from PEER [--out DIR|FILE] [--conflict rename|skip|"
      "overwrite] [--ask]",
      "receive what a peer sends",
      "  p2pcp recv --from alice --out ~/Downloads\n"},
+    {Verb::kPair, "pair", "p2pcp pair PEER [--show] [--code-file FILE]",
+     "get to know a peer by a code that is shown on one side and typed on the "
+     "other",
+     "  p2pcp pair bob\n"},
     {Verb::kId, "id", "p2pcp id", "print this device's public key",
      "  p2pcp id\n"},
     {Verb::kPeers, "peers",
@@ -59,11 +62,11 @@ constexpr std::array<Alias, 5> kAliases = {{{"receive", Verb::kRecv},
 struct Raw {
   std::vector<std::string> brokers, stun_servers, paths, arguments;
   std::string to, from, out = ".", conflict = "rename", progress = "auto",
-                        bind = "0.0.0.0", config;
+                        bind = "0.0.0.0", config, code_file;
   unsigned port = 0, broker_port = 1883, stun_port = 3478;
   double timeout = 0;
   bool ipv4 = false, ipv6 = false, quiet = false, verbose = false, ask = false,
-       help = false;
+       show = false, help = false;
 };
 
 po::options_description CommonOptions(Raw* raw) {
@@ -100,16 +103,27 @@ po::options_description VerbOptions(Verb verb, Raw* raw) {
   auto add = options.add_options();
   if (verb == Verb::kSend) {
     add("to", po::value(&raw->to)->value_name("PEER"),
-        "whom to send to: a name of the contact book");
+        "whom to send to; with a name that is new, a code is shown first");
+    add("code-file", po::value(&raw->code_file)->value_name("FILE"),
+        "write that code to FILE (-: stdout) instead of showing it");
   }
   if (verb == Verb::kRecv) {
     add("from", po::value(&raw->from)->value_name("PEER"),
-        "whose files to take: a name of the contact book");
+        "whose files to take; with a name that is new, a code is asked first");
+    add("code-file", po::value(&raw->code_file)->value_name("FILE"),
+        "read that code from FILE (-: stdin) instead of asking for it");
     add("out,o", po::value(&raw->out)->value_name("DIR|FILE"),
         "the folder to write into, or the name of a single file");
     add("conflict", po::value(&raw->conflict)->value_name("HOW"),
         "when a file of that name exists: rename (default), skip, overwrite");
     add("ask", po::bool_switch(&raw->ask), "show what is offered, then ask");
+  }
+  if (verb == Verb::kPair) {
+    add("show", po::bool_switch(&raw->show),
+        "show a code only, do not ask for one");
+    add("code-file", po::value(&raw->code_file)->value_name("FILE"),
+        "read the code from FILE (-: stdin); with --show, write it there "
+        "(-: stdout)");
   }
   if (verb == Verb::kServe) {
     add("bind", po::value(&raw->bind)->value_name("ADDRESS"),
@@ -122,7 +136,9 @@ po::options_description VerbOptions(Verb verb, Raw* raw) {
   return options;
 }
 
-bool Connects(Verb verb) { return verb == Verb::kSend || verb == Verb::kRecv; }
+bool Connects(Verb verb) {
+  return verb == Verb::kSend || verb == Verb::kRecv || verb == Verb::kPair;
+}
 
 // What the verb takes, all but positional words.
 po::options_description AllOptions(Verb verb, Raw* raw) {
@@ -313,6 +329,10 @@ Status Check(Verb verb, const Raw& raw, Options* options) {
                                Escape(raw.arguments.front())));
     }
   }
+  if (verb == Verb::kPair && !raw.help && raw.arguments.size() != 1) {
+    return Usage(
+        fmt::format("say whom to pair with; usage: {}", TextOf(verb).usage));
+  }
   if ((verb == Verb::kId || verb == Verb::kServe) && !raw.arguments.empty()) {
     return Usage(fmt::format("'{}' is too much; usage: {}",
                              Escape(raw.arguments.front()),
@@ -364,6 +384,11 @@ Result<Options> ParseOptions(const std::vector<std::string>& args,
   options.console.verbose = raw.verbose;
   options.paths = raw.paths;
   options.peer = *verb == Verb::kSend ? raw.to : raw.from;
+  if (*verb == Verb::kPair && !raw.arguments.empty()) {
+    options.peer = raw.arguments.front();
+  }
+  options.code_file = raw.code_file;
+  options.show = raw.show;
   options.out = raw.out;
   options.ask = raw.ask;
   options.arguments = raw.arguments;
@@ -381,12 +406,11 @@ std::string HelpText(Verb verb) {
     for (const VerbText& each : kVerbs) {
       text << fmt::format("  {:<7}{}\n", each.name, each.summary);
     }
-    text << "\nFirst, both sides exchange the keys that 'p2pcp id' prints:\n"
-            "  p2pcp peers add bob KEY          on alice's computer\n"
-            "  p2pcp peers add alice KEY        on bob's computer\n"
-            "Then, in either order:\n"
+    text << "\nIn either order:\n"
             "  p2pcp send FILE --to bob         on alice's computer\n"
-            "  p2pcp recv --from alice          on bob's computer\n\n"
+            "  p2pcp recv --from alice          on bob's computer\n"
+            "The first time alice sees a code, which bob types; from then on "
+            "they know each\nother.\n\n"
             "'p2pcp COMMAND --help' says more. Every long option may stand in "
             "the\nconfiguration file (option=value) or in the environment "
             "(P2PCP_OPTION).\n\nExit codes:\n";

@@ -17,7 +17,7 @@
 
 namespace p2pcp::cmd {
 
-enum class Verb { kHelp, kVersion, kSend, kRecv, kId, kPeers, kServe };
+enum class Verb { kHelp, kVersion, kSend, kRecv, kPair, kId, kPeers, kServe };
 
 enum class ConflictOption { kRename, kSkip, kOverwrite };
 
@@ -35,9 +35,13 @@ struct Options {
   std::optional<Duration> timeout;  // For the peer to appear; none: for ever.
   Console::Config console;
 
-  // send, recv.
+  // send, recv, pair.
   std::vector<std::string> paths;
   std::string peer;
+  // Through which a pairing code goes from the side that shows it to the side
+  // that takes it; "-": stdout and stdin. Empty: over the screen.
+  std::string code_file;
+  bool show = false;
   std::filesystem::path out = ".";
   ConflictOption conflict = ConflictOption::kRename;
   bool ask = false;

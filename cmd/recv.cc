@@ -3,6 +3,7 @@
 #include "cmd/ask.h"
 #include "cmd/commands.h"
 #include "cmd/link.h"
+#include "cmd/pair_up.h"
 #include "cmd/self_and_peer.h"
 #include "cmd/transfer_view.h"
 #include "net/base/random.h"
@@ -29,11 +30,14 @@ file::ConflictPolicy PolicyOf(ConflictOption option) {
 
 Result<ExitCode> RunRecv(const Options& options, const Home& home,
                          Console& console) {
-  Result<SelfAndPeer> who = LoadSelfAndPeer(home, options.peer);
-  if (!who.ok()) return std::move(who).error();
   // A folder that can't be written to is said before anybody is asked to come.
   Result<file::OutputTarget> target = file::OpenOutput(options.out);
   if (!target.ok()) return std::move(target).error();
+  Result<std::variant<SelfAndPeer, ExitCode>> met =
+      MeetPeer(options, home, {.takes = true}, console);
+  if (!met.ok()) return std::move(met).error();
+  SelfAndPeer* const who = std::get_if<SelfAndPeer>(&*met);
+  if (who == nullptr) return std::get<ExitCode>(*met);
 
   Result<std::unique_ptr<Link>> link = Link::Open(
       options, {ice::Role::kControlled, &who->self, who->peer}, &console);

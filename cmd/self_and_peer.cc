@@ -23,8 +23,10 @@ Result<SelfAndPeer> LoadSelfAndPeer(const Home& home, const std::string& name) {
       message += fmt::format("; did you mean '{}'?", *nearest);
     } else {
       message += fmt::format(
-          "; ask for the key that 'p2pcp id' prints there, then:\n"
-          "  p2pcp peers add {} KEY",
+          "; get to know each other by a code:\n"
+          "  p2pcp pair {0}\n"
+          "or ask for the key that 'p2pcp id' prints there, then:\n"
+          "  p2pcp peers add {0} KEY",
           crypto::ContactBook::IsValidName(name) ? name : "NAME");
     }
     return Error{ErrorCode::kUsage, message};

@@ -2,6 +2,7 @@
 
 #include "cmd/commands.h"
 #include "cmd/link.h"
+#include "cmd/pair_up.h"
 #include "cmd/self_and_peer.h"
 #include "cmd/transfer_view.h"
 #include "transfer/file/source_list.h"
@@ -12,11 +13,14 @@ namespace p2pcp::cmd {
 
 Result<ExitCode> RunSend(const Options& options, const Home& home,
                          Console& console) {
-  Result<SelfAndPeer> who = LoadSelfAndPeer(home, options.peer);
-  if (!who.ok()) return std::move(who).error();
   // What can't be read is said before anybody is asked to come.
   Result<file::SourceList> sources = file::ScanSources(options.paths);
   if (!sources.ok()) return std::move(sources).error();
+  Result<std::variant<SelfAndPeer, ExitCode>> met =
+      MeetPeer(options, home, {.shows = true}, console);
+  if (!met.ok()) return std::move(met).error();
+  SelfAndPeer* const who = std::get_if<SelfAndPeer>(&*met);
+  if (who == nullptr) return std::get<ExitCode>(*met);
 
   Result<std::unique_ptr<Link>> link = Link::Open(
       options, {ice::Role::kControlling, &who->self, who->peer}, &console);
