@@ -122,5 +122,23 @@ TEST_F(OptionsTest, HelpOfEachCommandNamesItsOptions) {
   EXPECT_NE(HelpText(Verb::kHelp).find("Exit codes"), std::string::npos);
 }
 
+TEST_F(OptionsTest, PairTakesOnePeer) {
+  const auto options = Parse({"pair", "bob", "--show", "--code-file", "f"});
+  ASSERT_TRUE(options.ok());
+  EXPECT_EQ(options->verb, Verb::kPair);
+  EXPECT_EQ(options->peer, "bob");
+  EXPECT_TRUE(options->show);
+  EXPECT_EQ(options->code_file, "f");
+  EXPECT_NE(ErrorOf({"pair"}), "");
+  EXPECT_NE(ErrorOf({"pair", "bob", "carol"}), "");
+}
+
+TEST_F(OptionsTest, ACodeIsNoArgument) {
+  // What stands in argv is seen by every user of the machine.
+  EXPECT_NE(ErrorOf({"recv", "--from", "alice", "--code", "4821-acid-bagel"}),
+            "");
+  EXPECT_NE(ErrorOf({"pair", "alice", "4821-acid-bagel-crumb"}), "");
+}
+
 }  // namespace
 }  // namespace p2pcp::cmd

@@ -120,7 +120,10 @@ class ManualTest(unittest.TestCase):
 
   def test_reads_the_help(self):
     self.assertIn('send', self.help.commands)
-    self.assertEqual(self.help.options['send'], {'--to': ('', 'PEER')})
+    self.assertEqual(self.help.options['send'], {
+        '--to': ('', 'PEER'),
+        '--code-file': ('', 'FILE')
+    })
     self.assertEqual(self.help.options['Options of every command']['--help'],
                      ('-h', ''))
 
