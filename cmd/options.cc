@@ -26,7 +26,7 @@ struct VerbText {
 };
 
 constexpr std::array<VerbText, 6> kVerbs = {{
-    {Verb::kSend, "send", "p2pcp send FILE... --to PEER",
+    {Verb::kSend, "send", "p2pcp send FILE... --to PEER [--cc cubic|bbr]",
      "send files to a peer", "  p2pcp send holiday.mp4 --to bob\n"},
     {Verb::kRecv, "recv",
      "p2pcp recv --from PEER [--out DIR|FILE] [--conflict rename|skip|"
@@ -61,8 +61,8 @@ constexpr std::array<Alias, 5> kAliases = {{{"receive", Verb::kRecv},
 
 struct Raw {
   std::vector<std::string> brokers, stun_servers, paths, arguments;
-  std::string to, from, out = ".", conflict = "rename", progress = "auto",
-                        bind = "0.0.0.0", config, code_file;
+  std::string to, from, out = ".", conflict = "rename", cc = "cubic",
+                        progress = "auto", bind = "0.0.0.0", config, code_file;
   unsigned port = 0, broker_port = 1883, stun_port = 3478;
   double timeout = 0;
   bool ipv4 = false, ipv6 = false, quiet = false, verbose = false, ask = false,
@@ -106,6 +106,9 @@ po::options_description VerbOptions(Verb verb, Raw* raw) {
         "whom to send to; with a name that is new, a code is shown first");
     add("code-file", po::value(&raw->code_file)->value_name("FILE"),
         "write that code to FILE (-: stdout) instead of showing it");
+    add("cc", po::value(&raw->cc)->value_name("HOW"),
+        "congestion control: cubic (default), or bbr for lines that lose "
+        "packets at random");
   }
   if (verb == Verb::kRecv) {
     add("from", po::value(&raw->from)->value_name("PEER"),
@@ -304,6 +307,11 @@ Status Check(Verb verb, const Raw& raw, Options* options) {
     options->console.progress = ProgressMode::kNever;
   } else if (raw.progress != "auto") {
     return Usage("--progress: auto, always or never");
+  }
+  if (raw.cc == "bbr") {
+    options->congestion = CongestionOption::kBbr;
+  } else if (raw.cc != "cubic") {
+    return Usage("--cc: cubic or bbr");
   }
   if (raw.conflict == "skip") {
     options->conflict = ConflictOption::kSkip;

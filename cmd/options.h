@@ -20,6 +20,7 @@ namespace p2pcp::cmd {
 enum class Verb { kHelp, kVersion, kSend, kRecv, kPair, kId, kPeers, kServe };
 
 enum class ConflictOption { kRename, kSkip, kOverwrite };
+enum class CongestionOption { kCubic, kBbr };
 
 struct Options {
   Verb verb = Verb::kHelp;
@@ -43,6 +44,7 @@ struct Options {
   std::string code_file;
   bool show = false;
   std::filesystem::path out = ".";
+  CongestionOption congestion = CongestionOption::kCubic;
   ConflictOption conflict = ConflictOption::kRename;
   bool ask = false;
 

@@ -46,6 +46,18 @@ TEST_F(OptionsTest, SendTakesPathsAndAPeer) {
   EXPECT_EQ(options->brokers.size(), 2u);
   EXPECT_TRUE(options->ipv4_only);
   EXPECT_EQ(options->timeout, Duration(2500ms));
+  EXPECT_EQ(options->congestion, CongestionOption::kCubic);
+}
+
+TEST_F(OptionsTest, SendTakesItsCongestionControl) {
+  EXPECT_EQ(Parse({"send", "a", "--to", "b", "--cc", "bbr"})->congestion,
+            CongestionOption::kBbr);
+  WriteConfig("cc = bbr\n");
+  EXPECT_EQ(Parse({"send", "a", "--to", "b"})->congestion,
+            CongestionOption::kBbr);
+  EXPECT_EQ(Parse({"send", "a", "--to", "b", "--cc", "cubic"})->congestion,
+            CongestionOption::kCubic);
+  EXPECT_TRUE(Parse({"recv", "--from", "a"}).ok());
 }
 
 TEST_F(OptionsTest, RecvHasItsDefaults) {
@@ -100,6 +112,8 @@ TEST_F(OptionsTest, RefusesNonsense) {
         {"recv", "--from", "a", "-4", "-6"},
         {"recv", "--from", "a", "--timeout", "-1"},
         {"recv", "--from", "a", "--conflict", "merge"},
+        {"recv", "--from", "a", "--cc", "bbr"},
+        {"send", "a", "--to", "b", "--cc", "reno"},
         {"recv", "--from", "a", "--progress", "maybe"},
         {"recv", "--from"},
         {"recv", "--from", "a", "--config", "/nonexistent"},

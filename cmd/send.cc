@@ -36,6 +36,9 @@ Result<ExitCode> RunSend(const Options& options, const Home& home,
   Sender::Config config;
   config.max_payload = (*link)->max_payload();
   config.initial_rtt = (*link)->rtt();
+  if (options.congestion == CongestionOption::kBbr) {
+    config.congestion = Congestion::kBbr;
+  }
   Sender sender((*link)->Now(), config, &*sources, disk->get());
   TransferView view("sent", (*link)->PathText(), &sender, &console,
                     [&](const std::string& text) { (*link)->Step(text); });

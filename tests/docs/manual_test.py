@@ -122,7 +122,8 @@ class ManualTest(unittest.TestCase):
     self.assertIn('send', self.help.commands)
     self.assertEqual(self.help.options['send'], {
         '--to': ('', 'PEER'),
-        '--code-file': ('', 'FILE')
+        '--code-file': ('', 'FILE'),
+        '--cc': ('', 'HOW')
     })
     self.assertEqual(self.help.options['Options of every command']['--help'],
                      ('-h', ''))

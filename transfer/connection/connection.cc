@@ -5,6 +5,7 @@
 #include <string>
 
 #include "net/base/check.h"
+#include "transfer/recovery/bbr.h"
 #include "transfer/recovery/cubic.h"
 
 namespace p2pcp {
@@ -29,6 +30,8 @@ std::unique_ptr<CongestionController> MakeController(Congestion congestion,
   switch (congestion) {
     case Congestion::kCubic:
       return std::make_unique<Cubic>(max_payload);
+    case Congestion::kBbr:
+      return std::make_unique<Bbr>(max_payload);
   }
   P2PCP_CHECK(false);
   return nullptr;
@@ -256,11 +259,8 @@ void Connection::SetMaxPayload(std::size_t max_payload) {
 
 void Connection::UpdatePacing(TimePoint now) {
   const RttEstimator& rtt = loss_.rtt();
-  // CUBIC measures no delivery rate; a window each round trip is its estimate.
-  const auto srtt_us = static_cast<std::uint64_t>(std::max<std::int64_t>(
-      rtt.smoothed_rtt() / std::chrono::microseconds(1), 1));
   pacer_.SetRate(now, controller_->pacing_rate(rtt.smoothed_rtt()),
-                 controller_->window() * 1'000'000 / srtt_us,
+                 controller_->bandwidth(rtt.smoothed_rtt()),
                  rtt.has_sample() ? rtt.min_rtt() : Duration(0), max_payload_);
 }
 
@@ -378,7 +378,10 @@ std::optional<Connection::Packet> Connection::TransmitProbe(
 
 std::optional<Connection::Packet> Connection::TransmitData(
     TimePoint now, PacketNumber number, MutableByteSpan out) {
-  if (!bytes_out_.HasPending()) return std::nullopt;
+  if (!bytes_out_.HasPending()) {
+    loss_.OnAppLimited();
+    return std::nullopt;
+  }
   if (!WindowOpen()) {
     loss_.OnWindowLimited();
     return std::nullopt;
@@ -390,7 +393,10 @@ std::optional<Connection::Packet> Connection::TransmitData(
   const std::size_t max_size = max_payload_ - wire::kDataHeaderSize;
   const auto chunk =
       bytes_out_.Next(max_size, out.subspan(wire::kDataHeaderSize, max_size));
-  if (!chunk) return std::nullopt;
+  if (!chunk) {
+    loss_.OnAppLimited();
+    return std::nullopt;
+  }
   // After the last bytes nothing else would make the peer answer soon.
   return FinishData(now, number, out, *chunk, chunk->last);
 }

@@ -40,6 +40,7 @@ namespace p2pcp {
 // Which controller decides how much may be in flight.
 enum class Congestion : std::uint8_t {
   kCubic,  // RFC 9438 with HyStart++ (RFC 9406).
+  kBbr,    // draft-ietf-ccwg-bbr with a loss floor.
 };
 
 // Counters are totals since the connection began; sizes are those of payloads

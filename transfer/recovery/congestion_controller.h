@@ -45,9 +45,16 @@ class CongestionController {
     std::uint64_t bytes_in_flight;  // After the ACK and its losses.
     // Delivered since the connection began, including this ACK.
     std::uint64_t delivered_bytes;
+    // Of every packet with a smaller number the fate is known.
+    PacketNumber resolved_below;
     // These packets were sent by a sender that the window held back: only then
     // does their arrival say that the window may be larger.
     bool window_limited;
+  };
+  // One packet that has been declared lost.
+  struct LostPacket {
+    PacketNumber number;
+    std::size_t size;
   };
   struct LossEvent {
     TimePoint now;
@@ -63,6 +70,7 @@ class CongestionController {
   struct SpuriousEvent {
     TimePoint now;
     std::uint64_t packets;
+    std::uint64_t bytes;
     TimePoint largest_sent_time;
     TimePoint smallest_sent_time;
   };
@@ -71,8 +79,14 @@ class CongestionController {
 
   virtual void OnPacketSent(const SentEvent& event) = 0;
   virtual void OnAck(const AckEvent& event) = 0;
+  // Each of the packets that the next OnLoss sums up, in the order of their
+  // numbers.
+  virtual void OnPacketLost(const LostPacket&) {}
   virtual void OnLoss(const LossEvent& event) = 0;
   virtual void OnSpurious(const SpuriousEvent& event) = 0;
+  // There was nothing to send though window and rate allowed it: until the
+  // packets in flight now have arrived, what arrives says little of the path.
+  virtual void OnAppLimited(std::uint64_t /*bytes_in_flight*/) {}
   // Another path, of which nothing is known.
   virtual void OnPathChange(TimePoint now, std::size_t packet_size) = 0;
   // The same path takes packets of another size.
@@ -82,6 +96,8 @@ class CongestionController {
   virtual std::uint64_t window() const = 0;
   // Bytes per second that this window should be spread to.
   virtual std::uint64_t pacing_rate(Duration smoothed_rtt) const = 0;
+  // What the path carries, in bytes per second, as far as is known.
+  virtual std::uint64_t bandwidth(Duration smoothed_rtt) const = 0;
 };
 
 }  // namespace p2pcp

@@ -185,4 +185,9 @@ std::uint64_t Cubic::pacing_rate(Duration smoothed_rtt) const {
       std::max(1.0, gain * static_cast<double>(window_) / rtt));
 }
 
+std::uint64_t Cubic::bandwidth(Duration smoothed_rtt) const {
+  const double rtt = std::max(Seconds(smoothed_rtt), 1e-6);
+  return static_cast<std::uint64_t>(static_cast<double>(window_) / rtt);
+}
+
 }  // namespace p2pcp

@@ -35,6 +35,8 @@ class Cubic final : public CongestionController {
 
   std::uint64_t window() const override { return window_; }
   std::uint64_t pacing_rate(Duration smoothed_rtt) const override;
+  // It measures none: a window in each round trip.
+  std::uint64_t bandwidth(Duration smoothed_rtt) const override;
 
   bool in_slow_start() const { return window_ < ssthresh_; }
   std::uint64_t ssthresh() const { return ssthresh_; }

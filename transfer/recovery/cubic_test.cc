@@ -30,6 +30,7 @@ class CubicTest : public ::testing::Test {
                     .rtt_sample = kRtt,
                     .bytes_in_flight = window,
                     .delivered_bytes = 0,
+                    .resolved_below = PacketNumber(number_ + 1),
                     .window_limited = limited});
     }
   }
@@ -47,6 +48,7 @@ class CubicTest : public ::testing::Test {
   void Spurious(std::uint64_t packets) {
     cubic_.OnSpurious({.now = now_,
                        .packets = packets,
+                       .bytes = packets * kPacket,
                        .largest_sent_time = lost_sent_,
                        .smallest_sent_time = lost_sent_});
   }
@@ -166,6 +168,7 @@ TEST_F(CubicTest, OnlyTheLastEventIsUndone) {
   const std::uint64_t window = cubic_.window();
   cubic_.OnSpurious({.now = now_,
                      .packets = 1,
+                     .bytes = kPacket,
                      .largest_sent_time = first,
                      .smallest_sent_time = first});
   EXPECT_EQ(cubic_.window(), window);

@@ -80,6 +80,7 @@ void LossDetection::OnNewlyAcked(std::uint64_t number, const SentPacket& packet,
         spurious.largest_sent_time = packet.sent_time;
       }
       ++spurious.packets;
+      spurious.bytes += packet.size;
       spurious.smallest_sent_time =
           std::min(spurious.smallest_sent_time, packet.sent_time);
       spurious.largest_sent_time =
@@ -156,6 +157,7 @@ bool LossDetection::OnAckReceived(TimePoint now, const wire::AckFrame& ack) {
          .rtt_sample = sampled ? rtt_.adjusted_rtt() : Duration(0),
          .bytes_in_flight = bytes_in_flight_,
          .delivered_bytes = delivered_bytes_,
+         .resolved_below = PacketNumber(scan_),
          .window_limited = summary.smallest_acked < window_limited_before_});
   }
   ForgetResolved(now);
@@ -239,6 +241,8 @@ void LossDetection::DetectLost(TimePoint now) {
     }
     DeclareLost(scan_);
     if (!CountsInFlight(scan_)) continue;
+    controller_->OnPacketLost(
+        {.number = PacketNumber(scan_), .size = packet.size});
     event.lost_bytes += packet.size;
     ++event.lost_packets;
     event.largest_lost_sent_time = packet.sent_time;

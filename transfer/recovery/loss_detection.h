@@ -63,6 +63,8 @@ class LossDetection {
   bool OnAckReceived(TimePoint now, const wire::AckFrame& ack);
   // The sender would send more if the window were larger.
   void OnWindowLimited() { window_limited_before_ = next_number_; }
+  // The sender would send more if it had more.
+  void OnAppLimited() { controller_->OnAppLimited(bytes_in_flight_); }
 
   enum class Timeout : std::uint8_t {
     kNothing,  // Nothing was due, or losses were declared.

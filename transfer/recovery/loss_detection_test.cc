@@ -22,6 +22,7 @@ class RecordingController final : public CongestionController {
   void OnPacketSizeChange(std::size_t) override {}
   std::uint64_t window() const override { return 1 << 20; }
   std::uint64_t pacing_rate(Duration) const override { return 0; }
+  std::uint64_t bandwidth(Duration) const override { return 0; }
 
   std::vector<AckEvent> acks;
   std::vector<LossEvent> losses;
