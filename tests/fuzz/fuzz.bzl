@@ -2,12 +2,13 @@
 
 load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_test")
 
-def fuzz_target(name, srcs, deps, size = "small"):
+def fuzz_target(name, srcs, deps, size = "small", light = False):
     """A program that does something with an input (LLVMFuzzerTestOneInput).
 
     NAME_fuzz: for libFuzzer, with `--config=fuzz` only (run.sh builds it).
     NAME_corpus_test: the inputs of testdata/fuzz/NAME, each whole, truncated
-    and mutated, through the same entry point; with any compiler.
+    and mutated, through the same entry point; with any compiler. light: with a
+    tenth of the mutations, for targets that take long.
     """
     cc_binary(
         name = name + "_fuzz",
@@ -20,7 +21,7 @@ def fuzz_target(name, srcs, deps, size = "small"):
         name = name + "_corpus_test",
         size = size,
         srcs = srcs,
-        args = ["testdata/fuzz/" + name],
+        args = (["--light"] if light else []) + ["testdata/fuzz/" + name],
         data = ["//testdata/fuzz:" + name],
         deps = deps + [":replay_main"],
     )

@@ -1,4 +1,5 @@
-// Runs a fuzz target without libFuzzer: usage: NAME_corpus_test FOLDER|FILE...
+// Runs a fuzz target without libFuzzer:
+//   NAME_corpus_test [--light] FOLDER|FILE...
 //
 // Each file is handed to the target as it is, cut off at each length, and with
 // seeded mutations, so that an ordinary test run already covers a good deal
@@ -30,7 +31,8 @@ namespace {
 using Input = std::vector<std::uint8_t>;
 
 // Of every file: mutations, and cuts at most (evenly spread over longer files).
-// Both count a tenth for files of more than kLong bytes, which take long.
+// A tenth of both for files of more than kLong bytes, and with --light: for
+// targets whose single run takes a millisecond.
 constexpr int kMutations = 500;
 constexpr std::size_t kCuts = 1024;
 constexpr std::size_t kLong = 4096;
@@ -89,11 +91,12 @@ Input Mutate(Input input, Random& random) {
   return input;
 }
 
-std::size_t Replay(const std::filesystem::path& path, Random& random) {
+std::size_t Replay(const std::filesystem::path& path, bool light,
+                   Random& random) {
   std::ifstream file(path, std::ios::binary);
   const Input input{std::istreambuf_iterator<char>(file), {}};
   const std::string name = path.string();
-  const std::size_t scale = input.size() > kLong ? 10 : 1;
+  const std::size_t scale = light || input.size() > kLong ? 10 : 1;
   std::size_t runs = 1;
   Describe(name, "whole,", input.size());
   Run(input);
@@ -115,8 +118,13 @@ int Main(const std::vector<std::string>& arguments) {
   for (const int signal_number : {SIGABRT, SIGSEGV, SIGFPE, SIGBUS, SIGILL}) {
     std::signal(signal_number, HandleCrash);
   }
+  bool light = false;
   std::vector<std::filesystem::path> files;
   for (const std::string& argument : arguments) {
+    if (argument == "--light") {
+      light = true;
+      continue;
+    }
     if (!std::filesystem::is_directory(argument)) {
       files.emplace_back(argument);
       continue;
@@ -135,7 +143,7 @@ int Main(const std::vector<std::string>& arguments) {
   for (const auto& file : files) {
     // The same mutations for a file whichever others there are.
     SeededRandom random(kSeed);
-    runs += Replay(file, random);
+    runs += Replay(file, light, random);
   }
   std::printf("%zu files, %zu inputs\n", files.size(), runs);
   return 0;

@@ -32,7 +32,7 @@ class Simulator {
   // Every run starts at 1 s, so a default-constructed TimePoint never occurs.
   static constexpr TimePoint kStart{Duration(std::chrono::seconds(1))};
   // Events at one and the same instant before a run counts as stuck.
-  static constexpr std::uint64_t kMaxStepsPerInstant = 1'000'000;
+  static constexpr std::uint64_t kMaxStepsPerInstant = 200'000;
 
   enum class TimerId : std::uint64_t {};
 
