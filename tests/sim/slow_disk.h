@@ -30,6 +30,10 @@ class SlowDisk final : public file::Disk {
 
   std::size_t room() const override { return disk_.room(); }
   void Submit(const file::Job& job) override;
+  // It has no cache.
+  std::optional<file::Completion> TryRead(const file::Job&) override {
+    return std::nullopt;
+  }
   bool ready() const override { return visible_ > 0 && disk_.ready(); }
   std::optional<file::Completion> Poll() override;
   void Abandon() override;

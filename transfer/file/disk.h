@@ -117,6 +117,10 @@ class Disk {
   virtual std::size_t room() const = 0;
   // REQUIRES: room() > 0.
   virtual void Submit(const Job& job) = 0;
+  // Carries out a kReadSource job at once, on the caller's thread, if that
+  // takes no waiting: no other job is under way, and the system's cache has all
+  // of the bytes. Nothing: nothing was done.
+  virtual std::optional<Completion> TryRead(const Job& job) = 0;
   // Whether Poll() has something. Cheap enough to ask for each packet.
   virtual bool ready() const = 0;
   // The next job that is done, in the order of submission.

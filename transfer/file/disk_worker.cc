@@ -19,12 +19,7 @@ Status NotOpen(ErrorCode code) {
   return ErrnoError(code, "the file is not open", EBADF);
 }
 
-}  // namespace
-
-DiskWorker::DiskWorker(Syscalls* syscalls)
-    : syscalls_(syscalls != nullptr ? *syscalls : Syscalls::Real()) {}
-
-Completion DiskWorker::Execute(const Job& job) {
+Completion CompletionOf(const Job& job) {
   Completion completion;
   completion.kind = job.kind;
   completion.last = job.last;
@@ -32,8 +27,33 @@ Completion DiskWorker::Execute(const Job& job) {
   completion.tag = job.tag;
   completion.offset = job.offset;
   completion.size = job.buffer.empty() ? job.size : job.buffer.size();
+  return completion;
+}
+
+}  // namespace
+
+DiskWorker::DiskWorker(Syscalls* syscalls)
+    : syscalls_(syscalls != nullptr ? *syscalls : Syscalls::Real()) {}
+
+Completion DiskWorker::Execute(const Job& job) {
+  Completion completion = CompletionOf(job);
   Status status = Run(job, completion);
   if (!status) completion.error = std::move(status).error();
+  return completion;
+}
+
+std::optional<Completion> DiskWorker::TryRead(const Job& job) {
+  P2PCP_CHECK(job.kind == Job::Kind::kReadSource && job.slot < slots_.size());
+  Slot& slot = slots_[job.slot];
+  if (!slot.source) return std::nullopt;
+  std::optional<Status> read = slot.source->ReadCached(job.offset, job.buffer);
+  if (!read) return std::nullopt;
+  Completion completion = CompletionOf(job);
+  if (*read) {
+    TakeDigest(job, slot, completion);
+  } else {
+    completion.error = std::move(*read).error();
+  }
   return completion;
 }
 
@@ -92,10 +112,15 @@ Status DiskWorker::ReadSource(const Job& job, Slot& slot,
                               Completion& completion) {
   if (!slot.source) return NotOpen(ErrorCode::kSourceUnreadable);
   Status read = slot.source->Read(job.offset, job.buffer);
-  if (!read) return read;
-  if (job.digest) slot.hasher->Update(job.buffer);
-  if (job.digest && job.last) completion.digest = slot.hasher->Finish();
-  return {};
+  if (read) TakeDigest(job, slot, completion);
+  return read;
+}
+
+void DiskWorker::TakeDigest(const Job& job, Slot& slot,
+                            Completion& completion) {
+  if (!job.digest) return;
+  slot.hasher->Update(job.buffer);
+  if (job.last) completion.digest = slot.hasher->Finish();
 }
 
 Status DiskWorker::InspectFolder(const Job& job, Completion& completion) {

@@ -23,6 +23,8 @@ class DiskWorker {
   explicit DiskWorker(Syscalls* syscalls);
 
   Completion Execute(const Job& job);
+  // A kReadSource job, if it takes no waiting for a device; else does nothing.
+  std::optional<Completion> TryRead(const Job& job);
   // Closes all files; deletes the temporary ones.
   void CloseAll();
 
@@ -36,6 +38,7 @@ class DiskWorker {
   Status Run(const Job& job, Completion& completion);
   Status OpenSource(const Job& job, Slot& slot);
   Status ReadSource(const Job& job, Slot& slot, Completion& completion);
+  void TakeDigest(const Job& job, Slot& slot, Completion& completion);
   Status InspectFolder(const Job& job, Completion& completion);
   Status Create(const Job& job, Slot& slot);
   Status Write(const Job& job, Slot& slot, Completion& completion);

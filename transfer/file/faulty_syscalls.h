@@ -24,6 +24,9 @@ class FaultySyscalls final : public Syscalls {
   int reserve_error = 0;
   int read_error = 0;  // Of every read from byte read_error_from on.
   off_t read_error_from = 0;
+  off_t cached_until = 0;  // The system's cache holds bytes up to here.
+  std::uint64_t cached_reads = 0;
+  std::uint64_t cached_misses = 0;
   int write_error = 0;                  // Of every write ...
   std::uint64_t write_error_after = 0;  // ... once so many bytes are written.
   std::size_t max_transfer = 0;  // Short reads and writes: bytes at most.
@@ -47,6 +50,18 @@ class FaultySyscalls final : public Syscalls {
       return Fail(read_error);
     }
     return Syscalls::Pread(fd, buffer, Cut(size), offset);
+  }
+  ssize_t PreadCached(int fd, void* buffer, std::size_t size,
+                      off_t offset) override {
+    if (offset >= cached_until) {
+      ++cached_misses;
+      return Fail(EAGAIN);
+    }
+    ++cached_reads;
+    return Pread(fd, buffer,
+                 static_cast<std::size_t>(std::min<off_t>(
+                     static_cast<off_t>(size), cached_until - offset)),
+                 offset);
   }
   ssize_t Pwrite(int fd, const void* buffer, std::size_t size,
                  off_t offset) override {

@@ -11,6 +11,11 @@ void InlineDisk::Submit(const Job& job) {
   done_.push_back(worker_.Execute(job));
 }
 
+std::optional<Completion> InlineDisk::TryRead(const Job& job) {
+  if (!done_.empty()) return std::nullopt;
+  return worker_.TryRead(job);
+}
+
 std::optional<Completion> InlineDisk::Poll() {
   if (done_.empty() || visible_ == std::size_t{0}) return std::nullopt;
   if (visible_) --*visible_;

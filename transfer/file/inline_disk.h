@@ -22,6 +22,7 @@ class InlineDisk final : public Disk {
 
   std::size_t room() const override { return kCapacity - done_.size(); }
   void Submit(const Job& job) override;
+  std::optional<Completion> TryRead(const Job& job) override;
   bool ready() const override {
     return !done_.empty() && visible_ != std::size_t{0};
   }

@@ -40,48 +40,65 @@ ByteSpan Source::Read(std::uint64_t offset, std::size_t max_size) {
   demand_ =
       std::max(demand_, std::min<std::uint64_t>(total, offset + max_size));
   const std::uint64_t begin = offset - offset % kChunkBytes;
-  const std::optional<std::size_t> found = FindChunk(begin);
-  if (found && chunks_[*found].state == Chunk::State::kReady) {
-    Chunk& chunk = chunks_[*found];
-    chunk.last_used = ++use_counter_;
-    pinned_ = *found;
-    AdvancePass();
-    const std::uint64_t end = std::min(total, begin + kChunkBytes);
-    const std::uint64_t size = std::min<std::uint64_t>(max_size, end - offset);
-    return {Data(*found) + (offset - begin), static_cast<std::size_t>(size)};
-  }
-  waiting_ = true;
-  // Before the first pass's position: read again.
-  const bool passed = pass_file_ == unwanted_.size() ||
-                      offset < files_.manifest.Begin(pass_file_) + pass_offset_;
-  if (!found && passed) {
-    if (const auto index = TakeChunk(begin)) {
-      chunks_[*index].load_position = begin;
-      AdvanceReload(*index);
+  ByteSpan bytes = Find(offset, max_size);
+  if (bytes.empty()) {
+    // Before the first pass's position: read again.
+    const bool passed =
+        pass_file_ == unwanted_.size() ||
+        offset < files_.manifest.Begin(pass_file_) + pass_offset_;
+    if (passed && !FindChunk(begin)) {
+      if (const auto index = TakeChunk(begin)) {
+        chunks_[*index].load_position = begin;
+        AdvanceReload(*index);
+      }
     }
+    AdvancePass();
+    // It may have come from the system's cache.
+    bytes = Find(offset, max_size);
+    if (bytes.empty()) waiting_ = true;
+    return bytes;
   }
   AdvancePass();
-  return {};
+  return bytes;
+}
+
+// What Read() gives if it is in memory.
+ByteSpan Source::Find(std::uint64_t offset, std::size_t max_size) {
+  if (error_) return {};
+  const std::uint64_t begin = offset - offset % kChunkBytes;
+  const std::optional<std::size_t> found = FindChunk(begin);
+  if (!found || chunks_[*found].state != Chunk::State::kReady) return {};
+  chunks_[*found].last_used = ++use_counter_;
+  pinned_ = *found;
+  const std::uint64_t end =
+      std::min(files_.manifest.total(), begin + kChunkBytes);
+  const std::uint64_t size = std::min<std::uint64_t>(max_size, end - offset);
+  return {Data(*found) + (offset - begin), static_cast<std::size_t>(size)};
 }
 
 void Source::HandleDisk() {
   while (std::optional<Completion> done = disk_.Poll()) {
-    if (error_) continue;
-    if (done->error) {
-      error_ = std::move(done->error);
-      ready_ = false;
-      continue;
-    }
-    if (done->kind != Job::Kind::kReadSource) continue;
-    const auto file = static_cast<std::size_t>(done->tag >> 8);
-    const auto chunk = static_cast<std::uint32_t>(done->tag & 0xff);
-    if (done->last) digests_.push_back({file, done->digest});
-    if (chunk != kNoChunk) {
-      --chunks_[chunk].outstanding;
-      SettleChunk(chunks_[chunk]);
-    }
+    --under_way_;
+    HandleDone(std::move(*done));
   }
   Advance();
+}
+
+void Source::HandleDone(Completion done) {
+  if (error_) return;
+  if (done.error) {
+    error_ = std::move(done.error);
+    ready_ = false;
+    return;
+  }
+  if (done.kind != Job::Kind::kReadSource) return;
+  const auto file = static_cast<std::size_t>(done.tag >> 8);
+  const auto chunk = static_cast<std::uint32_t>(done.tag & 0xff);
+  if (done.last) digests_.push_back({file, done.digest});
+  if (chunk != kNoChunk) {
+    --chunks_[chunk].outstanding;
+    SettleChunk(chunks_[chunk]);
+  }
 }
 
 bool Source::TakeReady() { return std::exchange(ready_, false); }
@@ -105,21 +122,26 @@ std::optional<std::size_t> Source::FindChunk(std::uint64_t begin) const {
 }
 
 // A buffer for the bytes from begin on: a free one, or the one whose bytes were
-// asked for and then not used for longest.
+// asked for and then not used for longest. Where reading again costs nothing
+// but a copy, the one used last: it is still in the processor's cache.
 std::optional<std::size_t> Source::TakeChunk(std::uint64_t begin) {
-  std::optional<std::size_t> best;
+  std::optional<std::size_t> free;
+  std::optional<std::size_t> oldest;
+  std::optional<std::size_t> newest;
   for (std::size_t i = 0; i < chunks_.size(); ++i) {
     const Chunk& chunk = chunks_[i];
-    if (chunk.state == Chunk::State::kFree) {
-      best = i;
-      break;
-    }
+    if (chunk.state == Chunk::State::kFree) free = i;
     if (chunk.state != Chunk::State::kReady || i == pinned_) continue;
     // What was read ahead waits for its use.
-    const bool used =
-        std::min(chunk.begin + kChunkBytes, files_.manifest.total()) <= demand_;
-    if (used && (!best || chunk.last_used < chunks_[*best].last_used)) best = i;
+    if (std::min(chunk.begin + kChunkBytes, files_.manifest.total()) > demand_)
+      continue;
+    const std::uint64_t used = chunk.last_used;
+    if (!oldest || used < chunks_[*oldest].last_used) oldest = i;
+    if (!newest || used > chunks_[*newest].last_used) newest = i;
   }
+  const std::optional<std::size_t> best = cached_ && newest ? newest
+                                          : free            ? free
+                                                            : oldest;
   if (!best) return std::nullopt;
   chunks_[*best] = {};
   chunks_[*best].state = Chunk::State::kLoading;
@@ -158,7 +180,7 @@ void Source::Advance() {
 }
 
 void Source::AdvancePass() {
-  while (disk_.room() >= kStepJobs && PassStep()) {
+  while (!error_ && disk_.room() >= kStepJobs && PassStep()) {
   }
 }
 
@@ -184,7 +206,9 @@ bool Source::PassStep() {
     SealPassChunk();
   }
   if (!pass_chunk_) {
-    if (chunk_begin > demand_ + kReadAhead) return false;
+    // Another file has to be opened first, which is always worth doing early.
+    const bool ahead = !cached_ || pass_offset_ == 0;
+    if (chunk_begin > demand_ + (ahead ? kReadAhead : 0)) return false;
     pass_chunk_ = TakeChunk(chunk_begin);
     if (!pass_chunk_) return false;
   }
@@ -240,7 +264,7 @@ void Source::SubmitOpen(std::uint32_t slot, std::size_t file) {
   job.kind = Job::Kind::kOpenSource;
   job.slot = slot;
   job.source = &files_.files[file];
-  disk_.Submit(job);
+  Submit(job);
   slot_files_[slot] = file;
   slot_used_[slot] = ++use_counter_;
 }
@@ -260,6 +284,20 @@ void Source::SubmitRead(std::uint32_t slot, std::size_t file,
                   static_cast<std::size_t>(end - begin)};
     ++chunks_[chunk].outstanding;
   }
+  if (chunk != kNoChunk && under_way_ == 0 &&
+      (cached_ || (digest && begin >= try_cache_from_))) {
+    if (std::optional<Completion> done = disk_.TryRead(job)) {
+      cached_ = true;
+      return HandleDone(std::move(*done));
+    }
+    cached_ = false;
+    try_cache_from_ = begin + kRetryCache;
+  }
+  Submit(job);
+}
+
+void Source::Submit(const Job& job) {
+  ++under_way_;
   disk_.Submit(job);
 }
 

@@ -32,6 +32,9 @@ class Source {
   // Buffers: 8 MiB. Half are for what was sent already.
   static constexpr std::size_t kChunks = 32;
   static constexpr std::uint64_t kReadAhead = kChunks / 2 * kChunkBytes;
+  // Where the system's cache did not have the bytes, it is asked again only
+  // after so many: asking in vain costs a system call, and reading ahead stops.
+  static constexpr std::uint64_t kRetryCache = std::uint64_t{32} << 20;
 
   struct FileDigest {
     std::size_t index = 0;
@@ -60,6 +63,7 @@ class Source {
   bool TakeReady();
   // The next file that has been read to its end, once, unchanged.
   std::optional<FileDigest> PollDigest();
+  bool has_digest() const { return !digests_.empty(); }
   // Something could not be read, or changed: kSourceUnreadable. Final.
   const std::optional<Error>& error() const { return error_; }
 
@@ -93,6 +97,9 @@ class Source {
   void AdvanceReload(std::size_t index);
   std::uint32_t SlotFor(std::size_t file);
   void SubmitOpen(std::uint32_t slot, std::size_t file);
+  void Submit(const Job& job);
+  void HandleDone(Completion done);
+  ByteSpan Find(std::uint64_t offset, std::size_t max_size);
   void SubmitRead(std::uint32_t slot, std::size_t file, std::uint64_t begin,
                   std::uint64_t end, std::uint32_t chunk, bool digest);
 
@@ -107,6 +114,13 @@ class Source {
   std::uint64_t pass_offset_ = 0;
   std::optional<std::size_t> pass_chunk_;
   std::uint64_t demand_ = 0;  // The end of the highest bytes asked for.
+
+  std::size_t under_way_ = 0;  // Jobs.
+  // The pass's last read came from the system's cache, on this thread: while
+  // that is so nothing is read ahead, and what is read is sent while it is
+  // still in this processor's cache.
+  bool cached_ = false;
+  std::uint64_t try_cache_from_ = 0;
 
   // Which file each slot holds once the jobs under way are done.
   std::array<std::optional<std::size_t>, kSlots> slot_files_;

@@ -48,6 +48,19 @@ Status SourceReader::Read(std::uint64_t offset, MutableByteSpan buffer) {
   return CheckUnchanged();
 }
 
+std::optional<Status> SourceReader::ReadCached(std::uint64_t offset,
+                                               MutableByteSpan buffer) {
+  while (!buffer.empty()) {
+    const ssize_t n = syscalls_->PreadCached(
+        fd_.get(), buffer.data(), buffer.size(), static_cast<off_t>(offset));
+    // Errors will show again where they can be waited for.
+    if (n <= 0) return std::nullopt;
+    buffer = buffer.subspan(static_cast<std::size_t>(n));
+    offset += static_cast<std::uint64_t>(n);
+  }
+  return CheckUnchanged();
+}
+
 Status SourceReader::CheckUnchanged() {
   struct stat info;
   if (syscalls_->Fstat(fd_.get(), &info) != 0) {

@@ -5,6 +5,7 @@
 #define P2PCP_TRANSFER_FILE_SOURCE_READER_H_
 
 #include <cstdint>
+#include <optional>
 
 #include "net/base/bytes.h"
 #include "net/base/result.h"
@@ -24,6 +25,10 @@ class SourceReader {
   // Fills buffer from offset. Afterwards looks at the file again: bytes that
   // were read before a change was seen are never handed out as good.
   Status Read(std::uint64_t offset, MutableByteSpan buffer);
+  // The same without waiting for a device. Nothing: not all of it is in the
+  // system's cache, or it can't tell.
+  std::optional<Status> ReadCached(std::uint64_t offset,
+                                   MutableByteSpan buffer);
 
  private:
   SourceReader(Syscalls& syscalls, const SourceFile& source, int fd)

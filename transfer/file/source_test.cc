@@ -104,6 +104,48 @@ TEST_F(SourceTest, ReadsAheadButNotTheWholeFile) {
   EXPECT_TRUE(digests_.empty());
 }
 
+TEST_F(SourceTest, WhatTheSystemHasInMemoryIsReadAtOnceAndNotAhead) {
+  constexpr std::size_t kSize = 40 * Source::kChunkBytes + 17;
+  Add("file", kSize);
+  faults_.cached_until = kSize;
+  Start();
+  for (std::uint64_t at = 0; at < kSize; at += Source::kChunkBytes) {
+    ExpectReads(at, std::min<std::uint64_t>(kSize, at + Source::kChunkBytes));
+  }
+  EXPECT_GT(faults_.cached_reads, 20);
+  ExpectDigests({0});
+  // Lost bytes come the same way, also of what has left the buffers.
+  const std::uint64_t before = faults_.cached_reads;
+  EXPECT_FALSE(source_->Read(25 * Source::kChunkBytes, 1435).empty());
+  EXPECT_EQ(faults_.cached_reads, before + 1);
+  ExpectReads(kSize - 1000, kSize);
+}
+
+TEST_F(SourceTest, WhereTheMemoryEndsTheDiskGoesOn) {
+  constexpr std::size_t kSize = 60 * Source::kChunkBytes;
+  Add("file", kSize);
+  faults_.cached_until = 30 * Source::kChunkBytes + 4096;
+  Start();
+  ExpectReads(0, kSize);
+  ExpectDigests({0});
+  const std::uint64_t hits = faults_.cached_reads;
+  EXPECT_GT(hits, 0);
+  // It was not asked in vain for every chunk of the rest.
+  EXPECT_LE(faults_.cached_misses, 2);
+}
+
+TEST_F(SourceTest, AnErrorOfAReadAtOnceIsFinalToo) {
+  Add("file", 40 * Source::kChunkBytes);
+  faults_.cached_until = 40 * Source::kChunkBytes;
+  Start();
+  ExpectReads(0, 20 * Source::kChunkBytes);
+  folder_.Write("file", std::string(40 * Source::kChunkBytes, 'x'));
+  std::uint64_t at = 20 * Source::kChunkBytes;
+  while (!source_->Read(at, 1435).empty()) at += 1435;
+  ASSERT_TRUE(source_->error());
+  EXPECT_EQ(source_->error()->code, ErrorCode::kSourceUnreadable);
+}
+
 TEST_F(SourceTest, LostBytesAreReadAgain) {
   Add("a", 24 << 20);
   Add("b", 2 << 20);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,6 +25,21 @@ constexpr auto kXfsMagic = 0x58465342;
 
 ssize_t Syscalls::Pread(int fd, void* buffer, std::size_t size, off_t offset) {
   return pread(fd, buffer, size, offset);
+}
+
+ssize_t Syscalls::PreadCached(int fd, void* buffer, std::size_t size,
+                              off_t offset) {
+  const iovec target{buffer, size};
+  const ssize_t n = preadv2(fd, &target, 1, offset, RWF_NOWAIT);
+  if (n >= 0 || errno != EOPNOTSUPP) return n;
+  // tmpfs does not know the flag, and has nothing but memory.
+  struct statfs info;
+  if (fstatfs(fd, &info) == 0 &&
+      static_cast<std::uint64_t>(info.f_type) == TMPFS_MAGIC) {
+    return Pread(fd, buffer, size, offset);
+  }
+  errno = EOPNOTSUPP;
+  return -1;
 }
 
 ssize_t Syscalls::Pwrite(int fd, const void* buffer, std::size_t size,

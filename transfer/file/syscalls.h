@@ -21,6 +21,10 @@ class Syscalls {
   virtual ssize_t Pread(int fd, void* buffer, std::size_t size, off_t offset);
   virtual ssize_t Pwrite(int fd, const void* buffer, std::size_t size,
                          off_t offset);
+  // The same, but only of what is in memory: EAGAIN where reading would have to
+  // wait for a device, EOPNOTSUPP where the file system can't tell.
+  virtual ssize_t PreadCached(int fd, void* buffer, std::size_t size,
+                              off_t offset);
   virtual int Fstat(int fd, struct stat* out);
   // Reserves room for size bytes where the file system does that without
   // writing them (ext4, XFS); elsewhere does nothing.

@@ -97,6 +97,11 @@ class ThreadedDisk::Worker {
     wake_.notify_one();
   }
 
+  // REQUIRES: no job is under way.
+  std::optional<Completion> TryRead(const Job& job) {
+    return disk_.TryRead(job);
+  }
+
   std::optional<Completion> Poll() {
     const std::lock_guard lock(mutex_);
     if (done_.empty()) return std::nullopt;
@@ -147,7 +152,7 @@ class ThreadedDisk::Worker {
   }
 
   UniqueFd event_fd_;
-  DiskWorker disk_{nullptr};  // Used by the thread while busy_.
+  DiskWorker disk_{nullptr};  // The thread's, while there are jobs.
   std::mutex mutex_;
   std::condition_variable wake_;
   std::condition_variable idle_;
@@ -183,6 +188,12 @@ void ThreadedDisk::Submit(const Job& job) {
   P2PCP_CHECK(room() > 0);
   ++outstanding_;
   worker_->Submit(job);
+}
+
+std::optional<Completion> ThreadedDisk::TryRead(const Job& job) {
+  // With every completion polled the thread sleeps, and what it did is seen.
+  if (outstanding_ > 0) return std::nullopt;
+  return worker_->TryRead(job);
 }
 
 bool ThreadedDisk::ready() const { return worker_->ready(); }

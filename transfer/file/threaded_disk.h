@@ -25,6 +25,7 @@ class ThreadedDisk final : public Disk {
 
   std::size_t room() const override;
   void Submit(const Job& job) override;
+  std::optional<Completion> TryRead(const Job& job) override;
   bool ready() const override;
   std::optional<Completion> Poll() override;
   void Abandon() override;

@@ -112,6 +112,33 @@ TEST_F(ThreadedDiskTest, AWriteThatAlsoReadsBack) {
   EXPECT_EQ(done.digest, hasher.Finish());
 }
 
+TEST_F(ThreadedDiskTest, ReadsAtOnceWhatIsInMemoryWhenNothingIsUnderWay) {
+  const std::string text = RandomText(300'000, 2);
+  const std::vector<std::string> paths = {folder_.Write("in", text)};
+  const SourceList list = *ScanSources(paths);
+  Job open;
+  open.kind = Job::Kind::kOpenSource;
+  open.source = &list.files[0];
+  Bytes buffer(text.size());
+  Job read;
+  read.kind = Job::Kind::kReadSource;
+  read.buffer = buffer;
+  read.digest = read.last = true;
+  EXPECT_FALSE(disk_->TryRead(read)) << "nothing is open";
+  disk_->Submit(open);
+  EXPECT_FALSE(disk_->TryRead(read)) << "a job is under way";
+  Wait();
+  const std::optional<Completion> done = disk_->TryRead(read);
+  // It was written just now.
+  ASSERT_TRUE(done);
+  EXPECT_FALSE(done->error);
+  EXPECT_EQ(AsText(buffer), text);
+  Hasher hasher;
+  hasher.Update(AsBytes(text));
+  EXPECT_EQ(done->digest, hasher.Finish());
+  EXPECT_FALSE(disk_->ready());
+}
+
 TEST_F(ThreadedDiskTest, ErrorsComeBackWithTheirJob) {
   std::string text = "x";
   Submit(Job::Kind::kWrite,

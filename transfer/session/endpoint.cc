@@ -171,9 +171,15 @@ std::optional<Connection::Packet> Endpoint::PollTransmit(TimePoint now,
     std::optional<Connection::Packet> packet =
         connection_.PollTransmit(now, number, out);
     if (packet) return packet;
-    if (!running() || !disk_.ready()) break;
-    // What the connection has just asked the source for may be there already.
-    HandleDisk(now);
+    if (!running()) break;
+    if (disk_.ready()) {
+      // What the connection has just asked for may be there already.
+      HandleDisk(now);
+    } else if (HasNews()) {
+      Step(now);
+    } else {
+      break;
+    }
   }
   if (state_ == State::kClosing) Finish();
   return std::nullopt;

@@ -66,6 +66,9 @@ class Endpoint {
   // Does what can be done now: disk completions are in, room may have come.
   // Only while kRunning.
   virtual void Advance(TimePoint now) = 0;
+  // Whether Advance() has something to do that the connection's asking for
+  // bytes has brought.
+  virtual bool HasNews() const { return false; }
   // Completions of the disk wait. Only while kRunning.
   virtual void TakeDisk() = 0;
   // The result is fixed and the end has come: nothing may be left behind.

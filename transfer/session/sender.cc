@@ -29,6 +29,7 @@ class Sender::Core final : private ByteSource, public Endpoint {
   // Endpoint
   void HandleMessage(TimePoint now, const message::Message& message) override;
   void Advance(TimePoint now) override;
+  bool HasNews() const override;
   void TakeDisk() override;
   void HandleOver() override {}
   std::uint64_t completed_files() const override { return done_; }
@@ -112,6 +113,11 @@ void Sender::Core::Advance(TimePoint now) {
   }
   if (source_.TakeReady()) connection().OnSourceReady();
   if (source_.error()) Fail(now, *source_.error());
+}
+
+bool Sender::Core::HasNews() const {
+  return accepted_ && (source_.error() || (source_.has_digest() &&
+                                           SendRoom() >= message::kMaxSmall));
 }
 
 void Sender::Core::TakeDisk() { source_.HandleDisk(); }
