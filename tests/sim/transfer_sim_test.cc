@@ -63,8 +63,8 @@ TEST(Transfer, ResumesSoonAfterAnOutage) {
     scenario.happenings = {{kind, 0.5, 10s}};
     const RunResult result = RunTransfer(scenario);
     EXPECT_EQ(result.failure, "");
-    // The line's time, the outage, and one more probe timeout at its longest.
-    EXPECT_LT(result.elapsed, Duration(5500ms + 10s + 4s));
+    // The line's time, the outage, and a second to get going again.
+    EXPECT_LT(result.elapsed, Duration(5500ms + 10s + 1s));
   }
 }
 

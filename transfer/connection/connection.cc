@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <string>
+#include <utility>
 
 #include "net/base/check.h"
 #include "transfer/recovery/bbr.h"
@@ -213,10 +214,18 @@ void Connection::OnPacketLost(PacketNumber number, const SentPacket& packet) {
 
 void Connection::HandleTimeout(TimePoint now) {
   if (closed()) return;
-  if (!ping_pending_ && probes_pending_ == 0 &&
-      loss_.OnTimeout(now) == LossDetection::Timeout::kProbe) {
-    ++stats_.probe_timeouts;
-    SendProbes();
+  if (!ProbesPending()) {
+    switch (loss_.OnTimeout(now)) {
+      case LossDetection::Timeout::kNothing:
+        break;
+      case LossDetection::Timeout::kProbe:
+        ++stats_.probe_timeouts;
+        SendProbes();
+        break;
+      case LossDetection::Timeout::kPing:
+        ping_ = Ping::kAlone;
+        break;
+    }
   }
   UpdatePacing(now);
   UpdateStats();
@@ -230,12 +239,12 @@ std::optional<TimePoint> Connection::PollTimeout() const {
   };
   consider(pacing_deadline_);
   // Probes that wait for the driver need no timer.
-  if (!ping_pending_ && probes_pending_ == 0) consider(loss_.deadline());
+  if (!ProbesPending()) consider(loss_.deadline());
   return earliest;
 }
 
 void Connection::SendProbes() {
-  ping_pending_ = true;
+  ping_ = Ping::kProbe;
   probes_pending_ = kDataProbes;
   probe_cursor_ = PacketNumber(0);
 }
@@ -288,7 +297,7 @@ std::optional<Connection::Packet> Connection::PollTransmit(
   pacing_deadline_.reset();
   if (close_code_) return TransmitClose(out);
   if (peer_close_) return std::nullopt;
-  if (ping_pending_ || acks_.Due(now) || bytes_in_.CreditDue() ||
+  if (ping_ != Ping::kNone || acks_.Due(now) || bytes_in_.CreditDue() ||
       (control_out_.HasPending() && WindowOpen())) {
     if (auto packet = TransmitSmall(now, number, out)) return packet;
   }
@@ -317,9 +326,9 @@ std::optional<Connection::Packet> Connection::TransmitSmall(
     TimePoint now, PacketNumber number, MutableByteSpan out) {
   ByteWriter writer(out.first(max_payload_));
   SentPacket sent;
-  const bool probe = ping_pending_;
-  ping_pending_ = false;
-  if (probe) {
+  const Ping ping = std::exchange(ping_, Ping::kNone);
+  const bool probe = ping == Ping::kProbe;
+  if (ping != Ping::kNone) {
     wire::WritePing(writer, {.lowest_unacked = loss_.lowest_unacked()});
     sent.content |= SentPacket::kPing;
   }

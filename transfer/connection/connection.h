@@ -224,6 +224,9 @@ class Connection final : private LossDetection::Handler {
   void CountSent(TimePoint now, PacketNumber number, const SentPacket& packet);
 
   void SendProbes();
+  bool ProbesPending() const {
+    return ping_ != Ping::kNone || probes_pending_ > 0;
+  }
   void UpdatePacing(TimePoint now);
   void UpdateStats();
   bool WindowOpen() const {
@@ -241,7 +244,9 @@ class Connection final : private LossDetection::Handler {
   ByteSender bytes_out_;
   ByteReceiver bytes_in_;
 
-  bool ping_pending_ = false;
+  // A PING that is to be sent: alone, or with all that a probe may carry.
+  enum class Ping : std::uint8_t { kNone, kAlone, kProbe };
+  Ping ping_ = Ping::kNone;
   int probes_pending_ = 0;
   PacketNumber probe_cursor_;
   // When the pacer lets the next packet go; only after it has held one back.

@@ -211,15 +211,16 @@ TEST(Pair, GoesOnAfterAnOutage) {
   EXPECT_FALSE(pair.RunUntil(done, 10s));
   pair.link().loss = 0;
   const std::uint64_t before = pair.sink().written.size();
-  // The probe timeout never backs off beyond 3 s.
+  // A round trip is 50 ms.
   EXPECT_TRUE(pair.RunUntil([&] { return pair.sink().written.size() > before; },
-                            3100ms));
+                            200ms));
   ASSERT_TRUE(pair.RunUntil(done, 20s)) << Report(pair);
   ExpectDelivered(pair, 8 * kMiB);
   EXPECT_GT(pair.sender().stats().persistent_congestions, 0u);
 }
 
-// Probes of an outage are few: three packets each time.
+// Probes of an outage are few, three packets each time; what goes out more
+// often is small.
 TEST(Pair, AnOutageIsNotFlooded) {
   Pair::Config config;
   config.link.rate = 2'000'000;
@@ -229,10 +230,37 @@ TEST(Pair, AnOutageIsNotFlooded) {
   pair.RunUntil(never, 1s);
   pair.link().loss = 1;
   pair.RunUntil(never, 1s);
-  const std::uint64_t sent = pair.sender().stats().packets_sent;
+  std::uint64_t small = 0;
+  std::uint64_t large = 0;
+  pair.filter = [&](int from, PacketNumber, ByteSpan payload) {
+    if (from == 0) ++(payload.size() <= 64 ? small : large);
+    return true;
+  };
   pair.RunUntil(never, 60s);
-  EXPECT_LE(pair.sender().stats().packets_sent - sent, 3 * 25u);
-  EXPECT_GE(pair.sender().stats().packets_sent - sent, 3 * 19u);
+  EXPECT_LE(large, 2 * 25u);
+  EXPECT_GE(large, 2 * 19u);
+  EXPECT_LE(small, 530u);
+  EXPECT_GE(small, 470u);
+}
+
+// The sender has nothing in flight, and waits for a CREDIT that the outage
+// took.
+TEST(Pair, CreditComesBackSoonAfterAnOutage) {
+  Pair::Config config;
+  config.receive_budget = 64 * 1024;
+  config.sink_rate = 100'000;
+  Pair pair(config);
+  pair.sender().OfferBytes(StreamOffset(0), StreamOffset(kMiB));
+  const auto done = [&] { return pair.sender().AllBytesAcknowledged(); };
+  EXPECT_FALSE(pair.RunUntil(done, 2s));
+  pair.link().loss = 1;
+  EXPECT_FALSE(pair.RunUntil(done, 10s));
+  pair.link().loss = 0;
+  const std::uint64_t before = pair.sink().written.size();
+  EXPECT_TRUE(pair.RunUntil([&] { return pair.sink().written.size() > before; },
+                            200ms));
+  ASSERT_TRUE(pair.RunUntil(done, 30s)) << Report(pair);
+  ExpectDelivered(pair, kMiB);
 }
 
 TEST(Pair, AnotherPathIsLearntAnew) {

@@ -57,6 +57,9 @@ void LossDetection::OnPacketSent(TimePoint now, PacketNumber number,
   bytes_in_flight_ += packet.size;
   ++outstanding_;
   last_eliciting_sent_time_ = now;
+  if (pto_count_ == 0 || packet.content != SentPacket::kPing) {
+    probe_timer_start_ = now;
+  }
   controller_->OnPacketSent({.now = now,
                              .number = number,
                              .size = packet.size,
@@ -284,10 +287,19 @@ Duration LossDetection::BackedOffProbeTimeout() const {
   return std::min(timeout, limit);
 }
 
+Duration LossDetection::PingInterval() const {
+  return std::clamp<Duration>(
+      (last_eliciting_sent_time_ - silent_since_) / kPingsOfSilence,
+      std::max<Duration>(kPingInterval, rtt_.min_rtt() / 2),
+      std::max<Duration>(kMaxProbeTimeout, rtt_.min_rtt() / 2));
+}
+
 std::optional<TimePoint> LossDetection::deadline() const {
   if (loss_time_) return loss_time_;
   if (outstanding_ == 0) return std::nullopt;
-  return last_eliciting_sent_time_ + BackedOffProbeTimeout();
+  const TimePoint probe = probe_timer_start_ + BackedOffProbeTimeout();
+  if (pto_count_ == 0) return probe;
+  return std::min(probe, last_eliciting_sent_time_ + PingInterval());
 }
 
 LossDetection::Timeout LossDetection::OnTimeout(TimePoint now) {
@@ -298,7 +310,9 @@ LossDetection::Timeout LossDetection::OnTimeout(TimePoint now) {
     ForgetResolved(now);
     return Timeout::kNothing;
   }
-  ++pto_count_;
+  if (now < probe_timer_start_ + BackedOffProbeTimeout()) return Timeout::kPing;
+  if (pto_count_++ == 0) silent_since_ = now;
+  probe_timer_start_ = now;
   return Timeout::kProbe;
 }
 

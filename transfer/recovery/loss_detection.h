@@ -40,6 +40,18 @@ class LossDetection {
   // this (unless the round trip itself is longer): on a very lossy path
   // several probes in a row may get lost, and the file should still move.
   static constexpr Duration kMaxProbeTimeout = 3s;
+  // From the first probe timeout on, until something is acknowledged, a PING
+  // goes out so often (or twice a round trip, if that is longer): the first one
+  // that a line lets through after an outage gets the data going again.
+  // Backing off protects a congested path from what is sent in vain. Ten
+  // packets of 63 bytes a second are 5 kbit/s, less than a tenth of a voice
+  // call: a path that this congests carries no file either. What fills a path,
+  // the two full packets of a probe, does back off.
+  static constexpr Duration kPingInterval = 100ms;
+  // A 300th of the silence, if that is longer still: after 30 s the line is
+  // hardly about to return, and what a vanished peer is sent must come to an
+  // end. Never less often than the probes at their slowest.
+  static constexpr int kPingsOfSilence = 300;
 
   // What becomes of a packet; called from inside the methods below.
   class Handler {
@@ -68,7 +80,8 @@ class LossDetection {
 
   enum class Timeout : std::uint8_t {
     kNothing,  // Nothing was due, or losses were declared.
-    kProbe,    // The probe timeout: send something that asks for an ACK.
+    kProbe,    // The probe timeout: send data that asks for an ACK.
+    kPing,     // Send a PING, and nothing that is larger.
   };
   std::optional<TimePoint> deadline() const;
   Timeout OnTimeout(TimePoint now);
@@ -115,6 +128,7 @@ class LossDetection {
   void ForgetResolved(TimePoint now);
   Duration LossDelay() const;
   Duration BackedOffProbeTimeout() const;
+  Duration PingInterval() const;
   bool CountsInFlight(std::uint64_t number) const {
     return number >= path_begin_;
   }
@@ -134,8 +148,12 @@ class LossDetection {
   // No packet below is outstanding.
   std::uint64_t scan_ = 0;
   std::optional<TimePoint> loss_time_;
+  // When the last ack-eliciting packet was sent, the PINGs of kPingInterval
+  // apart, and when the last one of all.
+  TimePoint probe_timer_start_;
   TimePoint last_eliciting_sent_time_;
   int pto_count_ = 0;
+  TimePoint silent_since_;  // The first probe timeout. While pto_count_ > 0.
 
   bool reordering_seen_ = false;
   int reordering_eighths_ = kMinReorderingEighths;

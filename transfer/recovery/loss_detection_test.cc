@@ -57,6 +57,11 @@ class LossDetectionTest : public ::testing::Test,
     }
     return loss_.OnAckReceived(now_, ack);
   }
+  // Lets time pass until something is due.
+  LossDetection::Timeout Timeout() {
+    now_ = loss_.deadline().value();
+    return loss_.OnTimeout(now_);
+  }
   // A round trip of 100 ms is known.
   void Warm() {
     Send(0);
@@ -249,20 +254,69 @@ TEST_F(LossDetectionTest, ProbeTimeoutBacksOffByHalfUpToThreeSeconds) {
   // 100 + 4 * 50 + 10 ms.
   EXPECT_EQ(loss_.deadline(), sent + 310ms);
   Duration last = 310ms;
+  std::uint64_t number = 2;
   for (int i = 1; i < 20; ++i) {
-    now_ = *loss_.deadline();
-    EXPECT_EQ(loss_.OnTimeout(now_), LossDetection::Timeout::kProbe);
+    // PINGs in between don't put it off.
+    while (Timeout() == LossDetection::Timeout::kPing) {
+      Send(number++, SentPacket::kPing);
+    }
+    if (i > 1) {
+      last = std::min<Duration>(last * 3 / 2, 3s);
+      EXPECT_EQ(now_ - sent, last);
+    }
     sent = now_;
-    Send(static_cast<std::uint64_t>(1 + i));
-    const Duration timeout = *loss_.deadline() - sent;
-    EXPECT_EQ(timeout, std::min<Duration>(last * 3 / 2, 3s));
-    last = timeout;
+    Send(number++);
   }
   EXPECT_EQ(last, Duration(3s));
   EXPECT_TRUE(lost_.empty());
   // An ACK brings it back.
-  EXPECT_TRUE(Ack({{20, 20}}));
+  const int newest = static_cast<int>(number - 1);
+  EXPECT_TRUE(Ack({{newest, newest}}));
   EXPECT_EQ(loss_.pto_count(), 0);
+}
+
+TEST_F(LossDetectionTest, PingsAfterTheFirstProbeUntilSomethingComesBack) {
+  Warm();
+  Send(1);
+  ASSERT_EQ(Timeout(), LossDetection::Timeout::kProbe);
+  const TimePoint silent_since = now_;
+  Send(2);
+  std::uint64_t number = 3;
+  int pings = 0;
+  while (now_ < silent_since + 29s) {
+    const TimePoint before = now_;
+    const bool ping = Timeout() == LossDetection::Timeout::kPing;
+    EXPECT_LE(now_ - before, LossDetection::kPingInterval);
+    if (ping) ++pings;
+    Send(number++, ping ? SentPacket::kPing : SentPacket::kData);
+  }
+  EXPECT_GE(pings, 270);
+  EXPECT_LE(pings, 290);
+  // A peer that is gone for good gets ever fewer.
+  const std::uint64_t so_far = number;
+  while (now_ < silent_since + 1h) {
+    Timeout();
+    Send(number++, SentPacket::kPing);
+  }
+  EXPECT_LT(number - so_far, 3'500u);
+  now_ += 100ms;
+  const int newest = static_cast<int>(number - 1);
+  EXPECT_TRUE(Ack({{newest, newest}}));
+  EXPECT_EQ(loss_.outstanding(), 0u);
+  EXPECT_FALSE(loss_.deadline().has_value());
+}
+
+// Where an answer takes longer than that, two in a round trip are enough.
+TEST_F(LossDetectionTest, PingsTwiceInALongRoundTrip) {
+  Send(0);
+  now_ += 600ms;
+  EXPECT_TRUE(Ack({{0, 0}}));
+  Send(1);
+  ASSERT_EQ(Timeout(), LossDetection::Timeout::kProbe);
+  Send(2);
+  const TimePoint before = now_;
+  EXPECT_EQ(Timeout(), LossDetection::Timeout::kPing);
+  EXPECT_EQ(now_ - before, Duration(300ms));
 }
 
 // RFC 9002 section 7.6.
