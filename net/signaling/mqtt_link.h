@@ -74,7 +74,7 @@ class MqttLink {
 
   // Gives up the connection, if any, and dials at once: after a suspend.
   void Redial(TimePoint now);
-  // Nothing that was published waits for its acknowledgement.
+  // All that was published has been handed to the kernel.
   bool Flushed() const;
   // Says goodbye; the link does nothing more.
   void Disconnect();
@@ -125,8 +125,8 @@ class MqttLink {
   std::vector<std::string> wanted_topics_;
   std::set<std::string> subscribed_;
   std::set<int> pending_subscriptions_;
-  std::set<int> unacknowledged_;
-  TimePoint progress_at_;  // The last time that one of them was.
+  std::size_t unsent_ = 0;  // Published and not yet written.
+  TimePoint progress_at_;   // The last time that one of them was.
 
   // Set by callbacks, acted on after the library has returned.
   std::optional<int> connack_;
