@@ -90,7 +90,9 @@ class Line::Flow final : public PacketSink, public ByteSink {
   // An ACK has come back.
   void Receive(PacketPtr packet) override { Handle(ends_[0], *packet); }
 
-  const ConnectionStats& stats() const { return ends_[0].connection->stats(); }
+  const ConnectionStats& stats(std::size_t end) const {
+    return ends_[end].connection->stats();
+  }
   std::uint64_t received() const { return received_; }
   std::optional<TimePoint> finished() const { return finished_; }
   Link& backward() { return backward_; }
@@ -196,7 +198,10 @@ void Line::set_up(bool up) {
 }
 
 const ConnectionStats& Line::stats(std::size_t flow) const {
-  return flows_[flow]->stats();
+  return flows_[flow]->stats(0);
+}
+const ConnectionStats& Line::receiver_stats(std::size_t flow) const {
+  return flows_[flow]->stats(1);
 }
 std::uint64_t Line::received(std::size_t flow) const {
   return flows_[flow]->received();

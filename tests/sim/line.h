@@ -75,7 +75,8 @@ class Line {
 
   // Starts now. Returns its index.
   std::size_t AddFlow(const FlowOptions& options);
-  const ConnectionStats& stats(std::size_t flow) const;
+  const ConnectionStats& stats(std::size_t flow) const;  // The sender's.
+  const ConnectionStats& receiver_stats(std::size_t flow) const;
   // Bytes of the file that have arrived, and when the last did.
   std::uint64_t received(std::size_t flow) const;
   std::optional<TimePoint> finished(std::size_t flow) const;

@@ -313,6 +313,36 @@ INSTANTIATE_TEST_SUITE_P(Controllers, Outages,
                            return std::string(Name(info.param));
                          });
 
+// 26,000 packets in flight, of which 2,300 are missing, and ACKs get lost too:
+// what arrived is told all the same, with the newest 256 ranges. Three ACKs in
+// a row that get lost, one in a thousand, cost the packets that only they
+// named.
+TEST(Acks, TellAllOnAFastLongLossyLine) {
+  Line line(OptionsOf({.name = "fast_long",
+                       .rate = 1000,
+                       .rtt = 300ms,
+                       .harm = {.loss = 0.1},
+                       .loss_back = 0.1},
+                      1));
+  line.AddFlow({.congestion = Congestion::kBbr, .bytes = 2048 * kMiB});
+  ASSERT_TRUE(line.RunUntilFinished(0, 60s));
+  const ConnectionStats& sender = line.stats(0);
+  const ConnectionStats& receiver = line.receiver_stats(0);
+  const double duplicate = static_cast<double>(receiver.data_bytes_duplicate) /
+                           static_cast<double>(line.received(0));
+  const double ack_size = static_cast<double>(receiver.bytes_sent) /
+                          static_cast<double>(receiver.packets_sent);
+  std::printf(
+      "%.0f Mbit/s; received twice %.3f %%, spurious %ju, %.0f bytes an ACK, "
+      "%.1f packets an ACK\n",
+      Mbit(line.received(0), line.simulator().elapsed()), duplicate * 100,
+      static_cast<std::uintmax_t>(sender.packets_spuriously_lost), ack_size,
+      static_cast<double>(sender.packets_sent) /
+          static_cast<double>(receiver.packets_sent));
+  EXPECT_LE(duplicate, 0.003);
+  EXPECT_LE(ack_size, 150);
+}
+
 TEST(Counters, PastTwoToThe32AndThe43MakeNoDifference) {
   for (Congestion congestion : {Congestion::kCubic, Congestion::kBbr}) {
     const auto seconds = [&](std::uint64_t offset, std::uint64_t number) {

@@ -22,23 +22,23 @@ AckTracker::AckTracker(TimePoint start)
 bool AckTracker::Contains(PacketNumber number) const {
   const std::uint64_t value = number.value();
   for (std::size_t i = count_; i-- > 0;) {
-    if (value > ranges_[i].largest) return false;
-    if (value >= ranges_[i].smallest) return true;
+    if (value > At(i).largest) return false;
+    if (value >= At(i).smallest) return true;
   }
   return false;
 }
 
 bool AckTracker::Insert(std::uint64_t number) {
-  if (count_ > 0 && number == ranges_[count_ - 1].largest + 1) {
-    ranges_[count_ - 1].largest = number;
-    ranges_[count_ - 1].reports = 0;
+  if (count_ > 0 && number == At(count_ - 1).largest + 1) {
+    At(count_ - 1).largest = number;
+    At(count_ - 1).reports = 0;
     return true;
   }
   // The place behind the last range that begins at or before number.
   std::size_t i = count_;
-  while (i > 0 && ranges_[i - 1].smallest > number) --i;
-  Range* const below = i > 0 ? &ranges_[i - 1] : nullptr;
-  Range* const above = i < count_ ? &ranges_[i] : nullptr;
+  while (i > 0 && At(i - 1).smallest > number) --i;
+  Range* const below = i > 0 ? &At(i - 1) : nullptr;
+  Range* const above = i < count_ ? &At(i) : nullptr;
   if (below != nullptr && number <= below->largest) return false;
 
   const bool joins_below = below != nullptr && below->largest + 1 == number;
@@ -59,25 +59,27 @@ bool AckTracker::Insert(std::uint64_t number) {
       EraseRange(0);
       --i;
     }
-    std::move_backward(ranges_.begin() + i, ranges_.begin() + count_,
-                       ranges_.begin() + count_ + 1);
-    ranges_[i] = {.smallest = number, .largest = number, .reports = 0};
     ++count_;
+    for (std::size_t j = count_ - 1; j > i; --j) At(j) = At(j - 1);
+    At(i) = {.smallest = number, .largest = number, .reports = 0};
   }
   return true;
 }
 
 void AckTracker::EraseRange(std::size_t index) {
-  std::move(ranges_.begin() + index + 1, ranges_.begin() + count_,
-            ranges_.begin() + index);
   --count_;
+  if (index == 0) {
+    ++first_;
+    return;
+  }
+  for (std::size_t i = index; i < count_; ++i) At(i) = At(i + 1);
 }
 
 void AckTracker::OnPacketReceived(TimePoint now, PacketNumber number,
                                   std::size_t size, bool ack_eliciting,
                                   bool ack_now) {
   const bool first = count_ == 0;
-  const std::uint64_t largest = first ? 0 : ranges_[count_ - 1].largest;
+  const std::uint64_t largest = first ? 0 : At(count_ - 1).largest;
   Insert(number.value());
   ++packets_;
   bytes_ += size;
@@ -109,16 +111,9 @@ void AckTracker::Schedule(TimePoint now, bool at_once) {
 }
 
 void AckTracker::OnPing(PacketNumber lowest_unacked) {
-  std::size_t forget = 0;
   // The newest range stays: an ACK has to have a largest number.
-  while (forget + 1 < count_ &&
-         ranges_[forget].largest < lowest_unacked.value()) {
-    ++forget;
-  }
-  std::move(ranges_.begin() + forget, ranges_.begin() + count_,
-            ranges_.begin());
-  count_ -= forget;
-  for (std::size_t i = 0; i < count_; ++i) ranges_[i].reports = 0;
+  while (count_ > 1 && At(0).largest < lowest_unacked.value()) EraseRange(0);
+  for (std::size_t i = 0; i < count_; ++i) At(i).reports = 0;
 }
 
 bool AckTracker::WriteAck(TimePoint now, ByteWriter& writer,
@@ -132,15 +127,16 @@ bool AckTracker::WriteAck(TimePoint now, ByteWriter& writer,
   frame_.max_data = std::min(max_data, kMaxVarint);
   frame_.range_count = 0;
   for (std::size_t i = count_; i-- > 0;) {
-    if (i + 1 < count_ && ranges_[i].reports >= kReports) continue;
+    const Range& range = At(i);
+    if (i + 1 < count_ && range.reports >= kReports) continue;
     named_[frame_.range_count] = static_cast<std::uint16_t>(i);
-    frame_.ranges[frame_.range_count++] = {PacketNumber(ranges_[i].smallest),
-                                           PacketNumber(ranges_[i].largest)};
+    frame_.ranges[frame_.range_count++] = {PacketNumber(range.smallest),
+                                           PacketNumber(range.largest)};
   }
   const std::size_t written = wire::WriteAck(writer, frame_);
   if (written == 0) return false;
   for (std::size_t i = 0; i < written; ++i) {
-    int& reports = ranges_[named_[i]].reports;
+    int& reports = At(named_[i]).reports;
     reports = std::min(reports + 1, kReports);
   }
   pending_ = 0;

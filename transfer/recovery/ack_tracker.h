@@ -78,6 +78,11 @@ class AckTracker {
     int reports;  // ACKs that have named it since it changed, up to kReports.
   };
 
+  // The ranges, oldest first.
+  Range& At(std::size_t i) { return ranges_[(first_ + i) % ranges_.size()]; }
+  const Range& At(std::size_t i) const {
+    return ranges_[(first_ + i) % ranges_.size()];
+  }
   // False: it was there before, or is too old to be kept.
   bool Insert(std::uint64_t number);
   void EraseRange(std::size_t index);
@@ -89,8 +94,10 @@ class AckTracker {
   TimePoint start_;
   Duration rtt_{0};
 
-  // Oldest first: most packets extend the last one.
+  // A ring: nearly all that happens, happens at its new end, and on a lossy
+  // path it is always full.
   std::array<Range, wire::kMaxAckRanges> ranges_;
+  std::size_t first_ = 0;
   std::size_t count_ = 0;
   TimePoint largest_time_;
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <set>
 #include <vector>
 
 namespace p2pcp {
@@ -93,6 +95,55 @@ TEST_F(AckTrackerTest, KeepsThe256NewestRanges) {
   // Something older than all of them is not remembered.
   Receive(1);
   EXPECT_FALSE(tracker_.Contains(PacketNumber(1)));
+  EXPECT_EQ(tracker_.range_count(), wire::kMaxAckRanges);
+}
+
+// Beyond 256 ranges, whatever comes when: like a plain set that has lost its
+// oldest ranges.
+TEST_F(AckTrackerTest, AgreesWithAPlainSetWhenFull) {
+  std::uint64_t random = 88172645463325252;
+  std::set<std::uint64_t> received;
+  std::uint64_t next = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    random ^= random << 13;
+    random ^= random >> 7;
+    random ^= random << 17;
+    // One in three is skipped, and may come late.
+    std::uint64_t number = next;
+    if (random % 4 == 0) {
+      number -= std::min<std::uint64_t>(next, random / 4 % 100);
+    } else {
+      next += 1 + (random / 4 % 3 == 0);
+    }
+    Receive(number);
+    received.insert(number);
+    ASSERT_LE(tracker_.range_count(), wire::kMaxAckRanges);
+    if (i % 64 != 0) continue;
+    Receive(next, true, true);
+    received.insert(next);
+    ++next;
+    tracker_.OnPing(PacketNumber(0));
+    const wire::AckFrame ack = Ack(4000);
+    for (std::size_t r = 0; r < ack.range_count; ++r) {
+      const AckRange& range = ack.ranges[r];
+      for (std::uint64_t n = range.smallest.value(); n <= range.largest.value();
+           ++n) {
+        ASSERT_EQ(received.count(n), 1u) << n;
+      }
+      // As long as can be.
+      ASSERT_EQ(received.count(range.largest.value() + 1), 0u);
+      if (r + 1 < wire::kMaxAckRanges && range.smallest.value() > 0) {
+        ASSERT_EQ(received.count(range.smallest.value() - 1), 0u);
+      }
+      // None is left out in between.
+      if (r > 0) {
+        for (std::uint64_t n = range.largest.value() + 1;
+             n < ack.ranges[r - 1].smallest.value(); ++n) {
+          ASSERT_EQ(received.count(n), 0u) << n;
+        }
+      }
+    }
+  }
   EXPECT_EQ(tracker_.range_count(), wire::kMaxAckRanges);
 }
 
