@@ -23,6 +23,7 @@ std::string DirectionStats(const LinkStats& link, const MiddleboxStats& box) {
   Append(text, "bytes", link.bytes);
   Append(text, "lost", link.lost);
   Append(text, "queue_drops", link.queue_drops);
+  Append(text, "policed", link.policed);
   Append(text, "reordered", link.reordered);
   Append(text, "duplicated", link.duplicated);
   Append(text, "flipped", box.flipped);

@@ -30,6 +30,19 @@ bool Link::Lose() {
   return Chance(options_.loss);
 }
 
+bool Link::Police(TimePoint now, std::size_t size) {
+  if (options_.policer == 0) return false;
+  // filled_at_ begins long before the first packet: the bucket is full then.
+  const double seconds = static_cast<double>((now - filled_at_).count()) / 1e9;
+  tokens_ =
+      std::min(static_cast<double>(options_.policer_burst),
+               tokens_ + seconds * static_cast<double>(options_.policer) / 8);
+  filled_at_ = now;
+  if (tokens_ < static_cast<double>(size)) return true;
+  tokens_ -= static_cast<double>(size);
+  return false;
+}
+
 void Link::Hold(std::deque<Held>& queue, TimePoint due, PacketPtr packet) {
   held_bytes_ += packet->size;
   const auto place = std::upper_bound(
@@ -40,8 +53,8 @@ void Link::Hold(std::deque<Held>& queue, TimePoint due, PacketPtr packet) {
 
 void Link::Send(TimePoint now, PacketPtr packet) {
   ++stats_.received;
-  if (Lose()) {
-    ++stats_.lost;
+  if (Police(now, packet->size)) {
+    ++stats_.policed;
     return;
   }
   TimePoint sent = now;
@@ -57,6 +70,11 @@ void Link::Send(TimePoint now, PacketPtr packet) {
     }
     sent = begin + TransmissionTime(packet->size, options_.rate);
     idle_at_ = sent;
+  }
+  // Behind the queue: what is lost has taken its time on the link.
+  if (Lose()) {
+    ++stats_.lost;
+    return;
   }
   if (held_bytes_ + 2 * packet->size > kMaxHeldBytes) {
     ++stats_.queue_drops;

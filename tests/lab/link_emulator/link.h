@@ -1,6 +1,6 @@
-// One direction of the emulated link: rate, queue, delay, loss, bursts,
-// reordering and duplication. Gets `now` and packets, gives back packets when
-// they are due; knows no device and no clock.
+// One direction of the emulated link: rate, queue, policer, delay, loss,
+// bursts, reordering and duplication. Gets `now` and packets, gives back
+// packets when they are due; knows no device and no clock.
 
 #ifndef P2PCP_TESTS_LAB_LINK_EMULATOR_LINK_H_
 #define P2PCP_TESTS_LAB_LINK_EMULATOR_LINK_H_
@@ -24,6 +24,7 @@ struct LinkStats {
   std::uint64_t bytes = 0;      // Of what went out.
   std::uint64_t lost = 0;       // By loss and bursts.
   std::uint64_t queue_drops = 0;
+  std::uint64_t policed = 0;  // Dropped by the policer.
   std::uint64_t reordered = 0;
   std::uint64_t duplicated = 0;
 };
@@ -55,12 +56,15 @@ class Link {
 
   bool Chance(double probability);
   bool Lose();
+  bool Police(TimePoint now, std::size_t size);
   void Hold(std::deque<Held>& queue, TimePoint due, PacketPtr packet);
 
   Random& random_;
   PacketPool& pool_;
   Options options_;
   bool bad_ = false;       // Of the Gilbert model.
+  double tokens_ = 0;      // Bytes in the policer's bucket,
+  TimePoint filled_at_;    // as of this time.
   TimePoint idle_at_;      // When the last packet that came has been sent.
   TimePoint in_order_at_;  // When the last one in order arrives.
   std::deque<Held> in_order_;

@@ -68,6 +68,31 @@ TEST_F(LinkTest, DelaysAndSpacesByRate) {
   EXPECT_EQ(deliveries[2].time, kStart + 13ms);
 }
 
+TEST_F(LinkTest, WhatIsLostHasTakenItsTimeOnTheLink) {
+  link_.options().rate = 8'000'000;
+  link_.options().loss = 1;
+  Send(kStart, 0);
+  link_.options().loss = 0;
+  Send(kStart, 1);
+  const auto deliveries = DeliverAll();
+  ASSERT_EQ(deliveries.size(), 1u);
+  EXPECT_EQ(deliveries[0].time, kStart + 2ms);
+}
+
+TEST_F(LinkTest, APolicerLetsABurstPassAndThenItsRate) {
+  link_.options().policer = 8'000'000;  // 1,000 bytes a ms.
+  link_.options().policer_burst = 5000;
+  for (std::uint32_t i = 0; i < 10; ++i) Send(kStart, i);
+  EXPECT_EQ(DeliverAll().size(), 5u);
+  EXPECT_EQ(link_.stats().policed, 5u);
+  // Twice its rate for 100 ms.
+  for (std::uint32_t i = 1; i <= 200; ++i) Send(kStart + i * 500us, i);
+  EXPECT_EQ(DeliverAll().size(), 100u);
+  // The bucket holds no more than a burst, however long it fills.
+  for (std::uint32_t i = 0; i < 10; ++i) Send(kStart + 10s, i);
+  EXPECT_EQ(DeliverAll().size(), 5u);
+}
+
 TEST_F(LinkTest, DropsWhatFindsNoRoomInTheQueue) {
   link_.options().rate = 8'000'000;
   link_.options().queue = 3000;

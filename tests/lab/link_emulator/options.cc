@@ -83,6 +83,23 @@ constexpr std::array kTimes = {
     TimeOption{"reorder_delay", &Options::reorder_delay},
 };
 
+struct RateOption {
+  std::string_view name;
+  std::uint64_t Options::*member;
+};
+constexpr std::array kRates = {
+    RateOption{"rate", &Options::rate},
+    RateOption{"policer", &Options::policer},
+};
+struct SizeOption {
+  std::string_view name;
+  std::size_t Options::*member;
+};
+constexpr std::array kSizes = {
+    SizeOption{"queue", &Options::queue},
+    SizeOption{"policer_burst", &Options::policer_burst},
+};
+
 // False: no such option, or no such value.
 bool SetOption(std::string_view name, std::string_view value,
                Options& options) {
@@ -106,14 +123,16 @@ bool SetOption(std::string_view name, std::string_view value,
     }
     return number.has_value();
   }
-  if (name == "rate") {
+  for (const RateOption& option : kRates) {
+    if (option.name != name) continue;
     const auto number = ParseNumber(value, kRateUnits, kMaxRate);
-    if (number) options.rate = static_cast<std::uint64_t>(*number);
+    if (number) options.*option.member = static_cast<std::uint64_t>(*number);
     return number.has_value();
   }
-  if (name == "queue") {
+  for (const SizeOption& option : kSizes) {
+    if (option.name != name) continue;
     const auto number = ParseNumber(value, kSizeUnits, kMaxSize);
-    if (number) options.queue = static_cast<std::size_t>(*number);
+    if (number) options.*option.member = static_cast<std::size_t>(*number);
     return number.has_value();
   }
   return false;
@@ -144,6 +163,7 @@ Result<Options> ParseOptions(std::string_view text, Options options) {
 
 std::string DescribeOptions() {
   return "  rate=100mbit queue=256k delay=20ms jitter=2ms\n"
+         "  policer=20mbit policer_burst=128k\n"
          "  loss=5% burst_enter=1% burst_leave=20% burst_loss=100%\n"
          "  reorder=1% reorder_delay=5ms duplicate=1%\n"
          "UDP only: flip=1% truncate=1% replay=1% reflect=1%\n"

@@ -21,6 +21,10 @@ struct Options {
   // Bytes that may wait for their turn where a rate is set; a packet that finds
   // no room is dropped.
   std::size_t queue = 256 * 1024;
+  // Bits a second that a policer before the queue lets pass, with a bucket of
+  // so many bytes for bursts; it drops the rest. 0: there is none.
+  std::uint64_t policer = 0;
+  std::size_t policer_burst = 128 * 1024;
   Duration delay{};
   // Each packet takes up to this much longer; order is kept all the same.
   Duration jitter{};

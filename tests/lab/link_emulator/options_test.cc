@@ -12,11 +12,13 @@ TEST(Options, UnderstandEveryWord) {
       "rate=100mbit queue=64k delay=20ms jitter=500us loss=5% burst_enter=1% "
       "burst_leave=20% burst_loss=90%  reorder=2% reorder_delay=1s "
       "duplicate=0.5% flip=1% truncate=2% replay=3% reflect=4% "
-      "strangers=100/s forged=50/s\n",
+      "strangers=100/s forged=50/s policer=20mbit policer_burst=64k\n",
       Options{});
   ASSERT_TRUE(options.ok());
   EXPECT_EQ(options->rate, 100'000'000u);
   EXPECT_EQ(options->queue, 65536u);
+  EXPECT_EQ(options->policer, 20'000'000u);
+  EXPECT_EQ(options->policer_burst, 65536u);
   EXPECT_EQ(options->delay, 20ms);
   EXPECT_EQ(options->jitter, 500us);
   EXPECT_DOUBLE_EQ(options->loss, 0.05);
