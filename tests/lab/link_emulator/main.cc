@@ -40,6 +40,9 @@ constexpr int kDefaultMtu = 1500;
 // Packets taken from a device before the other one gets its turn.
 constexpr int kBatch = 64;
 constexpr std::size_t kMaxCommand = 4096;
+// A turn begins at most so often: what comes and is due meanwhile is moved
+// together.
+constexpr Duration kMinTurn = 100us;
 
 void PrintUsage() {
   std::fprintf(
@@ -148,6 +151,7 @@ class Program {
     while (true) {
       std::array<epoll_event, 16> events;
       const int count = Wait(events);
+      turn_began_ = Now();
       for (int i = 0; i < count; ++i) {
         const int fd = events[static_cast<std::size_t>(i)].data.fd;
         if (fd == signal_fd) return;
@@ -164,6 +168,7 @@ class Program {
         }
       }
       Deliver();
+      Rest();
     }
   }
 
@@ -173,6 +178,16 @@ class Program {
     event.events = EPOLLIN;
     event.data.fd = fd;
     epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
+  }
+
+  // Until the next turn may begin.
+  void Rest() {
+    const TimePoint next = turn_began_ + kMinTurn;
+    const auto since_boot = next.time_since_epoch();
+    const timespec until{since_boot / 1s, (since_boot % 1s).count()};
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr) ==
+           EINTR) {
+    }
   }
 
   int Wait(std::array<epoll_event, 16>& events) {
@@ -222,6 +237,7 @@ class Program {
   Emulator emulator_;
   std::array<Tun, 2> tuns_;
   int epoll_;
+  TimePoint turn_began_;
 };
 
 int Main(int argc, char** argv) {
