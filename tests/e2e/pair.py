@@ -32,7 +32,7 @@ PATIENCE = 30
 _TEMPORARY = re.compile(r'\.p2pcp-.*\.part')
 
 # p2pcp needs no privilege; without them, modes of files count for root too.
-_PLAIN_USER = ['setpriv', '--bounding-set=-all', '--no-new-privs']
+PLAIN_USER = ['setpriv', '--bounding-set=-all', '--no-new-privs']
 
 
 def program():
@@ -68,7 +68,7 @@ def shell(script):
 class Command:
   """A p2pcp that runs; keeps the lines that it prints, with their times."""
 
-  def __init__(self, person, argv, prefix=_PLAIN_USER, **options):
+  def __init__(self, person, argv, prefix=PLAIN_USER, **options):
     """Starts it on the person's host, behind the words of `prefix`."""
     self.title = f'{person.name}: p2pcp {" ".join(argv)}'
     self.lab = person.lab

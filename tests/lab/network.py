@@ -232,6 +232,7 @@ class Network:
     self._prefix = f'{_PREFIX}-{os.getpid()}-n{Network._serial}'
     self._namespaces = {}
     self._processes = []
+    self._links = 0
     self._closed = False
     self._mac = 0
     # Bazel ends a test that takes too long like this.
@@ -254,7 +255,7 @@ class Network:
     self._closed = True
     atexit.unregister(self.close)
     # Servers and links last, in the reverse order of their start.
-    for process in reversed(self._processes):
+    for process in reversed(self._processes.copy()):
       self.end(process)
     for namespace in self._namespaces.values():
       _remove_namespace(namespace.name)
@@ -318,8 +319,8 @@ class Network:
   def emulated(self, a, a_device, b, b_device, options='', seed=None,
                mtu=1500):
     """A link through the emulator. Its devices need no neighbours' addresses."""
-    serial = len(self._processes)
-    control = os.path.join(self.folder, f'link{serial}')
+    control = os.path.join(self.folder, f'link{self._links}')
+    self._links += 1
     argv = [
         find_program('link_emulator', 'tests/lab/link_emulator/link_emulator'),
         '--a', f'{a.file}:{a_device}', '--b', f'{b.file}:{b_device}',
@@ -368,6 +369,9 @@ class Network:
     for stream in (process.stdin, process.stdout, process.stderr):
       if stream:
         stream.close()
+    # Its number may soon be another's.
+    if process in self._processes:
+      self._processes.remove(process)
 
 
 def find_program(name, path):
