@@ -17,7 +17,10 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _IN_CREATE = 0x100
 _IN_CLOSE_WRITE = 0x8
 _IN_MOVED_TO = 0x80
+# Seconds: what has been told to end is killed after them,
 _PATIENCE = 5
+# and what children of a server may take after their client has ended.
+_CHILDREN_END = 1
 
 
 # Among real-time processes: above the tools, which may be such, and above the
@@ -107,6 +110,20 @@ class Process:
         self._ready.wait()
     self._threads[0].join(_PATIENCE)
     self._lab.end(self._process)
+
+  def await_children(self):
+    """Those of a server count for it once they have ended."""
+    deadline = time.monotonic() + _CHILDREN_END
+    while self._has_children() and time.monotonic() < deadline:
+      time.sleep(0.01)
+
+  def _has_children(self):
+    try:
+      with open(f'/proc/{self.pid}/task/{self.pid}/children',
+                encoding='ascii') as file:
+        return file.read() != ''
+    except OSError:
+      return False
 
   def find(self, pattern):
     """(time, match) of the first line that matches, or None."""

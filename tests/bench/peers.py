@@ -102,6 +102,8 @@ class _Served(Peer):
           over = False
         time.sleep(0.01)
       sender.end()
+      if over:
+        receiver.await_children()
     finally:
       receiver.end()
       watch.stop()
