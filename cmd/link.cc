@@ -9,6 +9,7 @@
 
 #include "cmd/text.h"
 #include "net/stun/message.h"
+#include "net/udp/link_mtu.h"
 
 namespace p2pcp::cmd {
 namespace {
@@ -247,13 +248,28 @@ void Link::HandleConnectorEvents(TimePoint now) {
         connected_ = true;
         Step(fmt::format("path: {}, rtt {}", PathText(),
                          FormatLatency(change->event.path.rtt)));
+        TellLinkMtu(now);
       } else {
-        Step(fmt::format("datagrams carry {} bytes now",
-                         connector_->channel()->max_payload()));
+        Step(fmt::format("path MTU: datagrams of {} bytes",
+                         connector_->channel()->max_payload() +
+                             channel::Channel::kOverhead));
       }
       if (pump_) pump_->HandleChannelEvent(now, change->event);
     }
   }
+}
+
+void Link::TellLinkMtu(TimePoint now) {
+  channel::Channel* const channel = connector_->channel();
+  if (const auto mtu = udp::LinkMtu(channel->path().remote)) {
+    channel->SetLinkMtu(now, *mtu);
+  }
+}
+
+void Link::HandleTooBig(TimePoint now, std::size_t datagram_size) {
+  if (!connected_) return;
+  TellLinkMtu(now);
+  connector_->channel()->HandleTooBig(now, datagram_size);
 }
 
 void Link::SendBlocked() {
@@ -267,6 +283,9 @@ bool Link::SendTrain(const Pump::Train& train) {
   udp::UdpSocket& socket = network_.sockets()[train.socket];
   const udp::SendResult result =
       socket.Send(train.to, train.bytes, train.segment_size, train.hop_limit);
+  if (result.status == udp::SendStatus::kTooBig) {
+    HandleTooBig(loop_->Now(), train.segment_size);
+  }
   if (result.status != udp::SendStatus::kWouldBlock) return true;
   blocked_ = train;
   blocked_->bytes = train.bytes.subspan(result.segments * train.segment_size);
@@ -292,9 +311,12 @@ void Link::SendTrains(TimePoint now) {
     while (channel != nullptr) {
       const auto probe = channel->PollTransmit(now, buffer);
       if (!probe) break;
-      network_.sockets()[probe->socket].Send(
+      const udp::SendResult sent = network_.sockets()[probe->socket].Send(
           probe->to, ByteSpan(buffer).first(probe->size), probe->size,
           probe->hop_limit);
+      if (sent.status == udp::SendStatus::kTooBig) {
+        HandleTooBig(now, probe->size);
+      }
     }
     return;
   }

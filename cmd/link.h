@@ -98,6 +98,9 @@ class Link {
   void Turn(TimePoint until);
   void SendTrains(TimePoint now);
   bool SendTrain(const Pump::Train& train);
+  // What the path's interface takes, which the channel can't know.
+  void TellLinkMtu(TimePoint now);
+  void HandleTooBig(TimePoint now, std::size_t datagram_size);
   void SendBlocked();
   void HandleConnectorEvents(TimePoint now);
   Error NobodyCame() const;

@@ -4,17 +4,17 @@
 #include <cstring>
 
 #include "net/base/check.h"
+#include "net/udp/train_bounds.h"
+#include "transfer/connection/connection.h"
 
 namespace p2pcp::cmd {
 namespace {
 
-// The kernel's bounds on one UDP_SEGMENT send: segments (UDP_MAX_SEGMENTS,
-// 64 in kernels before 6.x) and bytes of a datagram.
-constexpr std::size_t kMaxSegments = 64;
-constexpr std::size_t kMaxTrainBytes = 65'507;
-// So many of the session's probe timeouts without as many packets of data
-// acknowledged in between: large packets may be what gets lost.
-constexpr std::uint64_t kSuspiciousTimeouts = 3;
+using udp::kMaxTrainBytes;
+using udp::kMaxTrainSegments;
+
+// What the transfer takes to pass any path does.
+static_assert(Connection::kBasePayload == channel::Channel::kMinMaxPayload);
 
 }  // namespace
 
@@ -51,20 +51,15 @@ void Pump::HandleTimeout(TimePoint now) {
   }
   if (session_->PollTimeout().value_or(TimePoint::max()) <= now) {
     session_->HandleTimeout(now);
-    WatchForBlackHole(now);
   }
+  WatchForBlackHole(now);
 }
 
 void Pump::WatchForBlackHole(TimePoint now) {
-  const ConnectionStats& stats = session_->stats();
-  if (stats.data_bytes_acknowledged >=
-      mark_acknowledged_ + kSuspiciousTimeouts * max_payload_) {
-    mark_acknowledged_ = stats.data_bytes_acknowledged;
-    mark_timeouts_ = stats.probe_timeouts;
-  } else if (stats.probe_timeouts >= mark_timeouts_ + kSuspiciousTimeouts) {
-    mark_timeouts_ = stats.probe_timeouts;
-    channel_->SuspectMaxPayload(now);
-  }
+  const std::uint64_t suspicions = session_->stats().black_hole_suspicions;
+  if (suspicions == black_hole_suspicions_) return;
+  black_hole_suspicions_ = suspicions;
+  channel_->SuspectMaxPayload(now);
 }
 
 void Pump::SyncMaxPayload() {
@@ -112,7 +107,7 @@ std::optional<Pump::Train> Pump::PollTrain(TimePoint now) {
     segments = 1;
   }
   // A shorter packet ends its train; one of another size begins the next.
-  while (full && segments < kMaxSegments && channel_->connected() &&
+  while (full && segments < kMaxTrainSegments && channel_->connected() &&
          size + segment_size <= kMaxTrainBytes) {
     const std::size_t next = SealNext(now, size, &full);
     if (next == 0) break;

@@ -46,8 +46,8 @@ class Pump {
   std::optional<TimePoint> PollTimeout() const;
 
  private:
-  // Where the session's timeouts tell that large packets may not pass any more,
-  // the channel is asked to look into it: it sees only that small ones do.
+  // Where the session sees that only small packets are acknowledged, the
+  // channel is asked to look into it.
   void WatchForBlackHole(TimePoint now);
   // Tells the session how large a payload may be, where that is news.
   void SyncMaxPayload();
@@ -57,9 +57,7 @@ class Pump {
   channel::Channel* channel_;
   Session* session_;
   std::size_t max_payload_ = 0;  // As the session was told last.
-  // Its counters when there was progress last.
-  std::uint64_t mark_acknowledged_ = 0;
-  std::uint64_t mark_timeouts_ = 0;
+  std::uint64_t black_hole_suspicions_ = 0;  // Its counter when last seen.
   std::vector<std::byte> buffer_;
   // A datagram that was sealed but did not fit the train before it: it stands
   // at buffer_[leftover_at_...] and begins the next train.

@@ -60,7 +60,7 @@ std::optional<Channel::Payload> Channel::HandleDatagram(
   }
   const ice::Pair* path = paths_.selected();
   consent_.OnReceived(now, path && path->Is(socket, from));
-  // What fell back while the path was silent may rise again.
+  // It may be another path by now, which takes more.
   if (was_silent && !consent_.silent()) mtu_.Search(now);
   ProcessAgentEvents(now);
   if (packet->type == PacketType::kProbe) return std::nullopt;
@@ -129,7 +129,6 @@ void Channel::HandleTimeout(TimePoint now) {
         break;
       case Consent::Due::kSilence:
         paths_.HandleSilence(now);
-        mtu_.Search(now);
         break;
       case Consent::Due::kLoss:
         lost_ = true;
@@ -220,8 +219,16 @@ Path Channel::path() const {
           .rtt = pair->smoothed_rtt()};
 }
 
+void Channel::SetLinkMtu(TimePoint now, std::size_t mtu) {
+  if (connected()) mtu_.SetLinkMtu(now, mtu);
+}
+
+void Channel::HandleTooBig(TimePoint now, std::size_t datagram_size) {
+  if (connected()) mtu_.HandleTooBig(now, datagram_size);
+}
+
 void Channel::SuspectMaxPayload(TimePoint now) {
-  if (connected()) mtu_.Suspect(now);
+  if (connected()) mtu_.Suspect(now, paths_.selected()->smoothed_rtt());
 }
 
 std::size_t Channel::max_payload() const {
@@ -245,6 +252,7 @@ Stats Channel::stats() const {
   return {.received = protection_.stats(),
           .payloads_sent = payloads_sent_,
           .probes_sent = probes_sent_,
+          .black_holes = mtu_.black_holes(),
           .path_changes = path_changes_};
 }
 

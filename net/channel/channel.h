@@ -51,7 +51,7 @@ enum class EventType : std::uint8_t {
   // Payload takes another path from now on; max_payload() has begun anew.
   kPathChanged,
   // max_payload() has changed on the same path: grown once larger datagrams
-  // were seen to pass, or fallen back when the path went silent.
+  // were seen to pass, or fallen back because they no longer did.
   kMaxPayloadChanged,
   // Nothing authentic has come for 15 s (consent, RFC 7675). Final.
   kLost,
@@ -70,6 +70,8 @@ struct Stats {
   ReceiveStats received;
   std::uint64_t payloads_sent = 0;
   std::uint64_t probes_sent = 0;
+  // How often datagrams of a size in use turned out to pass no longer.
+  std::uint64_t black_holes = 0;
   std::uint64_t path_changes = 0;
 };
 
@@ -134,12 +136,21 @@ class Channel {
   // REQUIRES: a path was chosen once (kConnected).
   Path path() const;
   // Bytes of plaintext that fit into a packet now: 1200-byte datagrams until
-  // larger ones were seen to pass, then those of an MTU of 1500.
+  // larger ones were seen to pass.
   std::size_t max_payload() const;
+  // The largest plaintext of which it is certain that it fits any path.
+  static constexpr std::size_t kMinMaxPayload =
+      PathMtu::kBaseSize - PacketProtection::kOverhead;
 
-  // Packets of that size go unanswered: finds out whether large ones still pass
-  // (a black hole, RFC 8899 section 4.3), and falls back if not. What is lost
-  // by chance does no harm but three padded probes.
+  // The MTU of the interface by which path() leaves: what is worth trying. To
+  // be called whenever the path has changed; without it that is 1500.
+  void SetLinkMtu(TimePoint now, std::size_t mtu);
+  // The socket has refused a datagram of this size for its size: a hint that
+  // the interface takes less now. To be called after SetLinkMtu().
+  void HandleTooBig(TimePoint now, std::size_t datagram_size);
+  // Packets of max_payload() go unanswered: finds out whether large ones still
+  // pass (a black hole, RFC 8899 section 4.3), and falls back if not. What is
+  // lost by chance does no harm but a dozen probes.
   void SuspectMaxPayload(TimePoint now);
 
   // The number that the next SealPayload() will use. PollTransmit() uses

@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "net/channel/channel_pair.h"
@@ -172,10 +174,11 @@ TEST(ChannelMtu, StaysSmallWhereLargeDatagramsVanishAndLosesNothingElse) {
   };
   ASSERT_TRUE(pair.Connect());
   pair.RunFor(60s);
-  EXPECT_EQ(pair.a().channel.max_payload(), 1200 - Channel::kOverhead);
-  EXPECT_EQ(pair.a().Count(EventType::kMaxPayloadChanged), 0);
+  // An MTU of 1280.
+  EXPECT_EQ(pair.a().channel.max_payload(), 1252 - Channel::kOverhead);
+  EXPECT_EQ(pair.a().Count(EventType::kMaxPayloadChanged), 1);
   EXPECT_EQ(pair.a().Count(EventType::kPathChanged), 0);
-  // Three tries now and then, and no more.
+  // Bursts of four, ever more rarely, besides the keepalives.
   EXPECT_LE(pair.a().channel.stats().probes_sent, 90u);
 }
 
@@ -188,8 +191,10 @@ TEST(ChannelMtu, FallsBackFromABlackHole) {
     return datagram.bytes.size() > 1300;
   };
   pair.SendText(pair.a(), "x", pair.a().channel.max_payload());
-  pair.RunFor(1500ms);
-  EXPECT_EQ(pair.a().channel.max_payload(), 1200 - Channel::kOverhead);
+  pair.a().channel.SuspectMaxPayload(pair.now());
+  pair.RunFor(500ms);
+  EXPECT_EQ(pair.a().channel.max_payload(), 1252 - Channel::kOverhead);
+  EXPECT_EQ(pair.a().channel.stats().black_holes, 1u);
   EXPECT_EQ(pair.a().Count(EventType::kPathChanged), 0);
   EXPECT_TRUE(pair.a().channel.connected());
 }
@@ -203,16 +208,66 @@ TEST(ChannelMtu, DoesNotFallBackForAPeerThatHadNothingToSay) {
   EXPECT_EQ(pair.a().Count(EventType::kMaxPayloadChanged), 1);
 }
 
-TEST(ChannelMtu, RisesAgainAfterAnOutage) {
+// A silence takes datagrams of every size: none is to blame.
+TEST(ChannelMtu, StaysWhatItIsInAnOutage) {
   ChannelPair pair({});
   ASSERT_TRUE(pair.Connect());
   pair.network().tap = [](TimePoint, VirtualDatagram&) { return true; };
   pair.SendText(pair.a(), "x");
+  pair.a().channel.SuspectMaxPayload(pair.now());
   pair.RunFor(5s);
-  EXPECT_EQ(pair.a().channel.max_payload(), 1200 - Channel::kOverhead);
+  EXPECT_EQ(pair.a().channel.max_payload(), 1472 - Channel::kOverhead);
   pair.network().tap = nullptr;
   pair.RunFor(3s);
   EXPECT_EQ(pair.a().channel.max_payload(), 1472 - Channel::kOverhead);
+  EXPECT_EQ(pair.a().channel.stats().black_holes, 0u);
+}
+
+TEST(ChannelMtu, LooksForMoreAfterAnOutage) {
+  ChannelPair pair({});
+  pair.network().tap = [](TimePoint, VirtualDatagram& datagram) {
+    return datagram.bytes.size() > 1300;
+  };
+  ASSERT_TRUE(pair.Connect());
+  pair.RunFor(60s);
+  ASSERT_EQ(pair.a().channel.max_payload(), 1252 - Channel::kOverhead);
+  pair.network().tap = [](TimePoint, VirtualDatagram&) { return true; };
+  pair.SendText(pair.a(), "x");
+  pair.RunFor(5s);
+  // Another way now.
+  pair.network().tap = nullptr;
+  pair.RunFor(4s);
+  EXPECT_EQ(pair.a().channel.max_payload(), 1472 - Channel::kOverhead);
+}
+
+// What the interface takes is found within two round trips of connecting: the
+// first megabyte travels in packets of that size already.
+TEST(ChannelMtu, FindsWhatTheInterfaceTakesWithinTwoRoundTrips) {
+  for (const auto& [mtu, size] :
+       {std::pair<std::size_t, std::size_t>{9000, 8972},
+        {65536, Channel::kMaxDatagramSize}}) {
+    ChannelPair pair({});
+    pair.Start();
+    while (!pair.a().channel.connected()) pair.RunFor(1ms);
+    const TimePoint connected = pair.now();
+    pair.a().channel.SetLinkMtu(pair.now(), mtu);
+    while (pair.a().channel.max_payload() < size - Channel::kOverhead &&
+           pair.now() < connected + 1s) {
+      pair.RunFor(1ms);
+    }
+    EXPECT_EQ(pair.a().channel.max_payload(), size - Channel::kOverhead);
+    EXPECT_LE(pair.now() - connected, 4 * kOneWay + 2ms);
+  }
+}
+
+// EMSGSIZE: the next packet is small enough.
+TEST(ChannelMtu, AnInterfaceThatTakesLessIsAHintNotAnError) {
+  ChannelPair pair({});
+  ASSERT_TRUE(pair.Connect());
+  pair.a().channel.SetLinkMtu(pair.now(), 1280);
+  pair.a().channel.HandleTooBig(pair.now(), 1472);
+  EXPECT_EQ(pair.a().channel.max_payload(), 1200 - Channel::kOverhead);
+  EXPECT_TRUE(pair.a().channel.connected());
 }
 
 TEST(ChannelKeepalive, KeepsAnIdlePathOpen) {

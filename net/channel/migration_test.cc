@@ -125,7 +125,7 @@ TEST(Migration, ForgetsTheMtuOfTheOldPath) {
   };
   Talk(pair, 1s);
   EXPECT_EQ(pair.b().Count(EventType::kPathChanged), 1);
-  EXPECT_EQ(pair.b().channel.max_payload(), 1200 - Channel::kOverhead);
+  EXPECT_EQ(pair.b().channel.max_payload(), 1252 - Channel::kOverhead);
 }
 
 TEST(Migration, HappensAtMostEveryHalfSecond) {

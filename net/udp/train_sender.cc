@@ -11,6 +11,7 @@
 
 #include "net/base/check.h"
 #include "net/udp/sockaddr.h"
+#include "net/udp/train_bounds.h"
 
 namespace p2pcp::udp {
 namespace {
@@ -108,8 +109,8 @@ SendResult TrainSender::Send(const SocketAddress& to, ByteSpan train,
   P2PCP_CHECK(segment_size > 0 && !train.empty());
   P2PCP_CHECK(hop_limit >= 0 && hop_limit <= 255);
   Envelope envelope(to, hop_limit);
-  const std::size_t batch_segments =
-      std::clamp<std::size_t>(kMaxSendBytes / segment_size, 1, kMaxSegments);
+  const std::size_t batch_segments = std::clamp<std::size_t>(
+      kMaxTrainBytes / segment_size, 1, kMaxTrainSegments);
   std::size_t sent = 0;
   while (!train.empty()) {
     const ByteSpan batch =
@@ -172,10 +173,10 @@ SendResult TrainSender::SendSegmented(Envelope& envelope, ByteSpan batch,
 
 SendResult TrainSender::SendOneByOne(Envelope& envelope, ByteSpan batch,
                                      std::size_t segment_size) {
-  std::array<iovec, kMaxSegments> bytes;
-  std::array<mmsghdr, kMaxSegments> messages;
+  std::array<iovec, kMaxTrainSegments> bytes;
+  std::array<mmsghdr, kMaxTrainSegments> messages;
   const std::size_t count = CountSegments(batch.size(), segment_size);
-  P2PCP_CHECK(count <= kMaxSegments);
+  P2PCP_CHECK(count <= kMaxTrainSegments);
   for (std::size_t i = 0; i < count; ++i) {
     const ByteSpan rest = batch.subspan(i * segment_size);
     bytes[i] = {const_cast<std::byte*>(rest.data()),

@@ -40,11 +40,6 @@ struct SendResult {
 
 class TrainSender {
  public:
-  // UDP_MAX_SEGMENTS of older kernels (Debian 12: 6.1); newer ones take 128.
-  static constexpr std::size_t kMaxSegments = 64;
-  // The largest UDP payload over IPv4: 65535 - 20 - 8.
-  static constexpr std::size_t kMaxSendBytes = 65507;
-
   struct Stats {
     std::uint64_t datagrams = 0;
     std::uint64_t bytes = 0;

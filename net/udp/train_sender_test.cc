@@ -16,6 +16,7 @@
 #include "net/base/bytes.h"
 #include "net/base/socket_address.h"
 #include "net/udp/syscalls.h"
+#include "net/udp/train_bounds.h"
 
 namespace p2pcp::udp {
 namespace {
@@ -164,11 +165,11 @@ TEST(TrainSender, SplitsWhatOneSendCannotHold) {
       EXPECT_EQ(kernel.wire.size(), count);
       EXPECT_EQ(Concatenate(kernel.wire), train);
       for (const ScriptedKernel::Call& call : kernel.calls) {
-        EXPECT_LE(call.bytes, TrainSender::kMaxSendBytes);
+        EXPECT_LE(call.bytes, kMaxTrainBytes);
         if (call.gso_size == 0) {
           EXPECT_LE(call.bytes, size);
         } else {
-          EXPECT_LE(call.bytes, call.gso_size * TrainSender::kMaxSegments);
+          EXPECT_LE(call.bytes, call.gso_size * kMaxTrainSegments);
         }
       }
     }

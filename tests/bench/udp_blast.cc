@@ -40,6 +40,7 @@
 #include "net/base/result.h"
 #include "net/base/socket_address.h"
 #include "net/udp/syscalls.h"
+#include "net/udp/train_bounds.h"
 #include "net/udp/train_receiver.h"
 #include "net/udp/train_sender.h"
 #include "net/udp/udp_socket.h"
@@ -338,7 +339,7 @@ Arguments ParseArguments(int argc, char** argv) {
       Fail("what is " + std::string(option) + "?");
     }
   }
-  if (arguments.size < 1 || arguments.size > TrainSender::kMaxSendBytes ||
+  if (arguments.size < 1 || arguments.size > kMaxTrainBytes ||
       arguments.segments < 1 || arguments.segments > 100'000 ||
       arguments.runs < 1 || !(arguments.seconds > 0)) {
     Fail("a number is out of range");

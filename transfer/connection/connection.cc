@@ -160,6 +160,10 @@ bool Connection::HandleAck(TimePoint now, const wire::AckFrame& ack) {
   bytes_out_.OnCredit(ack.max_data);
   bytes_out_.OnForgotten(loss_.lowest_unacked());
   if (loss_.rtt().has_sample()) acks_.set_rtt(loss_.rtt().smoothed_rtt());
+  if (black_hole_.Suspects(now, loss_.rtt().smoothed_rtt(),
+                           loss_.next_number())) {
+    ++stats_.black_hole_suspicions;
+  }
   stats_.socket_drops_at_peer =
       std::max(stats_.socket_drops_at_peer, ack.socket_drops);
   UpdatePacing(now);
@@ -193,6 +197,7 @@ bool Connection::Violation(const char* what) {
 }
 
 void Connection::OnPacketAcked(PacketNumber number, const SentPacket& packet) {
+  black_hole_.OnAcked(number, packet.size);
   if ((packet.content & SentPacket::kData) != 0) {
     bytes_out_.OnAcked(number, packet.offset, packet.length);
   } else if ((packet.content & SentPacket::kControl) != 0) {
@@ -201,6 +206,7 @@ void Connection::OnPacketAcked(PacketNumber number, const SentPacket& packet) {
 }
 
 void Connection::OnPacketLost(PacketNumber number, const SentPacket& packet) {
+  black_hole_.OnLost(number, packet.size, packet.sent_time);
   if ((packet.content & SentPacket::kData) != 0) {
     bytes_out_.OnLost(number, packet.offset, packet.length);
   }
@@ -253,6 +259,7 @@ void Connection::HandlePathChange(TimePoint now, std::size_t max_payload) {
   P2PCP_CHECK(max_payload >= kMinPayload && max_payload <= kMaxPayload);
   max_payload_ = max_payload;
   loss_.OnPathChange(initial_rtt_);
+  black_hole_.Reset(loss_.next_number());
   controller_->OnPathChange(now, max_payload);
   pacer_ = Pacer(now, max_payload);
   SendProbes();
@@ -263,6 +270,7 @@ void Connection::HandlePathChange(TimePoint now, std::size_t max_payload) {
 void Connection::SetMaxPayload(std::size_t max_payload) {
   P2PCP_CHECK(max_payload >= kMinPayload && max_payload <= kMaxPayload);
   max_payload_ = max_payload;
+  black_hole_.Reset(loss_.next_number());
   controller_->OnPacketSizeChange(max_payload);
 }
 
@@ -324,7 +332,7 @@ std::optional<Connection::Packet> Connection::TransmitClose(
 
 std::optional<Connection::Packet> Connection::TransmitSmall(
     TimePoint now, PacketNumber number, MutableByteSpan out) {
-  ByteWriter writer(out.first(max_payload_));
+  ByteWriter writer(out.first(std::min(max_payload_, kBasePayload)));
   SentPacket sent;
   const Ping ping = std::exchange(ping_, Ping::kNone);
   const bool probe = ping == Ping::kProbe;

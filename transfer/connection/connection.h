@@ -29,6 +29,7 @@
 #include "transfer/connection/byte_space.h"
 #include "transfer/connection/control_stream.h"
 #include "transfer/recovery/ack_tracker.h"
+#include "transfer/recovery/black_hole.h"
 #include "transfer/recovery/congestion_controller.h"
 #include "transfer/recovery/loss_detection.h"
 #include "transfer/recovery/pacer.h"
@@ -63,6 +64,8 @@ struct ConnectionStats {
   std::uint64_t packets_spuriously_lost = 0;  // ... and acknowledged after all.
   std::uint64_t probe_timeouts = 0;
   std::uint64_t persistent_congestions = 0;
+  // How often only packets beyond kBasePayload seemed not to pass.
+  std::uint64_t black_hole_suspicions = 0;
   // Datagrams that the peer's own socket dropped (SetSocketDrops() there).
   std::uint64_t socket_drops_at_peer = 0;
 
@@ -82,6 +85,10 @@ class Connection final : private LossDetection::Handler {
   // Bounds of Config::max_payload, in bytes.
   static constexpr std::size_t kMinPayload = 512;
   static constexpr std::size_t kMaxPayload = 65'000;
+  // What any path takes: a datagram of 1,200 bytes (RFC 9000 section 14) less
+  // the channel's 28. All but data keeps to it, so that ACKs pass whatever
+  // becomes of the path.
+  static constexpr std::size_t kBasePayload = 1'172;
   // Close codes from here on belong to the connection itself.
   static constexpr std::uint16_t kFirstReservedCloseCode = 0xff00;
   static constexpr std::uint16_t kCloseProtocolViolation = 0xffff;
@@ -89,7 +96,7 @@ class Connection final : private LossDetection::Handler {
   struct Config {
     // Bytes that a payload may have now, kMinPayload..kMaxPayload. Data packets
     // have exactly this size, except where their bytes end.
-    std::size_t max_payload = 1'172;
+    std::size_t max_payload = kBasePayload;
     // Bytes that the sink can hold: how many may be received and not released.
     // 0 at a side that receives no data.
     std::uint64_t receive_budget = 0;
@@ -237,6 +244,7 @@ class Connection final : private LossDetection::Handler {
   std::size_t max_payload_;
   std::unique_ptr<CongestionController> controller_;
   LossDetection loss_;
+  BlackHoleDetector black_hole_{kBasePayload};
   Pacer pacer_;
   AckTracker acks_;
   ControlSender control_out_;

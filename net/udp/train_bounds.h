@@ -1,0 +1,19 @@
+// What the kernel takes in one UDP_SEGMENT send. For those who make trains,
+// with or without a socket.
+
+#ifndef P2PCP_NET_UDP_TRAIN_BOUNDS_H_
+#define P2PCP_NET_UDP_TRAIN_BOUNDS_H_
+
+#include <cstddef>
+
+namespace p2pcp::udp {
+
+// Datagrams: UDP_MAX_SEGMENTS of older kernels (Debian 12: 6.1); newer ones
+// take 128.
+inline constexpr std::size_t kMaxTrainSegments = 64;
+// Bytes: the largest UDP payload over IPv4, 65535 - 20 - 8.
+inline constexpr std::size_t kMaxTrainBytes = 65'507;
+
+}  // namespace p2pcp::udp
+
+#endif  // P2PCP_NET_UDP_TRAIN_BOUNDS_H_
