@@ -4,6 +4,7 @@
 #ifndef P2PCP_TESTS_SIM_SCENARIO_H_
 #define P2PCP_TESTS_SIM_SCENARIO_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -44,6 +45,8 @@ struct Scenario {
   AttackerOptions attacker;
   // Each side in a home behind a NAT; else joined by a wire.
   bool homes = false;
+  // Of both hosts' interfaces. That of the path: LinkOptions::mtu.
+  std::size_t link_mtu = 1500;
   std::vector<Happening> happenings;
   DiskOptions disk;
   crypto::Suite suite = crypto::Suite::kAes256Gcm;

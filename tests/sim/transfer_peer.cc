@@ -119,8 +119,11 @@ void TransferPeer::HandleChannelEvents() {
           session_->HandlePacket(now, number, bytes);
         }
         early_.clear();
+        channel_.SetLinkMtu(now, options_.link_mtu);
         break;
       case channel::EventType::kPathChanged:
+        channel_.SetLinkMtu(now, options_.link_mtu);
+        break;
       case channel::EventType::kMaxPayloadChanged:
         break;
       case channel::EventType::kLost:

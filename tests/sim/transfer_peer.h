@@ -38,6 +38,8 @@ class TransferPeer {
     channel::Channel::Config channel;
     DiskOptions disk;
     std::uint64_t random_seed = 1;
+    // Of the host's interface, as its kernel says.
+    std::size_t link_mtu = 1500;
     MakeSession make_session;
   };
 

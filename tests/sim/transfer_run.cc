@@ -222,6 +222,7 @@ RunResult RunTransfer(const Scenario& scenario) {
        .channel = ChannelConfig(scenario, true),
        .disk = scenario.disk,
        .random_seed = scenario.seed * 2,
+       .link_mtu = scenario.link_mtu,
        .make_session = [&](TimePoint now, std::size_t max_payload, Duration rtt,
                            file::Disk* disk) {
          Sender::Config config;
@@ -236,6 +237,7 @@ RunResult RunTransfer(const Scenario& scenario) {
        .channel = ChannelConfig(scenario, false),
        .disk = scenario.disk,
        .random_seed = scenario.seed * 2 + 1,
+       .link_mtu = scenario.link_mtu,
        .make_session = [&](TimePoint now, std::size_t max_payload, Duration rtt,
                            file::Disk* disk) {
          Receiver::Config config;
@@ -248,6 +250,8 @@ RunResult RunTransfer(const Scenario& scenario) {
   sender.AddCandidates(sender_candidates, receiver_candidates);
   receiver.AddCandidates(receiver_candidates, sender_candidates);
 
+  RunResult result;
+  std::optional<TimePoint> shrunk_at;
   std::vector<Happening> due = scenario.happenings;
   const double total = static_cast<double>(scenario.TotalBytes());
   const auto let_happen = [&] {
@@ -273,18 +277,35 @@ RunResult RunTransfer(const Scenario& scenario) {
         default:
           network.Do(happening);
       }
+      if (happening.kind == Happening::Kind::kSmallerMtu) {
+        shrunk_at = simulator.now();
+      }
       return true;
     });
+  };
+  const auto watch_mtu = [&] {
+    if (sender.session() == nullptr || receiver.session() == nullptr) return;
+    const std::size_t size =
+        sender.channel().max_payload() + channel::Channel::kOverhead;
+    if (size != result.datagram_size) {
+      result.datagram_size = size;
+      result.bytes_before_it = receiver.session()->stats().data_bytes_received;
+    }
+    result.black_holes = sender.channel().stats().black_holes +
+                         receiver.channel().stats().black_holes;
+    if (shrunk_at && !result.black_hole_took && result.black_holes > 0) {
+      result.black_hole_took = simulator.now() - *shrunk_at;
+    }
   };
 
   const Stop stop = simulator.RunUntil(
       [&] {
         let_happen();
+        watch_mtu();
         return sender.gone() && receiver.gone();
       },
       Simulator::kStart + scenario.TimeLimit());
 
-  RunResult result;
   result.elapsed = simulator.elapsed();
   result.steps = simulator.steps();
   if (sender.session() != nullptr) {

@@ -3,6 +3,7 @@
 #ifndef P2PCP_TESTS_SIM_TRANSFER_RUN_H_
 #define P2PCP_TESTS_SIM_TRANSFER_RUN_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -35,6 +36,14 @@ struct RunResult {
   Duration elapsed{};            // Virtual.
   std::uint64_t steps = 0;       // Of the simulator.
   std::uint64_t bytes_sent = 0;  // By the sender, of payload.
+
+  // The sender's path MTU: bytes of UDP payload at the end, how many bytes of
+  // files had arrived when that was used first, how often larger ones were
+  // given up, and how long it took after Kind::kSmallerMtu.
+  std::size_t datagram_size = 0;
+  std::uint64_t bytes_before_it = 0;
+  std::uint64_t black_holes = 0;
+  std::optional<Duration> black_hole_took;
 };
 
 RunResult RunTransfer(const Scenario& scenario);
