@@ -182,11 +182,26 @@ std::optional<TimePoint> Connector::PollTimeout() const {
   return earliest;
 }
 
+// Whether the peer has had the keys of the channel at hand.
+bool Connector::PeerWasThere() const {
+  return config_.role == ice::Role::kControlling ||
+         rendezvous_.PeerConfirmed() ||
+         channel_->stats().received.probes > 0;
+}
+
 void Connector::HandleChannelEvents(TimePoint now) {
   if (!channel_) return;
   while (const auto event = channel_->PollEvent()) {
     switch (event->type) {
       case channel::EventType::kFailed:
+        if (!PeerWasThere()) {
+          // It went between its offer and our answer: that says nothing about
+          // the path, and it may come back.
+          channel_.reset();
+          rendezvous_.SetBusy(now, false);
+          events_.push_back(PeerGone{});
+          return;
+        }
         events_.push_back(Failed{
             Error{ErrorCode::kNoPath,
                   "no datagram gets through to the peer; a firewall may block "

@@ -134,6 +134,7 @@ class Connector {
   void HandleRendezvousEvents(TimePoint now);
   void HandleRendezvousEvent(TimePoint now, signaling::Rendezvous::Event event);
   void HandleChannelEvents(TimePoint now);
+  bool PeerWasThere() const;
   void PublishCandidates(TimePoint now);
 
   const Config config_;

@@ -37,6 +37,13 @@ class ConnectorTest : public testing::Test {
                           std::nullopt, false},
         random_);
     connector_->SetHostCandidates(now_, {bobs_});
+    connector_->HandleSubscribed(now_, kNoon);
+    StartPeer();
+  }
+
+  // The peer's process begins, or another one does after the first was killed.
+  void StartPeer() {
+    channel_.reset();
     Rendezvous::Config config{.role = signaling::Role::kOfferer,
                               .self = &alice_,
                               .peer = bob_.public_key(),
@@ -45,13 +52,14 @@ class ConnectorTest : public testing::Test {
                               .versions = {}};
     peer_.emplace(now_, kNoon, config, random_);
     peer_->SetLocalCandidates(now_, {alices_});
-    connector_->HandleSubscribed(now_, kNoon);
     peer_->HandleSubscribed(now_, kNoon);
+    peer_hears_ = true;
   }
 
   // One millisecond of both.
   void Step() {
     while (const auto message = connector_->PollPublish()) {
+      if (!peer_hears_) continue;
       peer_->HandleMessage(now_, kNoon, message->topic, message->payload);
     }
     while (const auto message = peer_->PollPublish()) {
@@ -121,6 +129,7 @@ class ConnectorTest : public testing::Test {
   std::optional<Rendezvous> peer_;
   std::optional<channel::Channel> channel_;
   bool datagrams_pass_ = true;
+  bool peer_hears_ = true;
   int meetings_ = 0;
   std::vector<ice::Candidate> heard_;  // The connector's, by the peer.
   bool connected_ = false;
@@ -205,6 +214,37 @@ TEST_F(ConnectorTest, APeerThatLeavesBeforeAPathIsFoundIsWaitedForAgain) {
   EXPECT_EQ(gone_, 1);
   EXPECT_EQ(meetings_, 2);
   EXPECT_TRUE(connected_);
+}
+
+TEST_F(ConnectorTest, APeerThatWasKilledBetweenOfferAndAnswerIsWaitedForAgain) {
+  // Until its offer has been answered.
+  while (connector_->channel() == nullptr) {
+    if (const auto message = peer_->PollPublish()) {
+      connector_->HandleMessage(now_, kNoon, message->topic, message->payload);
+    }
+    if (const auto message = connector_->PollPublish()) {
+      peer_->HandleMessage(now_, kNoon, message->topic, message->payload);
+    }
+    peer_->HandleTimeout(now_, kNoon);
+    now_ += 1ms;
+    ASSERT_LT(now_, TimePoint(10s));
+  }
+  peer_hears_ = false;
+  Run(20s);
+  EXPECT_FALSE(error_.has_value());
+  EXPECT_EQ(gone_, 1);
+  StartPeer();
+  Run(5s);
+  EXPECT_EQ(meetings_, 1);
+  EXPECT_TRUE(connected_);
+}
+
+TEST_F(ConnectorTest, APeerThatIsThereAndCannotBeReachedIsSaidToBeSo) {
+  datagrams_pass_ = false;
+  Run(20s);
+  ASSERT_TRUE(error_.has_value());
+  EXPECT_EQ(error_->code, ErrorCode::kNoPath);
+  EXPECT_EQ(gone_, 0);
 }
 
 }  // namespace

@@ -51,6 +51,9 @@ class Machine {
   void SetBusy(TimePoint now, bool busy);
   void Close(ByeReason reason);
   std::optional<RendezvousEvent> PollEvent();
+  bool PeerConfirmed() const {
+    return session_.has_value() && session_->confirmed();
+  }
 
  protected:
   // An agreed session is left alone for so long to come alive, whoever else

@@ -109,6 +109,7 @@ void Offerer::OnAnswer(TimePoint now, const Message& message) {
   const crypto::SessionKeys keys = offer->handshake.Split();
   Session session(now, offer->nonce, offer->ready, keys, offer->candidates,
                   candidates);
+  session.Confirm(now);
   Forget(offer);
   told_busy_ = false;
   Establish(now, std::move(session),

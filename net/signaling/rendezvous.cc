@@ -75,6 +75,8 @@ void Rendezvous::SetBusy(TimePoint now, bool busy) {
 
 void Rendezvous::Close(TimePoint, ByeReason reason) { machine_->Close(reason); }
 
+bool Rendezvous::PeerConfirmed() const { return machine_->PeerConfirmed(); }
+
 std::optional<Rendezvous::Publish> Rendezvous::PollPublish() {
   return mailbox_.PollPublish();
 }

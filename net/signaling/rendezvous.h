@@ -85,6 +85,11 @@ class Rendezvous {
   // Says goodbye with PollPublish(), then stays silent for ever.
   void Close(TimePoint now, ByeReason reason);
 
+  // Whether the peer is known to have the established session too. An answerer
+  // hears so as soon as its answer has arrived; before, the offerer may be gone
+  // since it offered.
+  bool PeerConfirmed() const;
+
   std::optional<Publish> PollPublish();
   std::optional<Event> PollEvent();
 

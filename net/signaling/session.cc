@@ -42,6 +42,10 @@ void Session::SetLocalCandidates(
     TimePoint now, const std::vector<ice::Candidate>& candidates) {
   if (candidates == local_candidates_) return;
   local_candidates_ = candidates;
+  Confirm(now);
+}
+
+void Session::Confirm(TimePoint now) {
   told_all_in_handshake_ = false;
   send_at_ = now;
   send_interval_ = kFirstRepeat;

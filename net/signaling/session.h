@@ -44,6 +44,11 @@ class Session {
                                      Random& random);
   // Tell the current list again: a broker has come up.
   void Repeat(TimePoint now);
+  // Tells the current list even if the handshake did: the peer sees by it that
+  // we have the session too.
+  void Confirm(TimePoint now);
+  // The peer has said something under the session's keys.
+  bool confirmed() const { return receive_counter_ > 0; }
 
   enum class Verdict { kNews, kStale, kMalformed };
   // Takes a kCandidates message that bears this session's name. kNews: added
