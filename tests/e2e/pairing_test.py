@@ -8,6 +8,7 @@ import subprocess
 import unittest
 
 from tests.e2e import pair
+from tests.lab import network
 from tests.lab import topology
 
 _SIZE = 300_000
@@ -207,4 +208,5 @@ class Pairing(unittest.TestCase):
 
 
 if __name__ == '__main__':
-  unittest.main()
+  network.become_root()
+  unittest.main(verbosity=2)
