@@ -3,6 +3,7 @@
 #include "cmd/ask.h"
 #include "cmd/commands.h"
 #include "cmd/link.h"
+#include "cmd/load_meter.h"
 #include "cmd/pair_up.h"
 #include "cmd/self_and_peer.h"
 #include "cmd/transfer_view.h"
@@ -55,6 +56,8 @@ Result<ExitCode> RunRecv(const Options& options, const Home& home,
   config.initial_rtt = (*link)->rtt();
   config.conflict = PolicyOf(options.conflict);
   config.ask = options.ask;
+  const ProcessLoad load(&(*link)->loop());
+  config.load = &load;
   SystemRandom random;
   Receiver receiver((*link)->Now(), config, &*target, disk->get(), &random);
   TransferView view("received", (*link)->PathText(), &receiver, &console,

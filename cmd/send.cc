@@ -2,6 +2,7 @@
 
 #include "cmd/commands.h"
 #include "cmd/link.h"
+#include "cmd/load_meter.h"
 #include "cmd/pair_up.h"
 #include "cmd/self_and_peer.h"
 #include "cmd/transfer_view.h"
@@ -39,6 +40,8 @@ Result<ExitCode> RunSend(const Options& options, const Home& home,
   if (options.congestion == CongestionOption::kBbr) {
     config.congestion = Congestion::kBbr;
   }
+  const ProcessLoad load(&(*link)->loop());
+  config.load = &load;
   Sender sender((*link)->Now(), config, &*sources, disk->get());
   TransferView view("sent", (*link)->PathText(), &sender, &console,
                     [&](const std::string& text) { (*link)->Step(text); });

@@ -202,6 +202,20 @@ std::string FormatRate(double bytes_per_second) {
          "/s";
 }
 
+std::string FormatBitRate(double bytes_per_second) {
+  static constexpr std::array<const char*, 3> kUnits = {"kbit/s", "Mbit/s",
+                                                        "Gbit/s"};
+  double value = std::clamp(bytes_per_second, 0.0, 1e18) * 8 / 1000;
+  std::size_t unit = 0;
+  // 999.5 would print as "1000".
+  while (value >= 999.5 && unit + 1 < kUnits.size()) {
+    value /= 1000;
+    ++unit;
+  }
+  return value < 9.95 ? fmt::format("{:.1f} {}", value, kUnits[unit])
+                      : fmt::format("{:.0f} {}", value, kUnits[unit]);
+}
+
 std::string FormatDuration(Duration duration) {
   const std::int64_t s = std::max<std::int64_t>(
       0, std::chrono::round<std::chrono::seconds>(duration).count());

@@ -33,6 +33,8 @@ std::string Ellipsize(std::string_view escaped, std::size_t columns);
 std::string FormatSize(std::uint64_t bytes);
 // FormatSize per second.
 std::string FormatRate(double bytes_per_second);
+// Decimal, as lines are sold: "640 kbit/s", "9.4 Mbit/s", "94 Mbit/s".
+std::string FormatBitRate(double bytes_per_second);
 // "3 s", "2 min 05 s", "1 h 02 min", "3 d 4 h".
 std::string FormatDuration(Duration duration);
 // "0.41 ms", "23 ms", "1.2 s": for round-trip times and set-up steps.

@@ -65,5 +65,14 @@ TEST(Nearest, FindsWhatWasMeantAndNothingElse) {
   EXPECT_EQ(Nearest("zebra", {"alice", "bob"}), std::nullopt);
 }
 
+TEST(FormatBitRate, IsDecimalWithTwoDigits) {
+  EXPECT_EQ(FormatBitRate(0), "0.0 kbit/s");
+  EXPECT_EQ(FormatBitRate(80'000), "640 kbit/s");
+  EXPECT_EQ(FormatBitRate(124'999.9), "1.0 Mbit/s");
+  EXPECT_EQ(FormatBitRate(1'175'000), "9.4 Mbit/s");
+  EXPECT_EQ(FormatBitRate(11'750'000), "94 Mbit/s");
+  EXPECT_EQ(FormatBitRate(1.55e9), "12 Gbit/s");
+}
+
 }  // namespace
 }  // namespace p2pcp::cmd

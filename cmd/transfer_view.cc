@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cmd/bottleneck_text.h"
 #include "cmd/text.h"
 
 namespace p2pcp::cmd {
@@ -60,6 +61,12 @@ void TransferView::Summarize(TimePoint now, const Completed& completed) {
     line += ", rtt " + FormatLatency(stats.smoothed_rtt);
   }
   console_->Line(line + ", verified");
+  if (completed.report && seconds > 0) {
+    const std::string sentence = BottleneckSentence(
+        *completed.report,
+        static_cast<double>(completed.total_bytes) / seconds);
+    if (!sentence.empty()) console_->Line(sentence);
+  }
   step_(fmt::format(
       "packets: {} sent, {} received, {} lost ({} of them arrived late); "
       "{} probe timeouts; {} sent again",

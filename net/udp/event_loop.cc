@@ -134,8 +134,9 @@ void EventLoop::RunOnce(std::optional<TimePoint> deadline) {
     deadline = deadline ? std::min(*deadline, first) : first;
   }
   int timeout = -1;
+  const TimePoint begin = Now();
   if (deadline) {
-    if (*deadline <= Now()) {
+    if (*deadline <= begin) {
       timeout = 0;
     } else {
       ArmTimer(*deadline);
@@ -153,6 +154,7 @@ void EventLoop::RunOnce(std::optional<TimePoint> deadline) {
     if (deadline) ArmTimer(*deadline);
   }
   P2PCP_CHECK(ready >= 0 || errno == EINTR);
+  if (timeout != 0) waited_ += Now() - begin;
 
   for (int i = 0; i < ready; ++i) {
     const std::uint64_t tag = events[i].data.u64;

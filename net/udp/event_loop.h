@@ -64,6 +64,10 @@ class EventLoop {
   // returns. A deadline in the past only polls; without one it waits for ever.
   void RunOnce(std::optional<TimePoint> deadline);
 
+  // How long RunOnce() has waited in all: the rest of the time went into what
+  // it called, and into what its caller did.
+  Duration waited() const { return waited_; }
+
  private:
   struct Watcher {
     std::uint32_t generation;
@@ -82,6 +86,7 @@ class EventLoop {
   std::optional<TimePoint> armed_;
   std::uint32_t next_generation_ = 1;
   std::uint64_t next_timer_ = 1;
+  Duration waited_{0};
   // Shared, so that a callback that unwatches itself outlives its own call.
   std::unordered_map<int, std::shared_ptr<Watcher>> watchers_;
   std::map<TimerId, std::function<void()>> timers_;

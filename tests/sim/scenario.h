@@ -37,6 +37,8 @@ struct Happening {
   Duration duration{};
 };
 
+enum class Side { kBoth, kSender, kReceiver };
+
 struct Scenario {
   std::uint64_t seed = 1;
   std::vector<std::uint64_t> file_sizes = {4 << 20};
@@ -49,6 +51,7 @@ struct Scenario {
   std::size_t link_mtu = 1500;
   std::vector<Happening> happenings;
   DiskOptions disk;
+  Side slow_side = Side::kBoth;  // Whose disk that is; the other's is fast.
   crypto::Suite suite = crypto::Suite::kAes256Gcm;
 
   std::uint64_t TotalBytes() const;

@@ -145,8 +145,9 @@ void TransferPeer::HandleSessionEvents() {
       files_.push_back(std::move(*done));
     } else if (auto* bad = std::get_if<FileFailed>(&*event)) {
       failed_files_.push_back(std::move(*bad));
-    } else if (std::holds_alternative<Completed>(*event)) {
+    } else if (const auto* completed = std::get_if<Completed>(&*event)) {
       completed_ = true;
+      report_ = completed->report;
     } else if (auto* failed = std::get_if<Failed>(&*event)) {
       error_ = std::move(failed->error);
     }

@@ -23,6 +23,7 @@
 #include "tests/sim/host.h"
 #include "tests/sim/simulator.h"
 #include "tests/sim/slow_disk.h"
+#include "transfer/session/bottleneck.h"
 #include "transfer/session/session.h"
 
 namespace p2pcp::sim {
@@ -61,6 +62,7 @@ class TransferPeer {
   // The process is no more, and answers nothing: it was over, or killed.
   bool gone() const { return gone_; }
   bool completed() const { return completed_; }
+  const std::optional<TransferReport>& report() const { return report_; }
   const std::optional<Error>& error() const { return error_; }
   const std::vector<FileDone>& files() const { return files_; }
   const std::vector<FileFailed>& failed_files() const { return failed_files_; }
@@ -100,6 +102,7 @@ class TransferPeer {
   std::optional<TimePoint> connected_at_;
   bool gone_ = false;  // The process has ended.
   bool completed_ = false;
+  std::optional<TransferReport> report_;
   std::optional<Error> error_;
   std::vector<FileDone> files_;
   std::vector<FileFailed> failed_files_;

@@ -16,6 +16,7 @@
 #include "net/crypto/handshake.h"
 #include "net/crypto/key.h"
 #include "net/ice/candidate.h"
+#include "tests/sim/disk_options.h"
 #include "tests/sim/host.h"
 #include "tests/sim/nat.h"
 #include "tests/sim/simulator.h"
@@ -220,7 +221,8 @@ RunResult RunTransfer(const Scenario& scenario) {
       simulator, network.sender(),
       {.port = kPort,
        .channel = ChannelConfig(scenario, true),
-       .disk = scenario.disk,
+       .disk = scenario.slow_side == Side::kReceiver ? DiskOptions{}
+                                                     : scenario.disk,
        .random_seed = scenario.seed * 2,
        .link_mtu = scenario.link_mtu,
        .make_session = [&](TimePoint now, std::size_t max_payload, Duration rtt,
@@ -235,7 +237,8 @@ RunResult RunTransfer(const Scenario& scenario) {
       simulator, network.receiver(),
       {.port = kPort,
        .channel = ChannelConfig(scenario, false),
-       .disk = scenario.disk,
+       .disk =
+           scenario.slow_side == Side::kSender ? DiskOptions{} : scenario.disk,
        .random_seed = scenario.seed * 2 + 1,
        .link_mtu = scenario.link_mtu,
        .make_session = [&](TimePoint now, std::size_t max_payload, Duration rtt,
@@ -317,8 +320,8 @@ RunResult RunTransfer(const Scenario& scenario) {
   // Whatever still runs leaves no temporary file behind.
   sender.Kill();
   receiver.Kill();
-  result.sender = {sender.completed(), sender.error()};
-  result.receiver = {receiver.completed(), receiver.error()};
+  result.sender = {sender.completed(), sender.error(), sender.report()};
+  result.receiver = {receiver.completed(), receiver.error(), receiver.report()};
   result.names = out.List();
   result.sound = IsSound(in, out, result.names);
   if (sender.broken() || receiver.broken()) {

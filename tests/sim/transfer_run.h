@@ -12,6 +12,7 @@
 #include "net/base/result.h"
 #include "net/base/time.h"
 #include "tests/sim/scenario.h"
+#include "transfer/session/bottleneck.h"
 
 namespace p2pcp::sim {
 
@@ -19,6 +20,7 @@ namespace p2pcp::sim {
 struct SideResult {
   bool completed = false;
   std::optional<Error> error;
+  std::optional<TransferReport> report;
 };
 
 struct RunResult {

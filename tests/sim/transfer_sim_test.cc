@@ -12,6 +12,7 @@
 #include "tests/sim/scenario.h"
 #include "tests/sim/seeds.h"
 #include "tests/sim/transfer_run.h"
+#include "transfer/session/bottleneck.h"
 
 namespace p2pcp::sim {
 namespace {
@@ -173,6 +174,42 @@ TEST(Transfer, IsTheSameForTheSameSeed) {
   EXPECT_EQ(first.steps, second.steps);
   EXPECT_EQ(first.elapsed, second.elapsed);
   EXPECT_EQ(first.bytes_sent, second.bytes_sent);
+}
+
+// What limited a run, which both sides say alike.
+Bottleneck BottleneckOf(const Scenario& scenario) {
+  const RunResult result = RunTransfer(scenario);
+  EXPECT_EQ(result.failure, "");
+  if (!result.sender.report || !result.receiver.report) {
+    ADD_FAILURE() << "no report";
+    return Bottleneck::kNone;
+  }
+  EXPECT_EQ(result.sender.report->bottleneck,
+            result.receiver.report->bottleneck);
+  return result.sender.report->bottleneck;
+}
+
+TEST(Transfer, BothSidesSayThatTheLineWasTheBottleneck) {
+  EXPECT_EQ(BottleneckOf(Plain()), Bottleneck::kPath);
+  Scenario lossy = Plain();
+  lossy.to_receiver.rate = lossy.to_sender.rate = 50'000'000;
+  lossy.to_receiver.loss = lossy.to_sender.loss = 0.05;
+  EXPECT_EQ(BottleneckOf(lossy), Bottleneck::kPath);
+}
+
+TEST(Transfer, BothSidesSayWhoseDiskWasTheBottleneck) {
+  Scenario scenario = Plain();
+  scenario.to_receiver.rate = scenario.to_sender.rate = 100'000'000;
+  scenario.to_receiver.delay = scenario.to_sender.delay = 1ms;
+  scenario.file_sizes = {32 << 20};
+  // Jobs of 256 KiB at the sender: about 5 MB/s.
+  scenario.slow_side = Side::kSender;
+  scenario.disk.latency = 100ms;
+  EXPECT_EQ(BottleneckOf(scenario), Bottleneck::kSenderDisk);
+  // Of up to 1 MiB at the receiver.
+  scenario.slow_side = Side::kReceiver;
+  scenario.disk.latency = 400ms;
+  EXPECT_EQ(BottleneckOf(scenario), Bottleneck::kReceiverDisk);
 }
 
 class TransferOverSeeds : public testing::TestWithParam<std::uint64_t> {};

@@ -28,6 +28,15 @@ void ByteSender::Offer(StreamOffset begin, StreamOffset end,
   unsent_waits_ = false;
 }
 
+SendLimit ByteSender::limit() const {
+  if (offered_.empty()) return SendLimit::kIdle;
+  if (!lost_.empty() || (!unsent_.empty() && unsent_waits_)) {
+    return SendLimit::kSource;
+  }
+  if (!unsent_.empty() && sent_ >= credit_) return SendLimit::kCredit;
+  return AllAcked() ? SendLimit::kFinished : SendLimit::kPath;
+}
+
 void ByteSender::OnSourceReady() {
   lost_waits_ = false;
   unsent_waits_ = false;

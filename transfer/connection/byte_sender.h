@@ -14,6 +14,7 @@
 #include "net/base/bytes.h"
 #include "net/base/packet_number.h"
 #include "transfer/connection/byte_space.h"
+#include "transfer/connection/send_limits.h"
 #include "transfer/recovery/range_set.h"
 
 namespace p2pcp {
@@ -47,6 +48,8 @@ class ByteSender {
   // Whether there is anything to send that the source is not known to lack.
   bool HasPending() const { return HasLost() || HasUnsent(); }
   bool HasLost() const { return !lost_.empty() && !lost_waits_; }
+  // What nothing can be sent for. REQUIRES: !HasPending().
+  SendLimit limit() const;
   // The next chunk, of max_size bytes unless its range, the credit or the
   // source's buffer ends before; counts as sent. scratch holds max_size bytes.
   std::optional<Chunk> Next(std::size_t max_size, MutableByteSpan scratch);

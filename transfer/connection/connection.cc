@@ -396,14 +396,17 @@ std::optional<Connection::Packet> Connection::TransmitProbe(
 std::optional<Connection::Packet> Connection::TransmitData(
     TimePoint now, PacketNumber number, MutableByteSpan out) {
   if (!bytes_out_.HasPending()) {
+    send_limits_.Set(now, bytes_out_.limit());
     loss_.OnAppLimited();
     return std::nullopt;
   }
   if (!WindowOpen()) {
+    send_limits_.Set(now, SendLimit::kPath);
     loss_.OnWindowLimited();
     return std::nullopt;
   }
   if (!pacer_.CanSend(now)) {
+    send_limits_.Set(now, SendLimit::kPath);
     pacing_deadline_ = pacer_.NextSendTime();
     return std::nullopt;
   }
@@ -411,9 +414,11 @@ std::optional<Connection::Packet> Connection::TransmitData(
   const auto chunk =
       bytes_out_.Next(max_size, out.subspan(wire::kDataHeaderSize, max_size));
   if (!chunk) {
+    send_limits_.Set(now, SendLimit::kSource);
     loss_.OnAppLimited();
     return std::nullopt;
   }
+  send_limits_.Set(now, SendLimit::kSending);
   // After the last bytes nothing else would make the peer answer soon.
   return FinishData(now, number, out, *chunk, chunk->last);
 }

@@ -28,6 +28,7 @@
 #include "transfer/connection/byte_sender.h"
 #include "transfer/connection/byte_space.h"
 #include "transfer/connection/control_stream.h"
+#include "transfer/connection/send_limits.h"
 #include "transfer/recovery/ack_tracker.h"
 #include "transfer/recovery/black_hole.h"
 #include "transfer/recovery/congestion_controller.h"
@@ -196,8 +197,11 @@ class Connection final : private LossDetection::Handler {
   // Datagrams for us that our own socket lost for want of buffer (SO_RXQ_OVFL),
   // in all; told to the peer, since it is no loss of the network's.
   void SetSocketDrops(std::uint64_t total);
+  std::uint64_t socket_drops() const { return socket_drops_; }
 
   const ConnectionStats& stats() const;
+  // What has held the byte space's sender back, and for how long.
+  const SendLimits& send_limits() const { return send_limits_; }
 
  private:
   void OnPacketAcked(PacketNumber number, const SentPacket& packet) override;
@@ -267,6 +271,7 @@ class Connection final : private LossDetection::Handler {
   std::optional<std::uint16_t> peer_close_;
   std::optional<Error> error_;
 
+  SendLimits send_limits_;
   std::uint64_t socket_drops_ = 0;
   mutable ConnectionStats stats_;  // Some of it is gathered when asked for.
   wire::Frame frame_;              // Scratch: an ACK's ranges are large.

@@ -12,7 +12,7 @@ namespace {
 
 // The versions of the session's protocol that this program speaks.
 constexpr std::uint64_t kLowestVersion = 1;
-constexpr std::uint64_t kHighestVersion = 1;
+constexpr std::uint64_t kHighestVersion = 2;
 
 // How long a CLOSE waits to be taken by a driver that does not ask.
 constexpr Duration kCloseGrace = 200ms;
@@ -104,9 +104,12 @@ Error PeerError(message::Reason reason, bool peer_is_receiver) {
 }
 
 Endpoint::Endpoint(TimePoint now, const Connection::Config& config,
-                   file::Disk* disk, ByteSource* source, ByteSink* sink)
+                   file::Disk* disk, const LoadMeter* meter, ByteSource* source,
+                   ByteSink* sink)
     : connection_(now, config, source, sink),
       disk_(*disk),
+      metered_disk_(disk),
+      machine_(meter, &metered_disk_),
       initial_rtt_(config.initial_rtt),
       receiver_(sink != nullptr) {
   Send(message::Hello{kLowestVersion, kHighestVersion, receiver_});
@@ -133,7 +136,7 @@ void Endpoint::HandleDisk(TimePoint now) {
   if (running()) {
     TakeDisk();
   } else {
-    while (disk_.Poll()) {
+    while (metered_disk_.Poll()) {
     }
   }
   Step(now);
@@ -181,6 +184,7 @@ std::optional<Connection::Packet> Endpoint::PollTransmit(TimePoint now,
       break;
     }
   }
+  metered_disk_.Note(now);
   if (state_ == State::kClosing) Finish();
   return std::nullopt;
 }
@@ -225,8 +229,10 @@ void Endpoint::Receive(TimePoint now) {
     const std::optional<message::Message> message = message::Parse(*bytes);
     if (state_ == State::kSettling) {
       // The result is fixed; but the last word may be spoken.
-      if (message && awaits_answer_ &&
-          std::holds_alternative<message::Finished>(*message)) {
+      const auto* finished =
+          message ? std::get_if<message::Finished>(&*message) : nullptr;
+      if (finished != nullptr && awaits_answer_) {
+        report_ = finished->report;
         Close(now);
       }
       continue;
@@ -257,6 +263,7 @@ void Endpoint::HandleHello(TimePoint now, const message::Hello& hello) {
     return Fail(now, PeerError(message::Reason::kVersionMismatch, !receiver_));
   }
   greeted_ = true;
+  version_ = std::min(hello.highest, kHighestVersion);
 }
 
 // --- The end ---
@@ -314,6 +321,7 @@ void Endpoint::Step(TimePoint now) {
     if (disk_.ready()) TakeDisk();
     Advance(now);
   } while (disk_.ready());
+  metered_disk_.Note(now);
   FlushOutbox();
   StepEnd(now);
 }
@@ -353,7 +361,7 @@ void Endpoint::Finish() {
   if (result_) {
     Emit(Failed{*result_});
   } else {
-    Emit(Completed{completed_files(), completed_bytes()});
+    Emit(Completed{completed_files(), completed_bytes(), report_});
   }
 }
 

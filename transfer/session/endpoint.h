@@ -16,7 +16,10 @@
 #include "transfer/connection/byte_space.h"
 #include "transfer/connection/connection.h"
 #include "transfer/file/disk.h"
+#include "transfer/session/bottleneck.h"
+#include "transfer/session/machine_watch.h"
 #include "transfer/session/messages.h"
+#include "transfer/session/metered_disk.h"
 #include "transfer/session/session.h"
 
 namespace p2pcp {
@@ -55,9 +58,9 @@ class Endpoint {
  protected:
   enum class State : std::uint8_t { kRunning, kSettling, kClosing, kOver };
 
-  // Sends HELLO. source or sink as Connection's.
+  // Sends HELLO. source or sink as Connection's; meter may be null.
   Endpoint(TimePoint now, const Connection::Config& config, file::Disk* disk,
-           ByteSource* source, ByteSink* sink);
+           const LoadMeter* meter, ByteSource* source, ByteSink* sink);
 
   // A message that Endpoint does not deal with itself, while kRunning and after
   // the peer's HELLO.
@@ -77,6 +80,11 @@ class Endpoint {
   State state() const { return state_; }
   bool running() const { return state_ == State::kRunning; }
   bool greeted() const { return greeted_; }
+  // The protocol's, from the peer's HELLO on.
+  std::uint64_t version() const { return version_; }
+  // The disk, for whoever submits jobs, and what the machine is busy with.
+  file::Disk* disk() { return &metered_disk_; }
+  MachineWatch& machine() { return machine_; }
 
   // Sends a message, or keeps it until there is room.
   void Send(const message::Message& message);
@@ -89,6 +97,8 @@ class Endpoint {
   void Settle(TimePoint now, std::optional<Error> result, Duration patience);
   // What the CLOSE will say of a failure.
   void SetCloseReason(message::Reason reason) { close_reason_ = reason; }
+  // What Completed will say of the transfer.
+  void SetReport(const TransferReport& report) { report_ = report; }
   // The peer has said its last word: the end comes now.
   void Close(TimePoint now);
   // Something went wrong here: tells the peer why, and ends.
@@ -114,12 +124,16 @@ class Endpoint {
 
   Connection connection_;
   file::Disk& disk_;
+  MeteredDisk metered_disk_;
+  MachineWatch machine_;
   const Duration initial_rtt_;
   const bool receiver_;
 
   State state_ = State::kRunning;
   bool greeted_ = false;
+  std::uint64_t version_ = 0;
   std::optional<Error> result_;  // Valid unless kRunning.
+  std::optional<TransferReport> report_;
   message::Reason close_reason_ = message::Reason::kOther;
   TimePoint deadline_;  // Of kSettling and kClosing.
   bool awaits_answer_ = false;

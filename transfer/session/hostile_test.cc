@@ -21,6 +21,7 @@
 #include "transfer/file/output_folder.h"
 #include "transfer/file/source_list.h"
 #include "transfer/file/test_folder.h"
+#include "transfer/session/bottleneck.h"
 #include "transfer/session/messages.h"
 #include "transfer/session/receiver.h"
 #include "transfer/session/sender.h"
@@ -312,7 +313,7 @@ TEST_F(HostileSender, MessagesOutOfOrderAreViolations) {
       },
       [&] {
         Greet();
-        rig_->Say(message::Finished{});
+        rig_->Say(message::Finished{{}});
       },
       [&] {
         Greet();
@@ -342,7 +343,7 @@ TEST_F(HostileSender, MessagesOutOfOrderAreViolations) {
 }
 
 TEST_F(HostileSender, NoCommonVersionIsSaidToBeThat) {
-  rig_->Say(message::Hello{2, 9, false});
+  rig_->Say(message::Hello{3, 9, false});
   ExpectFailure(ErrorCode::kVersionMismatch, message::Reason::kVersionMismatch);
 }
 
@@ -379,7 +380,7 @@ TEST_F(HostileSender, AWrongDigestLeavesNoFile) {
   EXPECT_EQ(failed->reason, message::Reason::kIntegrity);
   ASSERT_NE(rig_->Hear<message::Done>(), nullptr);
   EXPECT_EQ(rig_->Heard<message::Done>()->files_done, 0u);
-  rig_->Say(message::Finished{});
+  rig_->Say(message::Finished{{}});
   ASSERT_TRUE(rig_->Run());
   EXPECT_EQ(rig_->failed->code, ErrorCode::kIntegrity);
   EXPECT_EQ(rig_->folder.Names(), Names{});
@@ -405,7 +406,7 @@ TEST_F(HostileSender, BytesThatWereVerifiedCannotBeReplaced) {
       rig_->RunUntil([&] { return rig_->raw().AllBytesAcknowledged(); }, 30s));
   rig_->Say(message::FileDigest{0, DigestOf(content)});
   ASSERT_NE(rig_->Hear<message::Done>(), nullptr);
-  rig_->Say(message::Finished{});
+  rig_->Say(message::Finished{{}});
   ASSERT_TRUE(rig_->Run());
   EXPECT_TRUE(rig_->completed);
   EXPECT_EQ(rig_->folder.Read("file"), content);
@@ -443,10 +444,10 @@ class HostileReceiver : public testing::Test {
  protected:
   HostileReceiver() { Reset(); }
 
-  void Reset() {
+  void Reset(std::uint64_t version = 1) {
     rig_ = std::make_unique<Rig>(false);
     rig_->StartSender({in_.Write("a", "content"), in_.Write("b", "more")});
-    rig_->Say(message::Hello{1, 1, true});
+    rig_->Say(message::Hello{1, version, true});
   }
   void Accept() {
     ASSERT_NE(rig_->Hear<message::Entries>(), nullptr);
@@ -497,7 +498,7 @@ TEST_F(HostileReceiver, MessagesOutOfOrderAreViolations) {
       },
       [&] {
         Accept();
-        rig_->Say(message::Done{2});
+        rig_->Say(message::Done{2, {}});
       },
       [&] {
         Accept();
@@ -525,12 +526,12 @@ TEST_F(HostileReceiver, MessagesOutOfOrderAreViolations) {
       [&] {
         hear_digest();
         rig_->Say(message::FileDone{0, DigestOf("content")});
-        rig_->Say(message::Done{1});
+        rig_->Say(message::Done{1, {}});
       },
       [&] {
         rig_->Say(message::Offer{1, 1});
       },
-      [&] { rig_->Say(message::Finished{}); },
+      [&] { rig_->Say(message::Finished{{}}); },
   };
   for (std::size_t i = 0; i < cases.size(); ++i) {
     SCOPED_TRACE(i);
@@ -544,8 +545,47 @@ TEST_F(HostileReceiver, TheNumberOfFilesInTheReceiptMustBeRight) {
   ASSERT_NE(rig_->Hear<message::Entries>(), nullptr);
   rig_->Say(message::KeepBack{{{0, 2}}});
   rig_->Say(message::Accept{});
-  rig_->Say(message::Done{1});
+  rig_->Say(message::Done{1, {}});
   ExpectViolation();
+}
+
+TEST_F(HostileReceiver, AReceiptMustHaveTheFormOfTheVersion) {
+  for (const std::uint64_t version : {1, 2}) {
+    for (const bool reports : {false, true}) {
+      SCOPED_TRACE(version * 10 + reports);
+      Reset(version);
+      ASSERT_NE(rig_->Hear<message::Entries>(), nullptr);
+      rig_->Say(message::KeepBack{{{0, 2}}});
+      rig_->Say(message::Accept{});
+      message::Done done;
+      if (reports) done.report.emplace();
+      rig_->Say(done);
+      if (reports == (version == 2)) {
+        ASSERT_TRUE(rig_->Run());
+        EXPECT_EQ(rig_->failed->code, ErrorCode::kKeptBack);
+        const auto* finished = rig_->Heard<message::Finished>();
+        ASSERT_NE(finished, nullptr);
+        EXPECT_EQ(finished->report.has_value(), reports);
+      } else {
+        ExpectViolation();
+      }
+    }
+  }
+}
+
+TEST_F(HostileReceiver, NoReportMakesATransferOtherThanItIs) {
+  Reset(2);
+  Accept();
+  // Until both digests have been told.
+  EXPECT_FALSE(rig_->RunUntil([] { return false; }, 1s));
+  rig_->Say(message::FileDone{0, DigestOf("content")});
+  rig_->Say(message::FileDone{1, DigestOf("more")});
+  // More time, work and drops than there can be.
+  const Duration ages = std::chrono::hours(24 * 365 * 40);
+  rig_->Say(
+      message::Done{2, ReceiverReport{{ages, ages, ages, ages}, kMaxVarint}});
+  ASSERT_TRUE(rig_->Run());
+  EXPECT_TRUE(rig_->completed);
 }
 
 TEST_F(HostileReceiver, DeclinesAreToldWithTheirReason) {

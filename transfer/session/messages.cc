@@ -1,9 +1,12 @@
 #include "transfer/session/messages.h"
 
+#include <algorithm>
+#include <chrono>
 #include <string>
 #include <utility>
 
 #include "net/base/check.h"
+#include "net/base/time.h"
 
 namespace p2pcp::message {
 
@@ -54,6 +57,61 @@ file::Digest ReadDigest(ByteReader& reader) {
   const ByteSpan bytes = reader.ReadBytes(digest.bytes.size());
   if (reader.ok()) CopyBytes(bytes, digest.bytes);
   return digest;
+}
+
+// Microseconds; what no transfer lasts is cut off.
+Duration ReadDuration(ByteReader& reader) {
+  constexpr std::uint64_t kMax = std::uint64_t{1} << 50;
+  return std::chrono::microseconds(std::min(reader.ReadVarint(), kMax));
+}
+void WriteDuration(ByteWriter& writer, Duration duration) {
+  writer.WriteVarint(
+      static_cast<std::uint64_t>(std::max<Duration>(duration, 0ns) / 1us));
+}
+// Counters are far from a varint's 62 bits.
+void WriteCount(ByteWriter& writer, std::uint64_t count) {
+  writer.WriteVarint(std::min(count, kMaxVarint));
+}
+
+ReceiverReport ReadReceiverReport(ByteReader& reader) {
+  ReceiverReport report;
+  report.machine.elapsed = ReadDuration(reader);
+  report.machine.busy = ReadDuration(reader);
+  report.machine.disk = ReadDuration(reader);
+  report.machine.disk_cpu = ReadDuration(reader);
+  report.socket_drops = reader.ReadVarint();
+  return report;
+}
+void WriteReceiverReport(ByteWriter& writer, const ReceiverReport& report) {
+  WriteDuration(writer, report.machine.elapsed);
+  WriteDuration(writer, report.machine.busy);
+  WriteDuration(writer, report.machine.disk);
+  WriteDuration(writer, report.machine.disk_cpu);
+  WriteCount(writer, report.socket_drops);
+}
+
+TransferReport ReadTransferReport(ByteReader& reader) {
+  TransferReport report;
+  const std::uint8_t bottleneck = reader.ReadU8();
+  if (bottleneck <= kHighestBottleneck) {
+    report.bottleneck = static_cast<Bottleneck>(bottleneck);
+  }
+  report.packets_sent = reader.ReadVarint();
+  report.packets_lost = reader.ReadVarint();
+  report.smoothed_rtt = ReadDuration(reader);
+  report.min_rtt = ReadDuration(reader);
+  report.data_bytes_sent = reader.ReadVarint();
+  report.data_bytes_retransmitted = reader.ReadVarint();
+  return report;
+}
+void WriteTransferReport(ByteWriter& writer, const TransferReport& report) {
+  writer.WriteU8(static_cast<std::uint8_t>(report.bottleneck));
+  WriteCount(writer, report.packets_sent);
+  WriteCount(writer, report.packets_lost);
+  WriteDuration(writer, report.smoothed_rtt);
+  WriteDuration(writer, report.min_rtt);
+  WriteCount(writer, report.data_bytes_sent);
+  WriteCount(writer, report.data_bytes_retransmitted);
 }
 
 file::Entry ReadEntry(ByteReader& reader) {
@@ -116,10 +174,16 @@ Message ReadBody(Type type, ByteReader& reader) {
       const std::uint64_t index = reader.ReadVarint();
       return FileFailed{index, ReadReason(reader)};
     }
-    case Type::kDone:
-      return Done{reader.ReadVarint()};
-    case Type::kFinished:
-      return Finished{};
+    case Type::kDone: {
+      Done done{reader.ReadVarint(), std::nullopt};
+      if (reader.remaining() > 0) done.report = ReadReceiverReport(reader);
+      return done;
+    }
+    case Type::kFinished: {
+      Finished finished;
+      if (reader.remaining() > 0) finished.report = ReadTransferReport(reader);
+      return finished;
+    }
     case Type::kAbort:
       return Abort{ReadReason(reader)};
   }
@@ -189,8 +253,12 @@ struct Writer {
   void operator()(const Done& message) const {
     WriteHead(writer, Type::kDone);
     writer.WriteVarint(message.files_done);
+    if (message.report) WriteReceiverReport(writer, *message.report);
   }
-  void operator()(const Finished&) const { WriteHead(writer, Type::kFinished); }
+  void operator()(const Finished& message) const {
+    WriteHead(writer, Type::kFinished);
+    if (message.report) WriteTransferReport(writer, *message.report);
+  }
   void operator()(const Abort& message) const {
     WriteHead(writer, Type::kAbort);
     WriteReason(writer, message.reason);

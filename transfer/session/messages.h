@@ -13,6 +13,7 @@
 #include "net/base/bytes.h"
 #include "transfer/file/digest.h"
 #include "transfer/file/manifest.h"
+#include "transfer/session/bottleneck.h"
 
 namespace p2pcp::message {
 
@@ -67,10 +68,15 @@ struct FileFailed {
   std::uint64_t index = 0;
   Reason reason = Reason::kOther;
 };
+// The version of the protocol from which on DONE and FINISHED have a report.
+inline constexpr std::uint64_t kReportsVersion = 2;
 struct Done {
   std::uint64_t files_done = 0;
+  std::optional<ReceiverReport> report;
 };
-struct Finished {};
+struct Finished {
+  std::optional<TransferReport> report;
+};
 struct Abort {
   Reason reason = Reason::kOther;
 };
@@ -89,7 +95,7 @@ Bytes Serialize(const Message& message);
 std::size_t EntrySize(const file::Entry& entry);
 inline constexpr std::size_t kEntriesOverhead = 9;
 // No message but Entries and KeepBack is longer.
-inline constexpr std::size_t kMaxSmall = 32;
+inline constexpr std::size_t kMaxSmall = 64;
 // Bytes of a run at most, and of a KeepBack without its runs.
 inline constexpr std::size_t kMaxRun = 8;
 

@@ -50,7 +50,7 @@ class Receiver::Core final : private ByteSink, public Endpoint {
   const char* HandleDigest(const message::FileDigest& message);
   void HandleManifest(TimePoint now);
   void HandleSinkEvent(TimePoint now, file::Sink::Event event);
-  void AcceptOffer();
+  void AcceptOffer(TimePoint now);
   void DeclineOffer(TimePoint now, message::Reason reason, Error error);
 
   const bool ask_;
@@ -88,9 +88,9 @@ Connection::Config ConnectionConfig(const Receiver::Config& config) {
 Receiver::Core::Core(TimePoint now, const Config& config,
                      const file::OutputTarget* target, file::Disk* disk,
                      Random* random)
-    : Endpoint(now, ConnectionConfig(config), disk, nullptr, this),
+    : Endpoint(now, ConnectionConfig(config), disk, config.load, nullptr, this),
       ask_(config.ask),
-      sink_(target, config.conflict, &manifest_, disk, random) {}
+      sink_(target, config.conflict, &manifest_, Endpoint::disk(), random) {}
 
 bool Receiver::Core::Write(StreamOffset offset, ByteSpan bytes) {
   if (!running()) return false;
@@ -125,7 +125,12 @@ void Receiver::Core::Advance(TimePoint now) {
   }
   if (running() && phase_ == Phase::kTransferring &&
       done_ + kept_back_ + damaged_ == manifest_.size()) {
-    Send(message::Done{done_});
+    message::Done done{done_, std::nullopt};
+    if (version() >= message::kReportsVersion) {
+      done.report =
+          ReceiverReport{machine().Report(now), connection().socket_drops()};
+    }
+    Send(done);
     Settle(now, UnfinishedError(manifest_.size(), kept_back_, damaged_),
            kDonePatience);
   }
@@ -229,7 +234,7 @@ void Receiver::Core::HandleSinkEvent(TimePoint now, file::Sink::Event event) {
   using Kind = file::Sink::Event::Kind;
   switch (event.kind) {
     case Kind::kInspected:
-      return AcceptOffer();
+      return AcceptOffer(now);
     case Kind::kFileDone:
       ++done_;
       settled_[event.index] = true;
@@ -256,7 +261,7 @@ void Receiver::Core::HandleSinkEvent(TimePoint now, file::Sink::Event event) {
   }
 }
 
-void Receiver::Core::AcceptOffer() {
+void Receiver::Core::AcceptOffer(TimePoint now) {
   message::KeepBack keep_back;
   for (std::size_t i = 0; i < manifest_.size();) {
     std::size_t end = i;
@@ -272,6 +277,7 @@ void Receiver::Core::AcceptOffer() {
   Send(message::Accept{});
   phase_ = Phase::kTransferring;
   Emit(Started{sink_.wanted_files(), sink_.wanted_bytes()});
+  machine().Start(now);
   sink_.Start();
 }
 

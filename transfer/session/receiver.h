@@ -17,6 +17,7 @@
 #include "transfer/file/disk.h"
 #include "transfer/file/manifest.h"
 #include "transfer/file/output_folder.h"
+#include "transfer/session/bottleneck.h"
 #include "transfer/session/session.h"
 
 namespace p2pcp {
@@ -32,6 +33,8 @@ class Receiver final : public Session {
     file::ConflictPolicy conflict = file::ConflictPolicy::kRename;
     // Wait for Decide() after Offered; else everything plain is accepted.
     bool ask = false;
+    // May be null; must outlive the session.
+    const LoadMeter* load = nullptr;
   };
 
   // target (from file::OpenOutput) and disk must outlive the session,

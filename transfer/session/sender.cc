@@ -7,6 +7,7 @@
 
 #include "net/base/check.h"
 #include "transfer/connection/byte_space.h"
+#include "transfer/connection/send_limits.h"
 #include "transfer/file/manifest.h"
 #include "transfer/file/source.h"
 #include "transfer/session/endpoint.h"
@@ -38,10 +39,13 @@ class Sender::Core final : private ByteSource, public Endpoint {
   void SendEntries();
   // Each returns what is wrong with the message, nullptr if nothing is.
   const char* Handle(const message::KeepBack& message);
-  const char* HandleAccept();
+  const char* HandleAccept(TimePoint now);
   const char* Handle(const message::FileDone& message);
   const char* Handle(const message::FileFailed& message);
   const char* HandleDone(TimePoint now, const message::Done& message);
+  // What limited the transfer, which is over.
+  TransferReport Report(TimePoint now,
+                        const std::optional<ReceiverReport>& receiver);
 
   const file::SourceList& sources_;
   file::Source source_;
@@ -70,9 +74,9 @@ Connection::Config ConnectionConfig(const Sender::Config& config) {
 
 Sender::Core::Core(TimePoint now, const Config& config,
                    const file::SourceList* sources, file::Disk* disk)
-    : Endpoint(now, ConnectionConfig(config), disk, this, nullptr),
+    : Endpoint(now, ConnectionConfig(config), disk, config.load, this, nullptr),
       sources_(*sources),
-      source_(sources, disk),
+      source_(sources, Endpoint::disk()),
       states_(sources->files.size(), FileState::kOpen),
       digests_(sources->files.size()) {
   // The offer does not wait for the greeting: it has the same form in all
@@ -128,7 +132,7 @@ void Sender::Core::HandleMessage(TimePoint now,
   if (const auto* keep_back = std::get_if<message::KeepBack>(&message)) {
     wrong = Handle(*keep_back);
   } else if (std::holds_alternative<message::Accept>(message)) {
-    wrong = HandleAccept();
+    wrong = HandleAccept(now);
   } else if (const auto* decline = std::get_if<message::Decline>(&message)) {
     if (accepted_) {
       wrong = "it declines what it has accepted";
@@ -169,7 +173,7 @@ const char* Sender::Core::Handle(const message::KeepBack& message) {
   return nullptr;
 }
 
-const char* Sender::Core::HandleAccept() {
+const char* Sender::Core::HandleAccept(TimePoint now) {
   if (accepted_ || next_entry_ < states_.size()) return "it accepts too early";
   accepted_ = true;
   const file::Manifest& manifest = sources_.manifest;
@@ -181,6 +185,7 @@ const char* Sender::Core::HandleAccept() {
     wanted_bytes_ += manifest[i].size;
   }
   Emit(Started{wanted_files_, wanted_bytes_});
+  machine().Start(now);
   // Runs of wanted files.
   for (std::size_t i = 0; i < states_.size();) {
     std::size_t end = i;
@@ -238,9 +243,45 @@ const char* Sender::Core::HandleDone(TimePoint now,
       message.files_done != done_) {
     return "it is done too early";
   }
-  Send(message::Finished{});
+  const bool reports = version() >= message::kReportsVersion;
+  if (message.report.has_value() != reports) {
+    return "its last message has the form of another version";
+  }
+  const TransferReport report = Report(now, message.report);
+  SetReport(report);
+  message::Finished finished;
+  if (reports) finished.report = report;
+  Send(finished);
   Settle(now, UnfinishedError(states_.size(), kept_back_, damaged_), Linger());
   return nullptr;
+}
+
+TransferReport Sender::Core::Report(
+    TimePoint now, const std::optional<ReceiverReport>& receiver) {
+  const ConnectionStats& stats = connection().stats();
+  const SendLimits& limits = connection().send_limits();
+  TransferReport report;
+  report.packets_sent = stats.packets_sent;
+  report.packets_lost = stats.packets_lost - stats.packets_spuriously_lost;
+  report.smoothed_rtt = stats.smoothed_rtt;
+  report.min_rtt = stats.min_rtt;
+  report.data_bytes_sent = stats.data_bytes_sent;
+  report.data_bytes_retransmitted = stats.data_bytes_retransmitted;
+
+  SenderFacts facts;
+  facts.machine = machine().Report(now);
+  facts.sending = limits.Spent(now, SendLimit::kSending);
+  facts.path = limits.Spent(now, SendLimit::kPath);
+  facts.credit = limits.Spent(now, SendLimit::kCredit);
+  facts.source = limits.Spent(now, SendLimit::kSource);
+  facts.rate_limit = limits.Spent(now, SendLimit::kRateLimit);
+  // The receiver's word takes a round trip however fast it is.
+  facts.finishing =
+      limits.Spent(now, SendLimit::kFinished) - stats.smoothed_rtt;
+  facts.packets_sent = report.packets_sent;
+  facts.packets_lost = report.packets_lost;
+  if (wanted_bytes_ > 0) report.bottleneck = Judge(facts, receiver);
+  return report;
 }
 
 Progress Sender::Core::progress() const {

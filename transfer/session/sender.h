@@ -15,6 +15,7 @@
 #include "transfer/connection/connection.h"
 #include "transfer/file/disk.h"
 #include "transfer/file/source_list.h"
+#include "transfer/session/bottleneck.h"
 #include "transfer/session/session.h"
 
 namespace p2pcp {
@@ -26,6 +27,8 @@ class Sender final : public Session {
     std::size_t max_payload = 1'172;
     Congestion congestion = Congestion::kCubic;
     Duration initial_rtt = 333ms;
+    // May be null; must outlive the session.
+    const LoadMeter* load = nullptr;
   };
 
   // sources (from file::ScanSources) and disk must outlive the session,

@@ -21,6 +21,7 @@
 #include "net/base/time.h"
 #include "transfer/connection/connection.h"
 #include "transfer/file/digest.h"
+#include "transfer/session/bottleneck.h"
 
 namespace p2pcp {
 
@@ -59,6 +60,8 @@ struct FileFailed {
 struct Completed {
   std::uint64_t file_count = 0;
   std::uint64_t total_bytes = 0;
+  // What limited it. Receiver: what the sender told; none if that got lost.
+  std::optional<TransferReport> report;
 };
 
 // Terminal: not every file arrived. Those reported by FileDone stay.

@@ -45,11 +45,13 @@ void SessionPair::Start() {
   target_.emplace(std::move(*target));
   for (int i = 0; i < 2; ++i) {
     disks[i].emplace(&faults[i]);
-    if (config_.slow_disks) disks[i]->Hold();
+    if (IsSlow(i)) disks[i]->Hold();
   }
-  sender_ =
-      std::make_unique<Sender>(now_, Sender::Config{}, &sources, &*disks[0]);
+  Sender::Config sender_config;
+  sender_config.load = config_.load[0];
+  sender_ = std::make_unique<Sender>(now_, sender_config, &sources, &*disks[0]);
   Receiver::Config config;
+  config.load = config_.load[1];
   config.conflict = config_.conflict;
   config.ask = config_.ask;
   receiver_ =
@@ -82,8 +84,9 @@ void SessionPair::Drain(int index) {
 
 void SessionPair::TurnDisks() {
   if (!config_.slow_disks || now_ < next_disk_turn_) return;
-  next_disk_turn_ = now_ + kDiskTurn;
+  next_disk_turn_ = now_ + config_.disk_turn;
   for (int i = 0; i < 2; ++i) {
+    if (!IsSlow(i)) continue;
     disks[i]->Hold(random_.Below(4));
     if (!killed_[i]) side(i).HandleDisk(now_);
     disks[i]->Hold();

@@ -21,6 +21,7 @@
 #include "transfer/file/output_folder.h"
 #include "transfer/file/source_list.h"
 #include "transfer/file/test_folder.h"
+#include "transfer/session/bottleneck.h"
 #include "transfer/session/receiver.h"
 #include "transfer/session/sender.h"
 #include "transfer/session/session.h"
@@ -70,6 +71,11 @@ class SessionPair {
     // Both disks take their time: completions are seen a few at a time, and
     // HandleDisk() is called when there are none too.
     bool slow_disks = false;
+    // Only this side's disk is slow.
+    std::optional<int> slow_side = {};
+    // How often slow disks are looked at.
+    Duration disk_turn = 500us;
+    const LoadMeter* load[2] = {nullptr, nullptr};
     std::string out = {};  // In the output folder: the name of --out FILE.
   };
 
@@ -126,9 +132,9 @@ class SessionPair {
   void Drain(int index);
   // Lets some of what the slow disks have done be seen.
   void TurnDisks();
-
-  // How often slow disks are looked at.
-  static constexpr Duration kDiskTurn = 500us;
+  bool IsSlow(int side) const {
+    return config_.slow_disks && config_.slow_side.value_or(side) == side;
+  }
 
   const Config config_;
   TimePoint next_disk_turn_ = kStart;
