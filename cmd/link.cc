@@ -282,7 +282,8 @@ void Link::SendBlocked() {
 bool Link::SendTrain(const Pump::Train& train) {
   udp::UdpSocket& socket = network_.sockets()[train.socket];
   const udp::SendResult result =
-      socket.Send(train.to, train.bytes, train.segment_size, train.hop_limit);
+      socket.Send(train.to, train.bytes, train.segment_size, train.hop_limit,
+                  train.one_by_one);
   if (result.status == udp::SendStatus::kTooBig) {
     HandleTooBig(loop_->Now(), train.segment_size);
   }
@@ -455,6 +456,11 @@ std::optional<ExitCode> Link::Run(Session* session, int disk_fd,
     }
     if (now >= next_tick) {
       handler.on_tick(now);
+      if (pump_->trains_condemned() && !std::exchange(told_trains_, true)) {
+        Step(
+            "trains of datagrams get damaged on the way (a bug of a kernel "
+            "or driver); they leave one by one from now on");
+      }
       next_tick = now + kTick;
     }
     bool ended = false;

@@ -131,6 +131,7 @@ class Link {
   std::optional<ExitCode> signal_;
   int signals_seen_ = 0;
   bool more_to_send_ = false;
+  bool told_trains_ = false;
 
   // What the socket did not take yet.
   std::optional<Pump::Train> blocked_;

@@ -34,6 +34,7 @@ void Pump::HandleChannelEvent(TimePoint now, const channel::Event& event) {
     case channel::EventType::kPathChanged:
       max_payload_ = channel_->max_payload();
       session_->HandlePathChange(now, max_payload_);
+      train_check_.Reset();
       break;
     case channel::EventType::kConnected:
     case channel::EventType::kMaxPayloadChanged:
@@ -53,6 +54,18 @@ void Pump::HandleTimeout(TimePoint now) {
     session_->HandleTimeout(now);
   }
   WatchForBlackHole(now);
+  CheckTrains(now);
+}
+
+void Pump::CheckTrains(TimePoint now) {
+  const ConnectionStats& stats = session_->stats();
+  // What the peer's socket dropped says nothing about how it got there.
+  const std::uint64_t no_matter =
+      stats.packets_spuriously_lost + stats.socket_drops_at_peer;
+  train_check_.Update(
+      now, stats.packets_sent,
+      stats.packets_lost - std::min(stats.packets_lost, no_matter),
+      stats.smoothed_rtt);
 }
 
 void Pump::WatchForBlackHole(TimePoint now) {
@@ -97,8 +110,11 @@ std::optional<Pump::Train> Pump::PollTrain(TimePoint now) {
     path = leftover_path_;
   } else {
     if (const auto own = channel_->PollTransmit(now, buffer_)) {
-      return Train{own->socket, own->to, ByteSpan(buffer_).first(own->size),
-                   own->size, own->hop_limit};
+      return Train{.socket = own->socket,
+                   .to = own->to,
+                   .bytes = ByteSpan(buffer_).first(own->size),
+                   .segment_size = own->size,
+                   .hop_limit = own->hop_limit};
     }
     if (!channel_->connected()) return std::nullopt;
     path = channel_->path();
@@ -122,8 +138,11 @@ std::optional<Pump::Train> Pump::PollTrain(TimePoint now) {
     ++segments;
     if (next < segment_size) break;
   }
-  return Train{path.socket, path.remote, ByteSpan(buffer_).first(size),
-               segment_size, 0};
+  return Train{.socket = path.socket,
+               .to = path.remote,
+               .bytes = ByteSpan(buffer_).first(size),
+               .segment_size = segment_size,
+               .one_by_one = train_check_.one_by_one()};
 }
 
 std::optional<TimePoint> Pump::PollTimeout() const {

@@ -10,6 +10,7 @@
 #include <optional>
 #include <vector>
 
+#include "cmd/train_check.h"
 #include "net/base/bytes.h"
 #include "net/base/socket_address.h"
 #include "net/base/time.h"
@@ -31,6 +32,8 @@ class Pump {
     ByteSpan bytes;
     std::size_t segment_size = 0;
     int hop_limit = 0;  // 0: the system's default.
+    // The kernel shall not make the datagrams of the train (TrainCheck).
+    bool one_by_one = false;
   };
 
   void HandleDatagram(TimePoint now, std::uint8_t socket,
@@ -45,10 +48,14 @@ class Pump {
   std::optional<Train> PollTrain(TimePoint now);
   std::optional<TimePoint> PollTimeout() const;
 
+  // The kernel's segmentation has turned out to damage trains on this path.
+  bool trains_condemned() const { return train_check_.condemned(); }
+
  private:
   // Where the session sees that only small packets are acknowledged, the
   // channel is asked to look into it.
   void WatchForBlackHole(TimePoint now);
+  void CheckTrains(TimePoint now);
   // Tells the session how large a payload may be, where that is news.
   void SyncMaxPayload();
   // Seals the session's next packet at buffer_[at...]; 0 if there is none.
@@ -58,6 +65,7 @@ class Pump {
   Session* session_;
   std::size_t max_payload_ = 0;  // As the session was told last.
   std::uint64_t black_hole_suspicions_ = 0;  // Its counter when last seen.
+  TrainCheck train_check_;
   std::vector<std::byte> buffer_;
   // A datagram that was sealed but did not fit the train before it: it stands
   // at buffer_[leftover_at_...] and begins the next train.

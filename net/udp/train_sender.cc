@@ -105,7 +105,8 @@ struct TrainSender::Envelope {
 };
 
 SendResult TrainSender::Send(const SocketAddress& to, ByteSpan train,
-                             std::size_t segment_size, int hop_limit) {
+                             std::size_t segment_size, int hop_limit,
+                             bool one_by_one) {
   P2PCP_CHECK(segment_size > 0 && !train.empty());
   P2PCP_CHECK(hop_limit >= 0 && hop_limit <= 255);
   Envelope envelope(to, hop_limit);
@@ -115,7 +116,8 @@ SendResult TrainSender::Send(const SocketAddress& to, ByteSpan train,
   while (!train.empty()) {
     const ByteSpan batch =
         train.first(std::min(train.size(), batch_segments * segment_size));
-    const SendResult result = SendBatch(envelope, batch, segment_size);
+    const SendResult result =
+        SendBatch(envelope, batch, segment_size, one_by_one);
     sent += result.segments;
     if (result.status != SendStatus::kSent) {
       return {result.status, sent, result.os_errno};
@@ -126,8 +128,8 @@ SendResult TrainSender::Send(const SocketAddress& to, ByteSpan train,
 }
 
 SendResult TrainSender::SendBatch(Envelope& envelope, ByteSpan batch,
-                                  std::size_t segment_size) {
-  if (!gso_enabled_ || batch.size() <= segment_size) {
+                                  std::size_t segment_size, bool one_by_one) {
+  if (!gso_enabled_ || one_by_one || batch.size() <= segment_size) {
     return SendOneByOne(envelope, batch, segment_size);
   }
   const SendResult segmented = SendSegmented(envelope, batch, segment_size);

@@ -54,20 +54,20 @@ class TrainSender {
   TrainSender(Syscalls* syscalls, int fd, bool gso)
       : syscalls_(syscalls), fd_(fd), gso_enabled_(gso) {}
 
-  // hop_limit 0 is the system's default.
+  // hop_limit 0 is the system's default. one_by_one: not by UDP_SEGMENT.
   // REQUIRES: segment_size > 0; train is not empty; 0 <= hop_limit <= 255.
   SendResult Send(const SocketAddress& to, ByteSpan train,
-                  std::size_t segment_size, int hop_limit);
+                  std::size_t segment_size, int hop_limit,
+                  bool one_by_one = false);
 
   bool gso_enabled() const { return gso_enabled_; }
-  void DisableGso() { gso_enabled_ = false; }
   const Stats& stats() const { return stats_; }
 
  private:
   struct Envelope;
 
   SendResult SendBatch(Envelope& envelope, ByteSpan batch,
-                       std::size_t segment_size);
+                       std::size_t segment_size, bool one_by_one);
   SendResult SendSegmented(Envelope& envelope, ByteSpan batch,
                            std::size_t segment_size);
   SendResult SendOneByOne(Envelope& envelope, ByteSpan batch,

@@ -70,10 +70,13 @@ class UdpSocket {
   // After kWouldBlock, or kTooBig, the caller goes on from
   // train.subspan(result.segments * segment_size).
   // hop_limit: TTL or hop limit of these datagrams alone, 0 for the default.
+  // one_by_one: without UDP_SEGMENT, where the caller finds that trains get
+  // lost where single datagrams do not.
   // REQUIRES: segment_size > 0; train is not empty; 0 <= hop_limit <= 255.
   SendResult Send(const SocketAddress& to, ByteSpan train,
-                  std::size_t segment_size, int hop_limit = 0) {
-    return sender_.Send(to, train, segment_size, hop_limit);
+                  std::size_t segment_size, int hop_limit = 0,
+                  bool one_by_one = false) {
+    return sender_.Send(to, train, segment_size, hop_limit, one_by_one);
   }
 
   // What waits, at most TrainReceiver::kBuffers trains; empty when nothing
@@ -81,10 +84,8 @@ class UdpSocket {
   std::span<const ReceivedTrain> Receive() { return receiver_.Receive(); }
 
   // Whether trains leave by UDP_SEGMENT. It falls for good when the kernel
-  // refuses, or when the caller finds that trains get lost where single
-  // datagrams do not.
+  // refuses.
   bool gso_enabled() const { return sender_.gso_enabled(); }
-  void DisableGso() { sender_.DisableGso(); }
   bool gro_enabled() const { return gro_enabled_; }
 
   // Datagrams lost since Open because the receive buffer was full.

@@ -117,6 +117,7 @@ class Arena {
           break;
         case 7:
           AddRemote(operation >> 3 & 15);
+          if (operation >> 7 != 0) DoubtMtu(input);
           break;
       }
       Drain();
@@ -129,6 +130,16 @@ class Arena {
     PacketType type;
     Bytes plaintext;
   };
+
+  // What the host and the transfer say of the size of datagrams.
+  void DoubtMtu(FuzzInput& input) {
+    victim_.SetLinkMtu(now_, input.TakeU16());
+    victim_.HandleTooBig(now_, input.TakeU16());
+    victim_.SuspectMaxPayload(now_);
+    P2PCP_CHECK(victim_.max_payload() >= Channel::kMinMaxPayload);
+    P2PCP_CHECK(victim_.max_payload() <=
+                Channel::kMaxDatagramSize - Channel::kOverhead);
+  }
 
   void AddRemote(std::uint8_t index) {
     ice::Candidate candidate = Host(AddressOf(index));

@@ -84,6 +84,32 @@ class ConnectionTest : public ::testing::Test {
   wire::Frame frame_;
 };
 
+// ACKs and control must pass whatever becomes of a path that took large packets
+// once: nobody would notice that an ACK got lost for its size.
+TEST(ConnectionSize, AllButDataFitsAnyPath) {
+  constexpr std::size_t kLarge = 8'944;
+  Connection connection(kStart, {.max_payload = kLarge, .initial_rtt = 50ms},
+                        nullptr, nullptr);
+  connection.SendControl(Bytes(connection.ControlRoom()));
+  // Every second packet is missing, so an ACK has as much to name as it can.
+  Bytes ping(16);
+  ByteWriter writer(ping);
+  wire::WritePing(writer, {.lowest_unacked = PacketNumber(0)});
+  for (std::uint64_t n = 0; n < 1000; ++n) {
+    connection.HandlePacket(kStart + 1s, PacketNumber(n * 1'000'000),
+                            writer.written());
+  }
+  Bytes out(kLarge);
+  std::size_t largest = 0;
+  std::uint64_t number = 0;
+  while (const auto packet = connection.PollTransmit(
+             kStart + 1s, PacketNumber(number++), out)) {
+    largest = std::max(largest, packet->size());
+  }
+  EXPECT_GT(number, 10u);
+  EXPECT_LE(largest, Connection::kBasePayload);
+}
+
 TEST_F(ConnectionTest, AReceiverAnnouncesItsCreditFirst) {
   EXPECT_EQ(Sent(), std::vector{wire::FrameType::kCredit});
   EXPECT_EQ(frame_.credit.max_data, 10'000u);
