@@ -132,7 +132,7 @@ class Arena {
   };
 
   // What the host and the transfer say of the size of datagrams.
-  void DoubtMtu(FuzzInput& input) {
+  void DoubtMtu(fuzz::FuzzInput& input) {
     victim_.SetLinkMtu(now_, input.TakeU16());
     victim_.HandleTooBig(now_, input.TakeU16());
     victim_.SuspectMaxPayload(now_);
