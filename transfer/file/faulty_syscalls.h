@@ -98,8 +98,8 @@ class FaultySyscalls final : public Syscalls {
   }
   int Rename(int dirfd, const char* from, const char* to,
              unsigned flags) override {
-    if (rename_error != 0) return Fail(rename_error);
     if (flags != 0 && rename_flags_error != 0) return Fail(rename_flags_error);
+    if (rename_error != 0) return Fail(rename_error);
     return Syscalls::Rename(dirfd, from, to, flags);
   }
   int Link(int dirfd, const char* from, const char* to) override {

@@ -191,8 +191,18 @@ bool PartFile::RenameNoReplace(const std::string& name) {
   // A file system without RENAME_NOREPLACE (NFS): link() refuses to replace
   // too. The temporary name is deleted by the destructor.
   if (syscalls_.Link(dirfd_, from, name.c_str()) == 0) return true;
-  // Without links either (FAT), the first answer was about the name.
-  if (errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS) errno = EINVAL;
+  if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS) return false;
+  // Without links either (FUSE over FAT, a phone): whoever creates the name has
+  // it, and may replace what he created.
+  const UniqueFd claim(syscalls_.Create(dirfd_, name, 0600));
+  if (claim.get() < 0) return false;
+  if (syscalls_.Rename(dirfd_, from, name.c_str(), 0) == 0) {
+    part_name_.clear();
+    return true;
+  }
+  const int error = errno;
+  unlinkat(dirfd_, name.c_str(), 0);
+  errno = error;
   return false;
 }
 
