@@ -27,9 +27,10 @@ class PathMtu {
   static constexpr std::size_t kBaseSize = 1200;
   // The largest that is tried, by loopback alone: two of them fill a send of
   // 65,507 bytes. Measured there, 1 GiB, median seconds and CPU seconds of both
-  // sides: 1472: 1.06 and 2.03; 8972: 1.06 and 2.03; 16376: 1.04 and 1.97;
-  // 32752: 0.89 and 1.83; 65000: 0.87 and 1.78, for packets of which four, the
-  // least window, would overflow a socket buffer of Debian's 208 KiB.
+  // sides, with a receive buffer of Debian's 208 KiB: 1472: 1.37 and 2.56;
+  // 8972: 1.19 and 2.26; 16376: 1.30 and 2.40; 32752: 1.16 and 2.18. With 8
+  // MiB: 16376: 1.04 and 1.97; 32752: 0.89 and 1.78; 65000: 0.87 and 1.74, of
+  // which three would fill those 208 KiB.
   static constexpr std::size_t kMaxDatagramSize = 32'752;
   // MTUs, headers included: IPv6's least (RFC 8200 section 5), WireGuard's,
   // that of some data centres, PPPoE (RFC 2516), Ethernet,
