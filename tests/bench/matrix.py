@@ -97,7 +97,9 @@ def say(line):
 
 def run(options, folder):
   """Everything that was asked for: a report.Results."""
-  results = report.Results(sys.argv, options.quick)
+  count = 1 if options.quick else options.runs
+  cap = _QUICK_CAP if options.quick else _CAP
+  results = report.Results(sys.argv, options.quick, cap)
   for row in rows.ROWS:
     if row.name not in options.names:
       continue
@@ -107,16 +109,16 @@ def run(options, folder):
     if not names:
       continue
     say(f'row {row.name}: {row.title}')
-    runs, typed = race.race(row, names, 1 if options.quick else options.runs,
-                            _QUICK_CAP if options.quick else _CAP, folder,
-                            options.priority, say)
+    runs, typed = race.race(row, names, count, cap, folder, options.priority,
+                            say)
     results.add_race(row, runs, typed)
     # What stands so far survives whatever comes.
     write(results, options.out)
   for name, module in ((rows.CONTEST, contest), (rows.OUTAGE, outage)):
     if name in options.names:
       results.add_table(
-          name, module.run(folder, options.priority, options.quick, say))
+          name,
+          module.run(folder, options.priority, options.quick, count, say))
       write(results, options.out)
   return results
 

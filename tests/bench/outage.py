@@ -67,7 +67,7 @@ def _lossy_setups(path, task, count):
   return sorted(took)
 
 
-def run(folder, priority, quick, say):
+def run(folder, priority, quick, _, say):
   """A report.Table."""
   outages = _OUTAGES[:1] if quick else _OUTAGES
   begins = 0.3 if quick else _BEGINS

@@ -25,6 +25,7 @@ class Run:
   goodput: float = 0
   seconds: float = 0  # From connected to verified.
   setup: float | None = None
+  overall: float | None = None  # Seconds, set-up included.
   steady: float | None = None  # Of the middle half of the bytes.
   whole: bool = False  # The file arrived in time, and is what was sent.
   cpu_sender: float | None = None  # Seconds a GB.
@@ -128,6 +129,7 @@ def _fill(run, peer, task, outcome):
   else:
     run.seconds = task.seconds - run.setup
     size = outcome.bytes_moved or _arrived(task.out)
+  run.overall = run.setup + run.seconds
   run.goodput = size * 8e-6 / max(run.seconds, 1e-6)
   for name, value in outcome.said.items():
     setattr(run, name, value)

@@ -110,7 +110,7 @@ def race_lines(runs):
     good = [run for run in done if not run.error]
     if not good:
       error = done[0].error.strip().split('\n')[-1] if done else 'did not run'
-      yield [name, 'failed'] + [''] * 9 + [error[:80].replace('|', '/')]
+      yield [name, 'failed'] + [''] * (len(_RACE_HEADER) - 3) + [error[:80].replace('|', '/')]
       continue
     rates = [run.goodput for run in good]
     notes = [everybody[name].about]
@@ -127,6 +127,7 @@ def race_lines(runs):
         f'{_rate(min(rates))} to {_rate(max(rates))}', str(len(good)),
         _number(median(good, 'steady'), 1),
         _number(median(good, 'setup'), 2),
+        _number(median(good, 'overall'), 2),
         _number(median(good, 'cpu_sender'), 2),
         _number(median(good, 'cpu_receiver'), 2),
         _number(median(good, 'wire'), 3),
@@ -135,7 +136,7 @@ def race_lines(runs):
     ]
 
 
-_RACE_HEADER = ['tool', 'Mbit/s', 'min to max', 'runs', 'steady', 'set-up s',
+_RACE_HEADER = ['tool', 'Mbit/s', 'min to max', 'runs', 'steady', 'set-up s', 'all s',
                 'CPU s/GB sender', 'receiver', 'sent/file', 'queue ms', 'p95',
                 'remarks']
 
@@ -148,7 +149,7 @@ but p2pcp and rsync. iperf3, blast and bare_pipe are no competitors: they show
 what the path and the machine give. "steady" is the rate of the middle half.
 "set-up" is from the start of both (of the client, where a server listens) until
 connected; for p2pcp that includes meeting at the broker, which stands at the far
-end. CPU is user and system of all processes of a side; on a cable and loopback
+end; "all" is both times. CPU is user and system of all processes of a side; on a cable and loopback
 the kernel's delivery counts for the sender. "sent/file" counts all bytes that
 leave the sender's device, headers included. The queue is what a ping through the
 same path takes longer than its shortest. Medians; the tools take turns. A run
@@ -206,7 +207,7 @@ def machine():
 class Results:
   """Everything that a run of the benchmark gave."""
 
-  def __init__(self, argv, quick, cap=60):
+  def __init__(self, argv, quick, cap):
     self.machine = machine()
     self.machine['command'] = './dev bench ' + shlex.join(argv[1:])
     self.quick = quick
