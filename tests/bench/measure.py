@@ -23,18 +23,26 @@ _PATIENCE = 5
 _CHILDREN_END = 1
 
 
-# Among real-time processes: above the tools, which may be such, and above the
-# link emulator.
+# Among real-time processes: above the tools, which may be such.
 _PRIORITY = 25
 
 
-def keep_time():
-  """The calling thread is woken in time however busy the cores are.
+def real_time(pid):
+  """A process is woken in time however busy the cores are.
 
-  What it starts is an ordinary process or thread again.
+  What it starts is an ordinary process or thread again. Root in a user
+  namespace may not do this; there the times are a little less exact.
   """
-  os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK,
-                        os.sched_param(_PRIORITY))
+  try:
+    os.sched_setscheduler(pid, os.SCHED_RR | os.SCHED_RESET_ON_FORK,
+                          os.sched_param(_PRIORITY))
+  except PermissionError:
+    pass
+
+
+def keep_time():
+  """The calling thread is woken in time."""
+  real_time(0)
 
 
 class Failure(Exception):
@@ -215,10 +223,10 @@ class Ping:
 
   _INTERVAL = '0.05'
 
-  def __init__(self, lab, namespace, to, prefix):
+  def __init__(self, lab, namespace, to):
     self._process = Process(
-        lab, namespace,
-        prefix + ['ping', '-n', '-i', self._INTERVAL, '-W', '5', to])
+        lab, namespace, ['ping', '-n', '-i', self._INTERVAL, '-W', '5', to])
+    real_time(self._process.pid)
 
   def _trips(self):
     """(time of the answer, seconds that it took)"""

@@ -48,8 +48,8 @@ def _lossy_setups(path, task, count):
   """Seconds until connected, of so many small transfers."""
   rule = f'meta l4proto udp numgen random mod 100 < {_LOSS_PERCENT} drop'
   for host in (path.a, path.b):
-    host.nft('table inet lossy {\nchain in { type filter hook input priority 0\n'
-             f'{rule}\n}}\n}}\n')
+    host.nft('table inet lossy {\nchain in {\n'
+             f'type filter hook input priority 0\n{rule}\n}}\n}}\n')
   took = []
   for _ in range(count):
     peers.empty(task.out)

@@ -6,7 +6,6 @@ stand on B: what meets through them crosses the path.
 """
 
 import os
-import subprocess
 
 from tests.bench import measure
 from tests.e2e import pair
@@ -25,7 +24,7 @@ _TCP_MEMORY = '"4096 131072 67108864"'
 
 
 class Path(network.Network):
-  """Namespaces `a` and `b`, p2pcp's two people, a ping from one to the other."""
+  """Namespaces `a` and `b`, p2pcp's two people, a ping between them."""
 
   def __init__(self, row, priority):
     """Makes it.
@@ -54,8 +53,7 @@ class Path(network.Network):
       for direction, options in row.link().items():
         self.link.set(direction, options)
       # It must move packets when they are due, whoever else wants the cores.
-      subprocess.run(['chrt', '-r', '-p', '20', str(self.link.process.pid)],
-                     check=True)
+      measure.real_time(self.link.process.pid)
     elif row.kind == 'loopback':
       # p2pcp offers addresses of interfaces other than lo; what is sent to
       # one's own goes through lo all the same.
@@ -63,7 +61,8 @@ class Path(network.Network):
       self.device = 'lo'
     else:
       self.veth(a, DEVICE, b, DEVICE)
-    b.ip(*[f'addr add {address}/24 dev {DEVICE}' for address in topology.SERVER4],
+    b.ip(*[f'addr add {address}/24 dev {DEVICE}'
+           for address in topology.SERVER4],
          *[f'addr add {address}/64 dev {DEVICE} nodad'
            for address in topology.SERVER6])
     if a is not b:
@@ -86,14 +85,11 @@ class Path(network.Network):
     servers.start_mosquitto(self, b)
     servers.start_coturn(self, b)
     self.people = [pair.Pair(self)]
-    self.ping = measure.Ping(self, a, B, self._real_time(30))
-
-  def _real_time(self, priority):
-    return ['chrt', '-r', str(priority)]
+    self.ping = measure.Ping(self, a, B)
 
   def run_prefix(self):
     """What to put before each tool that is measured."""
-    return self._real_time(self._priority) if self._priority else []
+    return ['chrt', '-r', str(self._priority)] if self._priority else []
 
   def tool(self, host, argv, **options):
     """Starts a tool that is measured, on self.a or self.b."""

@@ -329,9 +329,10 @@ class P2pcp(Peer):
     sender, receiver = self.start(task)
     deadline = receiver.begin + task.seconds
     over = receiver.wait(deadline) and sender.wait(deadline)
+    failed = {sender.code, receiver.code} - {0, None}
     sender.end()
     receiver.end()
-    if over and (sender.code, receiver.code) != (0, 0):
+    if failed:
       raise measure.Failure(f'exit {sender.code}, {receiver.code}:\n'
                             f'{sender.text}\n{receiver.text}')
     connected = receiver.find(CONNECTED)

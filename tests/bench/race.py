@@ -30,8 +30,7 @@ class Run:
   whole: bool = False  # The file arrived in time, and is what was sent.
   cpu_sender: float | None = None  # Seconds a GB.
   cpu_receiver: float | None = None
-  memory_sender: float = 0  # MiB
-  memory_receiver: float = 0
+  memory: float | None = None  # MiB, of the side that had more.
   wire: float | None = None  # Bytes sent for each of the file.
   queue_mean: float | None = None  # Seconds that the path added to a ping.
   queue_p95: float | None = None
@@ -136,7 +135,7 @@ def _fill(run, peer, task, outcome):
   for side in ('sender', 'receiver'):
     process = getattr(outcome, side)
     setattr(run, f'cpu_{side}', process.cpu / max(size / 1e9, 1e-9))
-    setattr(run, f'memory_{side}', process.memory / (1 << 20))
+    run.memory = max(run.memory or 0, process.memory / (1 << 20))
 
 
 def _warm_memory(task):
@@ -176,10 +175,10 @@ def race(row, names, count, seconds, folder, priority, say):
   runs = {name: [] for name in names}
   typed = {}
   source = write_random(os.path.join(folder, 'file'), row.size)
+  out = os.path.join(folder, 'out')
   try:
     with paths.Path(row, priority) as path:
-      task = peers.Task(path, source, os.path.join(folder, 'out'), path.folder,
-                        seconds)
+      task = peers.Task(path, source, out, path.folder, seconds)
       _warm_memory(task)
       for turn in range(count):
         for name in names:
@@ -193,7 +192,7 @@ def race(row, names, count, seconds, folder, priority, say):
           say(f'row {row.name}  {name:12}  ' + describe(run))
   finally:
     os.remove(source)
-    peers.empty(task.out)
+    peers.empty(out)
   return runs, typed
 
 

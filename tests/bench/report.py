@@ -23,6 +23,7 @@ _NUMBERS = {
     'steady': ('steady goodput', 1, 'Mbit/s'),
     'setup': ('set-up', 1, 's'),
     'queue_mean': ('mean added queue', 1e3, 'ms'),
+    'memory': ('memory of each side', 1, 'MiB'),
     'queue_p95': ('95th percentile of the added queue', 1e3, 'ms'),
     'resent': ('sent again', 100, '% of the packets'),
     'lost': ('lost', 100, '% of the packets'),
@@ -50,7 +51,7 @@ class Table:
 
 
 def median(runs, name):
-  """The median of a field over a tool's runs that count; None: there is none."""
+  """The median of a field over a tool's runs that count, or None."""
   values = [getattr(run, name) for run in runs
             if not run.error and getattr(run, name) is not None]
   return statistics.median(values) if values else None
@@ -75,7 +76,8 @@ def judge(row, target, runs):
     best = max((peer for peer in row.peers
                 if peer in rows.FILE_PEERS and _goodput(runs, peer)),
                key=lambda peer: _goodput(runs, peer), default='')
-    name, unit = 'goodput', f'x the best tool for files ({best or "none ran"})'
+    name = 'goodput'
+    unit = f'x the best tool for files ({best or "none ran"})'
     rival = _goodput(runs, best)
   elif target.what == 'cpu':
     name, unit = 'CPU time of each side', f'x {target.peer}'
@@ -130,15 +132,16 @@ def race_lines(runs):
         _number(median(good, 'overall'), 2),
         _number(median(good, 'cpu_sender'), 2),
         _number(median(good, 'cpu_receiver'), 2),
+        _number(median(good, 'memory'), 0),
         _number(median(good, 'wire'), 3),
         _number(median(good, 'queue_mean'), 1, 1e3),
         _number(median(good, 'queue_p95'), 1, 1e3), '; '.join(notes)
     ]
 
 
-_RACE_HEADER = ['tool', 'Mbit/s', 'min to max', 'runs', 'steady', 'set-up s', 'all s',
-                'CPU s/GB sender', 'receiver', 'sent/file', 'queue ms', 'p95',
-                'remarks']
+_RACE_HEADER = ['tool', 'Mbit/s', 'min to max', 'runs', 'steady', 'set-up s',
+                'all s', 'CPU s/GB sender', 'receiver', 'MiB', 'sent/file',
+                'queue ms', 'p95', 'remarks']
 
 _METHOD = '''\
 One file, from memory (tmpfs) to memory, compared at the end. Mbit/s: the file's
@@ -147,13 +150,15 @@ connected when a path has been proven, every other tool when the receiver has
 opened the file, which is later and so in their favour; none of them verifies
 but p2pcp and rsync. iperf3, blast and bare_pipe are no competitors: they show
 what the path and the machine give. "steady" is the rate of the middle half.
-"set-up" is from the start of both (of the client, where a server listens) until
-connected; for p2pcp that includes meeting at the broker, which stands at the far
-end; "all" is both times. CPU is user and system of all processes of a side; on a cable and loopback
-the kernel's delivery counts for the sender. "sent/file" counts all bytes that
-leave the sender's device, headers included. The queue is what a ping through the
-same path takes longer than its shortest. Medians; the tools take turns. A run
-is stopped after {cap} s, and what has arrived by then counts; a tool of less than
+"set-up" is from the start of both (of the client, where a server listens)
+until connected; for p2pcp that includes meeting at the broker, which stands at
+the far end; "all" is both times. CPU is user and system of all processes of a
+side; on a cable and on loopback the kernel's delivery counts for the sender.
+"MiB" is the most that a process of either side had in memory, but not less
+than the benchmark's own 30 or so. "sent/file" counts all bytes that leave the
+sender's device, headers included. The queue is what a ping through the same
+path takes longer than its shortest. Medians; the tools take turns. A run is
+stopped after {cap} s, and what has arrived by then counts; a tool of less than
 half of p2pcp's goodput runs once.'''
 
 
@@ -189,11 +194,12 @@ def machine():
   with open('/proc/sys/net/ipv4/tcp_available_congestion_control',
             encoding='ascii') as file:
     controls = file.read().strip()
+  memory = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
   changed = _output('git', 'status', '--porcelain', '--untracked-files=no')
   return {
       'processor': model,
       'cores': str(os.cpu_count()),
-      'memory': f'{os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30:.0f} GiB',
+      'memory': f'{memory / 2**30:.0f} GiB',
       'kernel': platform.release(),
       'commit': _output('git', 'rev-parse', '--short=12', 'HEAD') +
                 (' with changes' if changed else ''),

@@ -57,6 +57,9 @@ class Row:
     return {'ab': common + self.forward, 'ba': common + self.backward}
 
 
+_MEMORY = Target('memory', at_most=64)
+
+
 def _line(name, title, size, rate, rtt, goodput, *targets, **options):
   # Every line shares the demand to keep up with the best tool there is, and
   # that on the set-up: six round trips and 0.3 s.
@@ -64,7 +67,8 @@ def _line(name, title, size, rate, rtt, goodput, *targets, **options):
   return Row(name, title, 'line', size, rate, rtt,
              targets=(Target('goodput', at_least=goodput),
                       Target('best', at_least=0.98),
-                      Target('setup', at_most=6 * rtt / 1e3 + 0.3)) + targets,
+                      Target('setup', at_most=6 * rtt / 1e3 + 0.3),
+                      _MEMORY) + targets,
              **options)
 
 
@@ -78,6 +82,7 @@ _FAST_TARGETS = (
     Target('ratio', at_least=13, peer='udt'),
     Target('ratio', at_least=0.85, peer='bare_pipe'),
     Target('cpu', at_most=1.2, peer='bare_pipe'),
+    _MEMORY,
 )
 
 # Losses in bursts of 20 packets (leave 5 %), 1 % in all.
