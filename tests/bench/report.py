@@ -112,7 +112,8 @@ def race_lines(runs):
     good = [run for run in done if not run.error]
     if not good:
       error = done[0].error.strip().split('\n')[-1] if done else 'did not run'
-      yield [name, 'failed'] + [''] * (len(_RACE_HEADER) - 3) + [error[:80].replace('|', '/')]
+      yield ([name, 'failed'] + [''] * (len(_RACE_HEADER) - 3) +
+             [error[:80].replace('|', '/')])
       continue
     rates = [run.goodput for run in good]
     notes = [everybody[name].about]
