@@ -123,6 +123,21 @@ std::optional<ByteSender::Chunk> ByteSender::Repeat(std::uint64_t offset,
   return chunk;
 }
 
+std::optional<ByteSender::Chunk> ByteSender::Copy(std::uint64_t offset,
+                                                  std::size_t max_size,
+                                                  MutableByteSpan scratch) {
+  std::optional<Range> next;
+  offered_.ForEachPresent(offset, StreamOffset::kMax, [&](Range offered) {
+    return acked_.ForEachMissing(offered.begin, offered.end, [&](Range range) {
+      next = range;
+      return false;
+    });
+  });
+  if (!next) return std::nullopt;
+  return Read(next->begin, std::min<std::uint64_t>(next->size(), max_size),
+              scratch);
+}
+
 void ByteSender::OnAcked(PacketNumber number, std::uint64_t offset,
                          std::uint64_t size) {
   const std::uint64_t end = offset + size;

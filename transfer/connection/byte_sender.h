@@ -58,6 +58,16 @@ class ByteSender {
   std::optional<Chunk> Repeat(std::uint64_t offset, std::uint64_t size,
                               std::size_t max_size, MutableByteSpan scratch);
 
+  // All that was offered has been sent, nothing of it is known to be lost, and
+  // not all has arrived.
+  bool InTail() const {
+    return unsent_.empty() && lost_.empty() && !AllAcked();
+  }
+  // A copy of bytes at or after offset that were not acknowledged.
+  // REQUIRES: InTail().
+  std::optional<Chunk> Copy(std::uint64_t offset, std::size_t max_size,
+                            MutableByteSpan scratch);
+
   void OnAcked(PacketNumber number, std::uint64_t offset, std::uint64_t size);
   void OnLost(PacketNumber number, std::uint64_t offset, std::uint64_t size);
   // No packet below will be reported to OnAcked or OnLost again.
@@ -65,6 +75,7 @@ class ByteSender {
 
   bool AllAcked() const { return acked_.size() == offered_.size(); }
   std::uint64_t acked_bytes() const { return acked_total_; }
+  std::uint64_t offered_bytes() const { return offered_.size(); }
   std::uint64_t retransmitted_bytes() const { return retransmitted_; }
 
  private:

@@ -340,7 +340,9 @@ std::optional<Connection::Packet> Connection::TransmitSmall(
     wire::WritePing(writer, {.lowest_unacked = loss_.lowest_unacked()});
     sent.content |= SentPacket::kPing;
   }
-  if (bytes_in_.CreditDue()) {
+  // Again with each PING: a peer without credit has nothing to send.
+  if (bytes_in_.CreditDue() ||
+      (ping != Ping::kNone && bytes_in_.max_data() > 0)) {
     wire::WriteCredit(writer, {.max_data = bytes_in_.max_data()});
     bytes_in_.OnCreditSent();
     sent.content |= SentPacket::kCredit;
@@ -397,8 +399,7 @@ std::optional<Connection::Packet> Connection::TransmitData(
     TimePoint now, PacketNumber number, MutableByteSpan out) {
   if (!bytes_out_.HasPending()) {
     send_limits_.Set(now, bytes_out_.limit());
-    loss_.OnAppLimited();
-    return std::nullopt;
+    return TransmitCopy(now, number, out);
   }
   if (!WindowOpen()) {
     send_limits_.Set(now, SendLimit::kPath);
@@ -421,6 +422,33 @@ std::optional<Connection::Packet> Connection::TransmitData(
   send_limits_.Set(now, SendLimit::kSending);
   // After the last bytes nothing else would make the peer answer soon.
   return FinishData(now, number, out, *chunk, chunk->last);
+}
+
+std::optional<Connection::Packet> Connection::TransmitCopy(
+    TimePoint now, PacketNumber number, MutableByteSpan out) {
+  const RttEstimator& rtt = loss_.rtt();
+  const TailRedundancy::Path path{
+      .min_rtt = rtt.has_sample() ? rtt.min_rtt() : Duration(0),
+      .bandwidth = controller_->bandwidth(rtt.smoothed_rtt()),
+      .lossy_rounds = loss_.lossy_rounds()};
+  if (!bytes_out_.InTail() || !tail_.Worthwhile(path, bytes_out_)) {
+    loss_.OnAppLimited();
+    return std::nullopt;
+  }
+  if (!WindowOpen()) return std::nullopt;
+  if (!pacer_.CanSend(now)) {
+    pacing_deadline_ = pacer_.NextSendTime();
+    return std::nullopt;
+  }
+  const std::size_t max_size = max_payload_ - wire::kDataHeaderSize;
+  const auto chunk = tail_.Next(now, path.min_rtt, bytes_out_, max_size,
+                                out.subspan(wire::kDataHeaderSize, max_size));
+  if (!chunk) {
+    loss_.OnAppLimited();
+    pacing_deadline_ = tail_.next_round();
+    return std::nullopt;
+  }
+  return FinishData(now, number, out, *chunk, false);
 }
 
 Connection::Packet Connection::FinishData(TimePoint now, PacketNumber number,
@@ -488,6 +516,7 @@ const ConnectionStats& Connection::stats() const {
   // Kept elsewhere, and changed by every packet.
   stats_.bytes_in_flight = loss_.bytes_in_flight();
   stats_.data_bytes_retransmitted = bytes_out_.retransmitted_bytes();
+  stats_.data_bytes_redundant = tail_.bytes();
   stats_.data_bytes_received = bytes_in_.received_bytes();
   stats_.data_bytes_duplicate = bytes_in_.duplicate_bytes();
   stats_.data_packets_refused = bytes_in_.refused();

@@ -29,6 +29,7 @@
 #include "transfer/connection/byte_space.h"
 #include "transfer/connection/control_stream.h"
 #include "transfer/connection/send_limits.h"
+#include "transfer/connection/tail_redundancy.h"
 #include "transfer/recovery/ack_tracker.h"
 #include "transfer/recovery/black_hole.h"
 #include "transfer/recovery/congestion_controller.h"
@@ -71,12 +72,13 @@ struct ConnectionStats {
   std::uint64_t socket_drops_at_peer = 0;
 
   // The byte space.
-  std::uint64_t data_bytes_sent = 0;  // Including the next line's.
-  std::uint64_t data_bytes_retransmitted = 0;
-  std::uint64_t data_bytes_acknowledged = 0;  // Distinct bytes.
-  std::uint64_t data_bytes_received = 0;      // Distinct bytes.
-  std::uint64_t data_bytes_duplicate = 0;     // Received again.
-  std::uint64_t data_packets_refused = 0;     // The sink had no room.
+  std::uint64_t data_bytes_sent = 0;           // Including the next line's.
+  std::uint64_t data_bytes_retransmitted = 0;  // Lost, or in probes.
+  std::uint64_t data_bytes_redundant = 0;      // TailRedundancy's.
+  std::uint64_t data_bytes_acknowledged = 0;   // Distinct bytes.
+  std::uint64_t data_bytes_received = 0;       // Distinct bytes.
+  std::uint64_t data_bytes_duplicate = 0;      // Received again.
+  std::uint64_t data_packets_refused = 0;      // The sink had no room.
 };
 
 class Connection final : private LossDetection::Handler {
@@ -230,6 +232,9 @@ class Connection final : private LossDetection::Handler {
                                       MutableByteSpan out);
   std::optional<Packet> TransmitData(TimePoint now, PacketNumber number,
                                      MutableByteSpan out);
+  // A copy of bytes that are still awaited when all has been sent.
+  std::optional<Packet> TransmitCopy(TimePoint now, PacketNumber number,
+                                     MutableByteSpan out);
   Packet FinishData(TimePoint now, PacketNumber number, MutableByteSpan out,
                     const ByteSender::Chunk& chunk, bool ack_now);
   void CountSent(TimePoint now, PacketNumber number, const SentPacket& packet);
@@ -255,13 +260,15 @@ class Connection final : private LossDetection::Handler {
   ControlReceiver control_in_;
   ByteSender bytes_out_;
   ByteReceiver bytes_in_;
+  TailRedundancy tail_;
 
   // A PING that is to be sent: alone, or with all that a probe may carry.
   enum class Ping : std::uint8_t { kNone, kAlone, kProbe };
   Ping ping_ = Ping::kNone;
   int probes_pending_ = 0;
   PacketNumber probe_cursor_;
-  // When the pacer lets the next packet go; only after it has held one back.
+  // When the pacer, or the round of the tail, lets the next packet go; only
+  // after it has held one back.
   std::optional<TimePoint> pacing_deadline_;
 
   std::optional<std::uint16_t> close_code_;  // Ours, once closed.

@@ -28,6 +28,7 @@ void Cubic::Restart() {
   unused_since_.reset();
   recovery_start_.reset();
   previous_recovery_start_.reset();
+  restart_ = TimePoint::min();
   event_losses_ = 0;
   before_event_.reset();
 }
@@ -129,7 +130,7 @@ void Cubic::AvoidCongestion(const AckEvent& event) {
 
 void Cubic::OnLoss(const LossEvent& event) {
   const bool new_event =
-      !recovery_start_ || event.largest_lost_sent_time > *recovery_start_;
+      event.largest_lost_sent_time > recovery_start_.value_or(restart_);
   if (new_event) {
     before_event_ = Save();
     event_losses_ = 0;
@@ -151,6 +152,7 @@ void Cubic::OnLoss(const LossEvent& event) {
     window_ = kMinWindowPackets * packet_size_;
     epoch_start_.reset();
     recovery_start_.reset();
+    restart_ = event.now;
     before_event_.reset();
     hystart_.Reset();
   }

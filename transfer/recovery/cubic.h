@@ -79,6 +79,11 @@ class Cubic final : public CongestionController {
   // The last congestion event: losses of packets sent until then belong to it.
   std::optional<TimePoint> recovery_start_;
   std::optional<TimePoint> previous_recovery_start_;
+  // The last persistent congestion. What was sent before and got lost is of
+  // that event: RFC 9002's pseudocode forgets it, and an outage's last probes,
+  // which are declared lost a little later, would end slow start at four
+  // packets.
+  TimePoint restart_ = TimePoint::min();
   // Losses of that event that have not proved spurious.
   std::uint64_t event_losses_ = 0;
   std::optional<Curve> before_event_;

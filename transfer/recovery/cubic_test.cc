@@ -186,6 +186,24 @@ TEST_F(CubicTest, PersistentCongestionBeginsAgainInSlowStart) {
   EXPECT_FALSE(cubic_.in_slow_start());
 }
 
+// The last probes of an outage are declared lost after the rest.
+TEST_F(CubicTest, WhatWasSentBeforePersistentCongestionIsNoOtherEvent) {
+  for (int i = 0; i < 3; ++i) Round();
+  const TimePoint sent = now_;
+  Lose(1, true);
+  const std::uint64_t ssthresh = cubic_.ssthresh();
+  Round();
+  const std::uint64_t window = cubic_.window();
+  cubic_.OnLoss({.now = now_,
+                 .lost_bytes = kPacket,
+                 .lost_packets = 1,
+                 .largest_lost_sent_time = sent,
+                 .bytes_in_flight = cubic_.window(),
+                 .persistent_congestion = false});
+  EXPECT_EQ(cubic_.window(), window);
+  EXPECT_EQ(cubic_.ssthresh(), ssthresh);
+}
+
 TEST_F(CubicTest, AnotherPathBeginsAnew) {
   for (int i = 0; i < 3; ++i) Round();
   Lose();

@@ -138,6 +138,7 @@ bool LossDetection::OnAckReceived(TimePoint now, const wire::AckFrame& ack) {
     if (!first_rtt_sample_time_) first_rtt_sample_time_ = now;
     sampled = true;
   }
+  packets_acked_ += summary.eliciting;
   UpdateReordering(summary);
   if (!any_acked_ || largest > largest_acked_) largest_acked_ = largest;
   any_acked_ = true;
@@ -201,7 +202,20 @@ void LossDetection::UpdateReordering(const AckSummary& summary) {
           std::max(reordering_eighths_ - 1, kMinReorderingEighths);
     }
     round_spurious_ = false;
+    EndLossRound();
   }
+}
+
+void LossDetection::EndLossRound() {
+  const std::uint64_t acked = packets_acked_ - round_acked_;
+  const std::uint64_t spurious = packets_spurious_ - round_spurious_lost_;
+  std::uint64_t lost = packets_lost_ - round_lost_;
+  lost -= std::min(lost, spurious);
+  if (acked + lost < kMinLossRound) return;
+  lossy_rounds_ = lost * kLossyDivisor >= acked + lost ? lossy_rounds_ + 1 : 0;
+  round_acked_ = packets_acked_;
+  round_lost_ = packets_lost_;
+  round_spurious_lost_ = packets_spurious_;
 }
 
 Duration LossDetection::LossDelay() const {

@@ -34,6 +34,10 @@ class LossDetection {
   static constexpr int kMinReorderingEighths = 1;
   static constexpr int kMaxReorderingEighths = 8;
   static constexpr int kCleanRoundsToShrink = 16;
+  // A round is lossy if one packet in so many got lost. Fewer packets than
+  // kMinLossRound prove nothing, and count with the round that follows.
+  static constexpr std::uint64_t kLossyDivisor = 64;
+  static constexpr std::uint64_t kMinLossRound = 32;
   // RFC 9002 section 7.6.1.
   static constexpr int kPersistentCongestionThreshold = 3;
   // The probe timeout grows by half each time, not twofold, and never beyond
@@ -109,6 +113,9 @@ class LossDetection {
   int pto_count() const { return pto_count_; }
   int reordering_eighths() const { return reordering_eighths_; }
   bool reordering_seen() const { return reordering_seen_; }
+  // Round trips in a row, the last one included, that were lossy. A queue that
+  // overflows as the window is sought makes one or two.
+  int lossy_rounds() const { return lossy_rounds_; }
   std::uint64_t packets_lost() const { return packets_lost_; }
   std::uint64_t packets_spuriously_lost() const { return packets_spurious_; }
   std::uint64_t persistent_congestions() const {
@@ -122,6 +129,7 @@ class LossDetection {
                     AckSummary& summary);
   void TakeSample(Duration rtt, std::uint64_t ack_delay_us);
   void UpdateReordering(const AckSummary& summary);
+  void EndLossRound();
   // Declares lost what is, and sets loss_time_.
   void DetectLost(TimePoint now);
   void DeclareLost(std::uint64_t number);
@@ -160,6 +168,12 @@ class LossDetection {
   std::uint64_t round_end_ = 0;  // A round ends when this number is acked.
   bool round_spurious_ = false;
   int clean_rounds_ = 0;
+  int lossy_rounds_ = 0;
+  std::uint64_t packets_acked_ = 0;
+  // Totals at the last round's end.
+  std::uint64_t round_acked_ = 0;
+  std::uint64_t round_lost_ = 0;
+  std::uint64_t round_spurious_lost_ = 0;
 
   // When the first of an unbroken run of lost packets was sent; none while the
   // last packet that the scan passed was acknowledged.

@@ -348,6 +348,29 @@ TEST_F(LossDetectionTest, OneAckInBetweenMeansNoPersistentCongestion) {
   EXPECT_EQ(loss_.persistent_congestions(), 0u);
 }
 
+TEST_F(LossDetectionTest, CountsLossyRoundsInARow) {
+  Warm();
+  int number = 1;
+  // A round of packets, whose first few get lost.
+  const auto round = [&](int packets, int lost) {
+    SendAll(static_cast<std::uint64_t>(number),
+            static_cast<std::uint64_t>(number + packets - 1));
+    now_ += 100ms;
+    EXPECT_TRUE(Ack({{number + lost, number + packets - 1}}));
+    number += packets;
+  };
+  for (int i = 0; i < 3; ++i) round(60, 1);
+  // What is declared lost now counts with the round that is then acknowledged.
+  EXPECT_EQ(loss_.lossy_rounds(), 2);
+  round(60, 0);
+  EXPECT_EQ(loss_.lossy_rounds(), 3);
+  round(60, 0);
+  EXPECT_EQ(loss_.lossy_rounds(), 0);
+  // Small rounds count together.
+  for (int i = 0; i < 5; ++i) round(10, 1);
+  EXPECT_EQ(loss_.lossy_rounds(), 1);
+}
+
 TEST_F(LossDetectionTest, AnotherPathStartsWithNothingInFlight) {
   Warm();
   SendAll(1, 5);
