@@ -13,8 +13,6 @@ from tests.bench import peers
 from tests.bench import race
 from tests.bench import report
 from tests.bench import rows
-from tests.e2e import pair
-from tests.lab import network
 
 _TCP_PORT = 5201
 _UDP_PORTS = (41001, 41002)
@@ -110,10 +108,6 @@ class _Contest:
     time.sleep(self._times[0])
 
 
-def _has_background():
-  return '--background' in network.command([pair.program(), 'send', '--help'])
-
-
 @dataclasses.dataclass(frozen=True)
 class _Plan:
   """Two flows, and what is demanded of how they share."""
@@ -124,7 +118,7 @@ class _Plan:
   # From the median of (p2pcp's share, Jain's index): the number that counts,
   # and whether it is good enough.
   judge: Callable
-  send: tuple = ('--cc', 'bbr')
+  send: tuple = ()
 
 
 def _percent(share):
@@ -174,9 +168,9 @@ def run(folder, priority, quick, count, say):
                              int(line.rate * 1e6 / 8 * (sum(times) + 30)))
   lines, verdicts, numbers = [], [], {}
   for plan in _PLANS:
-    if plan.send == ('--background',) and not _has_background():
+    if plan.send and not peers.knows(plan.send[0]):
       verdicts.append(
-          report.Verdict(plan.title, 'this p2pcp has no --background', None))
+          report.Verdict(plan.title, f'p2pcp has no {plan.send[0]}', None))
       continue
     held = []
     for _ in range(count):

@@ -20,6 +20,7 @@ sys.path.insert(
 from tests.bench import contest
 from tests.bench import measure
 from tests.bench import outage
+from tests.bench import peers
 from tests.bench import plot
 from tests.bench import race
 from tests.bench import report
@@ -69,8 +70,10 @@ def select_rows(text):
   chosen = set()
   for part in text.split(','):
     first, _, last = part.partition('-')
-    if not first.isdigit() or (last and not last.isdigit()):
-      found = {part} & set(names)
+    if part in names:
+      found = {part}
+    elif not first.isdigit() or (last and not last.isdigit()):
+      found = set()
     else:
       found = {name for name in names if int(first) <= int(
           name.rstrip('ab')) <= int(last or first)}
@@ -106,6 +109,9 @@ def run(options, folder):
     if options.quick:
       row = rows.quick(row)
     names = select_peers(row, options.peers)
+    if row.send and not peers.knows(row.send[0]):
+      say(f'row {row.name}: left out, since p2pcp has no {row.send[0]}')
+      continue
     if not names:
       continue
     say(f'row {row.name}: {row.title}')

@@ -37,6 +37,8 @@ class Arguments(unittest.TestCase):
     self.assertEqual(matrix.select_rows('4-6,1'), ['1', '4', '5', '6'])
     self.assertEqual(matrix.select_rows('14'), ['14a', '14b'])
     self.assertEqual(matrix.select_rows('14b,16'), ['14b', '16'])
+    self.assertEqual(matrix.select_rows('2'), ['2'])
+    self.assertEqual(matrix.select_rows('2-3'), ['2', '2b', '3'])
     self.assertIn('15', matrix.select_rows(''))
     for text in ('17', 'x', '4-x', '4,,5'):
       with self.assertRaises(ValueError):

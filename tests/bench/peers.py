@@ -8,6 +8,7 @@ import time
 
 from tests.bench import measure
 from tests.bench import path as paths
+from tests.e2e import pair
 from tests.lab import network
 
 _PORT = 9000
@@ -312,7 +313,10 @@ class P2pcp(Peer):
 
   def command(self, task):
     return (['p2pcp', 'send', task.source, '--to', 'bob'] +
-            task.path.people[0].options + _CONTROLLER[self.name])
+            task.path.people[0].options + self._send(task))
+
+  def _send(self, task):
+    return _CONTROLLER[self.name] + list(task.row.send)
 
   def start(self, task, people=None, send=(), recv=()):
     """Starts both ends: (sender, receiver)."""
@@ -322,7 +326,7 @@ class P2pcp(Peer):
         people.options + list(recv))
     sender = task.path.p2pcp(
         people.alice, ['send', task.source, '--to', 'bob'] +
-        people.options + (list(send) or _CONTROLLER[self.name]))
+        people.options + (list(send) or self._send(task)))
     return sender, receiver
 
   def run(self, task):
@@ -340,6 +344,11 @@ class P2pcp(Peer):
     return Outcome(receiver.begin, connected and connected[0],
                    done[0] if done and over else None, sender, receiver,
                    said=what_it_said(sender.text))
+
+
+def knows(option):
+  """Whether p2pcp send has an option."""
+  return option in network.command([pair.program(), 'send', '--help'])
 
 
 # What p2pcp -v says once a path has been proven.

@@ -23,6 +23,8 @@ _NUMBERS = {
     'steady': ('steady goodput', 1, 'Mbit/s'),
     'setup': ('set-up', 1, 's'),
     'queue_mean': ('mean added queue', 1e3, 'ms'),
+    'cpu_sender': ('CPU time of the sender', 1, 's/GB'),
+    'cpu_receiver': ('CPU time of the receiver', 1, 's/GB'),
     'memory': ('memory of each side', 1, 'MiB'),
     'queue_p95': ('95th percentile of the added queue', 1e3, 'ms'),
     'resent': ('sent again', 100, '% of the packets'),
