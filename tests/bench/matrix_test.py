@@ -20,9 +20,11 @@ from tests.lab import network
 
 _SVG = '{http://www.w3.org/2000/svg}'
 
+_ROW = next(row for row in rows.ROWS if row.name == '4')
+
 
 def _runs(**rates):
-  """{tool: [Run]} with those goodputs; bare_pipe stands for 'bare_pipe'."""
+  """{tool: [Run]} with those goodputs; scp_bbr stands for 'scp-bbr'."""
   return {
       name.replace('_', '-') if name != 'bare_pipe' else name: [
           race.Run(name, goodput=rate, seconds=1, setup=0.1, whole=True)
@@ -45,7 +47,7 @@ class Arguments(unittest.TestCase):
         matrix.select_rows(text)
 
   def test_a_tool_s_first_word_stands_for_all_of_it(self):
-    row = rows.ROWS[3]
+    row = _ROW
     self.assertEqual(matrix.select_peers(row, 'rsync,p2pcp'),
                      ['p2pcp', 'rsync-cubic', 'rsync-bbr'])
     self.assertEqual(matrix.select_peers(row, ''), list(row.peers))
@@ -63,10 +65,8 @@ class Arguments(unittest.TestCase):
 
 class Judgement(unittest.TestCase):
 
-  ROW = next(row for row in rows.ROWS if row.name == '4')
-
   def judge(self, target, runs):
-    return report.judge(self.ROW, target, runs)
+    return report.judge(_ROW, target, runs)
 
   def test_medians_are_compared(self):
     runs = _runs(p2pcp=[50, 90, 95], scp_bbr=[10, 30, 20])
@@ -122,7 +122,7 @@ class Numbers(unittest.TestCase):
     runs = _runs(p2pcp=[90, 91], srt=[45])
     runs['udt'] = [race.Run('udt', error='broke')]
     tree = xml.etree.ElementTree.fromstring(
-        plot.draw([(Judgement.ROW, runs, {}, [])]))
+        plot.draw([(_ROW, runs, {}, [])]))
     texts = [element.text for element in tree.iter(_SVG + 'text')]
     for text in ('p2pcp', 'srt', 'udt', 'failed', '90.5 Mbit/s'):
       self.assertIn(text, texts)
