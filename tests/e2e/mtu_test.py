@@ -34,17 +34,28 @@ class Road(network.Network):
     self.veth(r1, 'right', r2, 'left')
     self.veth(r2, 'right', b, 'eth0')
     server = topology.SERVER4
-    # coturn wants its IPv6 addresses too; there is no way to them.
     a.ip(*[f'addr add {address}/24 dev eth0' for address in server],
          *[f'addr add {address}/64 dev eth0' for address in topology.SERVER6])
     near = server[0].rpartition('.')[0]
+    near6 = topology.SERVER6[0].rpartition('::')[0]
     r1.ip(f'addr add {near}.254/24 dev left',
+          f'addr add {near6}::254/64 dev left',
           'addr add 10.9.0.1/24 dev right',
-          'route add 10.8.0.0/24 via 10.9.0.2')
-    r2.ip('addr add 10.9.0.2/24 dev left', 'addr add 10.8.0.1/24 dev right',
-          f'route add {near}.0/24 via 10.9.0.1')
-    b.ip('addr add 10.8.0.20/24 dev eth0', 'route add default via 10.8.0.1')
-    a.ip(f'route add default via {near}.254')
+          'addr add 2001:db8:9::1/64 dev right',
+          'route add 10.8.0.0/24 via 10.9.0.2',
+          'route add 2001:db8:8::/64 via 2001:db8:9::2')
+    r2.ip('addr add 10.9.0.2/24 dev left',
+          'addr add 2001:db8:9::2/64 dev left',
+          'addr add 10.8.0.1/24 dev right',
+          'addr add 2001:db8:8::1/64 dev right',
+          f'route add {near}.0/24 via 10.9.0.1',
+          f'route add {near6}::/64 via 2001:db8:9::1')
+    b.ip('addr add 10.8.0.20/24 dev eth0',
+         'addr add 2001:db8:8::20/64 dev eth0',
+         'route add default via 10.8.0.1',
+         'route add default via 2001:db8:8::1')
+    a.ip(f'route add default via {near}.254',
+         f'route add default via {near6}::254')
     for router in (r1, r2):
       router.nft(_NO_ICMP)
     self.plan = topology.Plan('a road', None, None)
@@ -79,6 +90,7 @@ class Mtu(unittest.TestCase):
 
   def last_size(self, command):
     lines = [line for _, line in command.stderr if 'path MTU' in line]
+    self.assertTrue(lines, command.log())
     return int(lines[-1].split('datagrams of ')[1].split()[0])
 
   def check(self, send, recv, source):
@@ -86,12 +98,24 @@ class Mtu(unittest.TestCase):
     self.people.check_file(source, 'file', send, recv)
 
   def test_a_link_of_1280_in_the_middle_that_says_nothing(self):
+    self.lab.limit('100mbit')
     self.lab.set_mtu(1280, 'r1:right', 'r2:left')
     send, recv = self.people.transfer(20 * _MB)
     self.assertEqual(self.last_size(send), 1252, send.log())
     # Two tries: a burst for 1500, and one with all the smaller sizes.
-    self.assertLess(send.when(_size(1252)) - send.when('path: direct'), 0.5)
+    self.assertLess(
+        send.when(_size(1252)) - send.when('path: direct'), 0.5, send.log())
     self.assertLess(recv.took, 10)
+
+  def test_the_same_over_ipv6(self):
+    self.lab.limit('100mbit')
+    self.lab.set_mtu(1280, 'r1:right', 'r2:left')
+    source = pair.write_file(self.people.alice.path('file'), 20 * _MB)
+    send = self.people.send('file', extra=['-6'])
+    recv = self.people.recv(extra=['-6'])
+    self.check(send, recv, source)
+    self.assertIn('direct udp6', send.text)
+    self.assertEqual(self.last_size(send), 1232, send.log())
 
   def test_an_mtu_of_9000_is_found_at_once(self):
     self.lab.set_mtu(9000)
