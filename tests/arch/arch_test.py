@@ -232,6 +232,21 @@ class RulesCatch(unittest.TestCase):
     self.assert_caught({'NOTES' + '.md': f'[x]({unknown})\n'},
                        f'there is no {unknown}')
 
+  def test_a_test_that_is_named_and_not_there(self):
+    readme = 'tests/README' + '.md'
+    tests = {
+        'tests/sim/t_test.cc':
+            _GOOD['tests/sim/t_test.cc'] + 'TEST_F(Suite,\n       Name) {}\n',
+        'tests/e2e/x_test.py':
+            'class X:\n\n  def test_y(self):\n    pass\n',
+    }
+    self.assert_caught({
+        **tests, readme: '| `Suite.Name`, `x_test.test_y`, `a.b` |\n'
+    })
+    self.assert_caught({**tests, readme: '\n`Suite.Gone`, `x_test.test_z`\n'},
+                       'README' + '.md:2: there is no test Suite.Gone',
+                       'there is no test x_test.test_z')
+
   def test_a_package_that_nobody_planned(self):
     self.assert_caught(
         {

@@ -86,6 +86,12 @@ class Tree:
                              source, names)]
 
 
+_README = 'README' + '.md'
+_TEST = re.compile(r'^TEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\s*\)', re.M)
+_PYTHON_TEST = re.compile(r'^  def (test_\w+)\(', re.M)
+_TEST_NAME = re.compile(r'`([A-Z]\w*\.[A-Z]\w*|\w+_test\.test_\w+)`')
+
+
 def _top(package):
   return package.partition('/')[0]
 
@@ -240,9 +246,27 @@ def check_documents(tree):
           yield f'{source.path}:{number}: there is no {name}'
 
 
+def check_named_tests(tree):
+  """A test that a README names as `Suite.Name` or `x_test.test_y` exists."""
+  tests = set()
+  for source in tree.sources:
+    if source.is_cpp:
+      tests.update('.'.join(m) for m in _TEST.findall(source.text))
+    elif source.name.endswith('_test.py'):
+      stem = source.name[:-len('.py')]
+      tests.update(f'{stem}.{m}' for m in _PYTHON_TEST.findall(source.text))
+  for source in tree.sources:
+    if source.name != _README:
+      continue
+    for number, line in enumerate(source.text.split('\n'), 1):
+      for name in _TEST_NAME.findall(line):
+        if name not in tests:
+          yield f'{source.path}:{number}: there is no test {name}'
+
+
 RULES = (check_packages, check_includes, check_deps, check_libraries,
          check_cores, check_clocks, check_sizes, check_guards, check_targets,
-         check_documents)
+         check_documents, check_named_tests)
 
 
 def check_all(sources):

@@ -12,8 +12,6 @@
 namespace p2pcp::sim {
 namespace {
 
-// Enough for the longest line of the tests: the controller shall be the limit.
-constexpr std::uint64_t kReceiveBudget = std::uint64_t{256} << 20;
 constexpr std::size_t kNumberSize = 6;
 
 // Zeros, always in memory.
@@ -70,7 +68,7 @@ class Line::Flow final : public PacketSink, public ByteSink {
         line.options_.forward.delay + line.options_.backward.delay, 1ms);
     const TimePoint now = line.simulator_.now();
     ends_[0].connection.emplace(now, config, &source_, nullptr);
-    config.receive_budget = kReceiveBudget;
+    config.receive_budget = options.receive_budget;
     ends_[1].connection.emplace(now, config, nullptr, this);
     for (End& end : ends_) {
       end.first_number = end.next_number = options.first_number;

@@ -51,6 +51,9 @@ struct LineOptions {
 struct FlowOptions {
   Congestion congestion = Congestion::kCubic;
   std::uint64_t bytes = 0;
+  // Bytes that the receiver can hold: enough for any line, if nothing else is
+  // said, so that the controller is the limit.
+  std::uint64_t receive_budget = std::uint64_t{256} << 20;
   // Where offsets and packet numbers begin.
   std::uint64_t first_offset = 0;
   std::uint64_t first_number = 0;

@@ -275,6 +275,28 @@ TEST_F(LossDetectionTest, ProbeTimeoutBacksOffByHalfUpToThreeSeconds) {
   EXPECT_EQ(loss_.pto_count(), 0);
 }
 
+// However large the window, an ACK costs what is new in it. Looking at all that
+// is in flight, once for each of these ACKs, would be 10^10 steps.
+TEST_F(LossDetectionTest, AFullWindowIsNotScannedForEveryAck) {
+  Warm();
+  constexpr std::uint64_t kWindow = CongestionController::kMaxWindowPackets;
+  SendAll(1, kWindow);
+  now_ += 100ms;
+  EXPECT_TRUE(Ack({{2, 2}, {0, 0}}));
+  EXPECT_TRUE(Ack({{1, 1}}));
+  ASSERT_TRUE(loss_.reordering_seen());
+  // Every tenth is missing, and not yet late.
+  for (std::uint64_t n = 3; n <= kWindow; ++n) {
+    if (n % 10 == 0) continue;
+    const int number = static_cast<int>(n);
+    ASSERT_TRUE(Ack({{number, number}}));
+  }
+  EXPECT_TRUE(lost_.empty());
+  now_ += 100ms;
+  loss_.OnTimeout(now_);
+  EXPECT_EQ(lost_.size(), kWindow / 10);
+}
+
 TEST_F(LossDetectionTest, PingsAfterTheFirstProbeUntilSomethingComesBack) {
   Warm();
   Send(1);
