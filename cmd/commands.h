@@ -6,6 +6,7 @@
 #define P2PCP_CMD_COMMANDS_H_
 
 #include "cmd/console.h"
+#include "cmd/events.h"
 #include "cmd/exit_code.h"
 #include "cmd/home.h"
 #include "cmd/options.h"
@@ -18,10 +19,9 @@ Result<ExitCode> RunPeers(const Options& options, const Home& home,
                           Console& console);
 Result<ExitCode> RunServe(const Options& options, Console& console);
 Result<ExitCode> RunSend(const Options& options, const Home& home,
-                         Console& console);
+                         Console& console, Events& events);
 Result<ExitCode> RunRecv(const Options& options, const Home& home,
-                         Console& console);
-
+                         Console& console, Events& events);
 Result<ExitCode> RunPair(const Options& options, const Home& home,
                          Console& console);
 

@@ -55,6 +55,53 @@ inline constexpr std::array<ExitCodeText, 16> kExitCodes = {{
     {ExitCode::kTerminated, "terminated (SIGTERM)"},
 }};
 
+// For programs (--json).
+constexpr std::string_view NameOf(ExitCode code) {
+  switch (code) {
+    case ExitCode::kVerified:
+      return "verified";
+    case ExitCode::kOther:
+      return "other";
+    case ExitCode::kUsage:
+      return "usage";
+    case ExitCode::kPeerNeverAppeared:
+      return "peer_never_appeared";
+    case ExitCode::kRendezvousUnreachable:
+      return "rendezvous_unreachable";
+    case ExitCode::kNoPath:
+      return "no_path";
+    case ExitCode::kAuthenticationFailed:
+      return "authentication_failed";
+    case ExitCode::kDeclined:
+      return "declined";
+    case ExitCode::kKeptBack:
+      return "kept_back";
+    case ExitCode::kIntegrity:
+      return "integrity";
+    case ExitCode::kConnectionLost:
+      return "connection_lost";
+    case ExitCode::kSourceUnreadable:
+      return "source_unreadable";
+    case ExitCode::kCannotWrite:
+      return "cannot_write";
+    case ExitCode::kVersionMismatch:
+      return "version_mismatch";
+    case ExitCode::kInterrupted:
+      return "interrupted";
+    case ExitCode::kTerminated:
+      return "terminated";
+  }
+  return "other";
+}
+
+// Whether the same command may do better later, with nothing else changed.
+constexpr bool IsRetryable(ExitCode code) {
+  return code == ExitCode::kPeerNeverAppeared ||
+         code == ExitCode::kRendezvousUnreachable ||
+         code == ExitCode::kIntegrity || code == ExitCode::kConnectionLost ||
+         code == ExitCode::kInterrupted || code == ExitCode::kTerminated;
+}
+
 constexpr ExitCode ExitCodeFor(ErrorCode code) {
   switch (code) {
     case ErrorCode::kOther:

@@ -193,6 +193,7 @@ void Link::HandleMqtt() {
     if (const auto* up =
             std::get_if<signaling::MqttClient::BrokerUp>(&*event)) {
       broker_was_up_ = true;
+      config_.events->Connecting("broker", brokers_[up->broker].ToString());
       Step(fmt::format("broker {}: subscribed",
                        Escape(brokers_[up->broker].ToString())));
       connector_->HandleSubscribed(now, udp::WallTime());
@@ -221,19 +222,23 @@ void Link::HandleConnectorEvents(TimePoint now) {
                        reflexive->server.ToString(),
                        reflexive->mapped.ToString()));
     } else if (std::holds_alternative<connect::PeerSeen>(*event)) {
+      config_.events->Connecting("peer");
       Step(fmt::format("{} is there", config_.peer.name));
     } else if (std::holds_alternative<connect::PeerBusy>(*event)) {
+      config_.events->Connecting("busy");
       console_->Line(
           fmt::format("{} is busy with another transfer; waiting for our turn",
                       config_.peer.name));
     } else if (const auto* done =
                    std::get_if<connect::HandshakeDone>(&*event)) {
       met_ = true;
+      config_.events->Connecting("handshake");
       early_.clear();
       Step(fmt::format("handshake done; {} candidates of {}'s",
                        done->remote_candidates, config_.peer.name));
     } else if (std::holds_alternative<connect::PeerGone>(*event)) {
       met_ = false;
+      config_.events->Connecting("gone");
       Step(fmt::format("{} began anew or left; waiting", config_.peer.name));
     } else if (auto* failed = std::get_if<connect::Failed>(&*event)) {
       if (session_ != nullptr &&
@@ -244,6 +249,7 @@ void Link::HandleConnectorEvents(TimePoint now) {
       }
     } else if (const auto* change =
                    std::get_if<connect::ChannelEvent>(&*event)) {
+      config_.events->Path(PathText(), max_payload(), change->event.path.rtt);
       if (change->event.type != channel::EventType::kMaxPayloadChanged) {
         connected_ = true;
         Step(fmt::format("path: {}, rtt {}", PathText(),
@@ -389,6 +395,7 @@ Error Link::NobodyCame() const {
 
 Result<std::optional<ExitCode>> Link::Connect() {
   console_->Line(fmt::format("waiting for {} ...", config_.peer.name));
+  config_.events->Waiting(config_.peer.name);
   while (!connected_) {
     if (signal_) return signal_;
     if (error_) return *error_;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cmd/console.h"
+#include "cmd/events.h"
 #include "cmd/exit_code.h"
 #include "cmd/local_network.h"
 #include "cmd/options.h"
@@ -43,6 +44,7 @@ class Link {
     ice::Role role = ice::Role::kControlling;
     const crypto::Identity* self = nullptr;  // Must outlive the link.
     crypto::Contact peer;
+    Events* events = nullptr;  // Must outlive the link.
   };
   // Opens the sockets, starts the broker's child and the look-ups. Blocks
   // SIGINT and SIGTERM for the process: they are events from here on.

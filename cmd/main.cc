@@ -3,13 +3,16 @@
 #include <fmt/format.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "cmd/commands.h"
 #include "cmd/console.h"
+#include "cmd/events.h"
 #include "cmd/exit_code.h"
 #include "cmd/home.h"
 #include "cmd/link.h"
@@ -25,15 +28,15 @@ namespace {
 
 // The command that was asked for. Needs: options.help is false.
 Result<ExitCode> Run(const Options& options, const Environment& environment,
-                     Console& console) {
+                     Console& console, Events& events) {
   if (options.verb == Verb::kServe) return RunServe(options, console);
   Result<Home> home = FindHome(environment);
   if (!home.ok()) return std::move(home).error();
   switch (options.verb) {
     case Verb::kSend:
-      return RunSend(options, *home, console);
+      return RunSend(options, *home, console, events);
     case Verb::kRecv:
-      return RunRecv(options, *home, console);
+      return RunRecv(options, *home, console, events);
     case Verb::kPair:
       return RunPair(options, *home, console);
     case Verb::kId:
@@ -87,9 +90,17 @@ int Main(const std::vector<std::string>& args) {
     return 0;
   }
   Console console(options->console);
-  const Result<ExitCode> code = Run(*options, environment, console);
+  Events events(options->json ? std::optional<int>(STDOUT_FILENO)
+                              : std::nullopt);
+  const Result<ExitCode> code = Run(*options, environment, console, events);
   console.ClearLive();
-  if (!code.ok()) return Finish(code.error());
+  if (!code.ok()) {
+    events.Failed(ExitCodeFor(code.error().code), code.error().message);
+    return Finish(code.error());
+  }
+  if (*code != ExitCode::kVerified) {
+    events.Failed(*code, "stopped by a signal");
+  }
   return static_cast<int>(*code);
 }
 

@@ -66,7 +66,7 @@ struct Raw {
   unsigned port = 0, broker_port = 1883, stun_port = 3478;
   double timeout = 0;
   bool ipv4 = false, ipv6 = false, quiet = false, verbose = false, ask = false,
-       show = false, help = false;
+       show = false, json = false, help = false;
 };
 
 po::options_description CommonOptions(Raw* raw) {
@@ -120,6 +120,10 @@ po::options_description VerbOptions(Verb verb, Raw* raw) {
     add("conflict", po::value(&raw->conflict)->value_name("HOW"),
         "when a file of that name exists: rename (default), skip, overwrite");
     add("ask", po::bool_switch(&raw->ask), "show what is offered, then ask");
+  }
+  if (verb == Verb::kSend || verb == Verb::kRecv) {
+    add("json", po::bool_switch(&raw->json),
+        "tell what happens on stdout, one JSON object a line");
   }
   if (verb == Verb::kPair) {
     add("show", po::bool_switch(&raw->show),
@@ -328,6 +332,9 @@ Status Check(Verb verb, const Raw& raw, Options* options) {
       return Usage("say whom to send to: p2pcp send FILE... --to PEER");
     }
   }
+  if (verb == Verb::kSend && raw.json && raw.code_file == "-") {
+    return Usage("--json and --code-file - both want stdout");
+  }
   if (verb == Verb::kRecv && !raw.help) {
     if (raw.from.empty()) {
       return Usage("say whose files to take: p2pcp recv --from PEER");
@@ -399,6 +406,7 @@ Result<Options> ParseOptions(const std::vector<std::string>& args,
   options.show = raw.show;
   options.out = raw.out;
   options.ask = raw.ask;
+  options.json = raw.json;
   options.arguments = raw.arguments;
   options.bind = raw.bind;
   options.broker_port = static_cast<std::uint16_t>(raw.broker_port);

@@ -48,6 +48,8 @@ struct Options {
   ConflictOption conflict = ConflictOption::kRename;
   bool ask = false;
 
+  bool json = false;  // Events on stdout (EVENTS.md); send and recv.
+
   // peers.
   std::vector<std::string> arguments;  // After the verb: list, add, ...
 

@@ -60,6 +60,19 @@ TEST_F(OptionsTest, SendTakesItsCongestionControl) {
   EXPECT_TRUE(Parse({"recv", "--from", "a"}).ok());
 }
 
+TEST_F(OptionsTest, StdoutIsForEventsOrForACode) {
+  EXPECT_FALSE(Parse({"send", "a", "--to", "b"})->json);
+  EXPECT_TRUE(Parse({"send", "a", "--to", "b", "--json"})->json);
+  EXPECT_TRUE(Parse({"recv", "--from", "a", "--json"})->json);
+  EXPECT_NE(ErrorOf({"send", "a", "--to", "b", "--json", "--code-file", "-"})
+                .find("stdout"),
+            std::string::npos);
+  // There it is stdin.
+  EXPECT_TRUE(
+      Parse({"recv", "--from", "a", "--json", "--code-file", "-"}).ok());
+  EXPECT_NE(ErrorOf({"pair", "b", "--json"}), "");
+}
+
 TEST_F(OptionsTest, RecvHasItsDefaults) {
   const auto options = Parse({"receive", "--from", "alice"});
   ASSERT_TRUE(options.ok());

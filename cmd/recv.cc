@@ -30,7 +30,8 @@ file::ConflictPolicy PolicyOf(ConflictOption option) {
 }  // namespace
 
 Result<ExitCode> RunRecv(const Options& options, const Home& home,
-                         Console& console) {
+                         Console& console, Events& events) {
+  events.Start("recv");
   // A folder that can't be written to is said before anybody is asked to come.
   Result<file::OutputTarget> target = file::OpenOutput(options.out);
   if (!target.ok()) return std::move(target).error();
@@ -41,7 +42,8 @@ Result<ExitCode> RunRecv(const Options& options, const Home& home,
   if (who == nullptr) return std::get<ExitCode>(*met);
 
   Result<std::unique_ptr<Link>> link = Link::Open(
-      options, {ice::Role::kControlled, &who->self, who->peer}, &console);
+      options, {ice::Role::kControlled, &who->self, who->peer, &events},
+      &console);
   if (!link.ok()) return std::move(link).error();
   Result<std::optional<ExitCode>> connected = (*link)->Connect();
   if (!connected.ok()) return std::move(connected).error();
@@ -61,6 +63,7 @@ Result<ExitCode> RunRecv(const Options& options, const Home& home,
   SystemRandom random;
   Receiver receiver((*link)->Now(), config, &*target, disk->get(), &random);
   TransferView view("received", (*link)->PathText(), &receiver, &console,
+                    &events,
                     [&](const std::string& text) { (*link)->Step(text); });
   Ask ask(&(*link)->loop(), &console);
   const std::optional<ExitCode> signal = (*link)->Run(

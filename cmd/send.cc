@@ -13,7 +13,8 @@
 namespace p2pcp::cmd {
 
 Result<ExitCode> RunSend(const Options& options, const Home& home,
-                         Console& console) {
+                         Console& console, Events& events) {
+  events.Start("send");
   // What can't be read is said before anybody is asked to come.
   Result<file::SourceList> sources = file::ScanSources(options.paths);
   if (!sources.ok()) return std::move(sources).error();
@@ -24,7 +25,8 @@ Result<ExitCode> RunSend(const Options& options, const Home& home,
   if (who == nullptr) return std::get<ExitCode>(*met);
 
   Result<std::unique_ptr<Link>> link = Link::Open(
-      options, {ice::Role::kControlling, &who->self, who->peer}, &console);
+      options, {ice::Role::kControlling, &who->self, who->peer, &events},
+      &console);
   if (!link.ok()) return std::move(link).error();
   Result<std::optional<ExitCode>> connected = (*link)->Connect();
   if (!connected.ok()) return std::move(connected).error();
@@ -43,7 +45,7 @@ Result<ExitCode> RunSend(const Options& options, const Home& home,
   const ProcessLoad load(&(*link)->loop());
   config.load = &load;
   Sender sender((*link)->Now(), config, &*sources, disk->get());
-  TransferView view("sent", (*link)->PathText(), &sender, &console,
+  TransferView view("sent", (*link)->PathText(), &sender, &console, &events,
                     [&](const std::string& text) { (*link)->Step(text); });
   const std::optional<ExitCode> signal =
       (*link)->Run(&sender, (*disk)->fd(),

@@ -155,6 +155,15 @@ std::string Escape(std::string_view text) {
   return out;
 }
 
+bool IsUtf8(std::string_view text) {
+  while (!text.empty()) {
+    const CodePoint c = DecodeUtf8(text);
+    if (c.size == 0) return false;
+    text.remove_prefix(c.size);
+  }
+  return true;
+}
+
 std::size_t DisplayWidth(std::string_view escaped) {
   std::size_t width = 0;
   while (!escaped.empty()) {

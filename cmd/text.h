@@ -21,6 +21,9 @@ namespace p2pcp::cmd {
 // a file system passes through here before it reaches a terminal or a log.
 std::string Escape(std::string_view text);
 
+// Whether all of it is UTF-8 (RFC 3629).
+bool IsUtf8(std::string_view text);
+
 // Columns that escaped text takes on a terminal: 2 for East Asian wide
 // characters and emoji, 0 for combining marks.
 std::size_t DisplayWidth(std::string_view escaped);

@@ -16,20 +16,24 @@ std::string Files(std::uint64_t count) {
 
 void TransferView::HandleEvent(TimePoint now, const SessionEvent& event) {
   if (const auto* offered = std::get_if<Offered>(&event)) {
+    events_->Handle(*offered);
     step_(fmt::format("offered: {}, {}", Files(offered->file_count),
                       FormatSize(offered->total_bytes)));
   } else if (const auto* started = std::get_if<Started>(&event)) {
+    events_->Handle(*started);
     started_ = now;
     last_plain_ = now;
     step_(fmt::format("transferring {}, {}", Files(started->file_count),
                       FormatSize(started->total_bytes)));
   } else if (const auto* done = std::get_if<FileDone>(&event)) {
+    events_->Handle(*done);
     const std::string& name =
         done->final_name.empty() ? done->name : done->final_name;
     console_->Line(fmt::format("{}  {}  xxh128 {}  verified", Escape(name),
                                FormatSize(done->size),
                                done->digest.ToString()));
   } else if (const auto* failed = std::get_if<FileFailed>(&event)) {
+    events_->Handle(*failed);
     const std::string& message = failed->error.message;
     console_->Error(Escape(message.starts_with(failed->name)
                                ? message
@@ -48,6 +52,7 @@ void TransferView::Summarize(TimePoint now, const Completed& completed) {
   const Duration took = started_ ? now - *started_ : Duration(0);
   const double seconds = std::chrono::duration<double>(took).count();
   const ConnectionStats& stats = session_->stats();
+  events_->Done(completed, stats, took, path_);
   std::string line =
       fmt::format("{} {}, {} in {:.2f} s", verb_, Files(completed.file_count),
                   FormatSize(completed.total_bytes), seconds);
@@ -86,6 +91,9 @@ void TransferView::HandleTick(TimePoint now) {
   const Progress progress = session_->progress();
   if (progress.phase == Progress::Phase::kOver) return;
   meter_.Update(now, progress.bytes_done);
+  const std::optional<Duration> eta =
+      meter_.Eta(progress.bytes_total - progress.bytes_done);
+  events_->Handle(progress, session_->stats(), meter_.rate(), eta);
   ProgressView view;
   view.name = Escape(progress.current_file);
   view.bytes_done = progress.bytes_done;
@@ -93,7 +101,7 @@ void TransferView::HandleTick(TimePoint now) {
   view.files_done = progress.files_done;
   view.files_total = progress.files_total;
   view.rate = meter_.rate();
-  view.eta = meter_.Eta(progress.bytes_total - progress.bytes_done);
+  view.eta = eta;
   view.path = path_;
   if (session_->stats().smoothed_rtt > Duration(0)) {
     view.rtt = session_->stats().smoothed_rtt;

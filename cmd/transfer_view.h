@@ -9,6 +9,7 @@
 #include <string>
 
 #include "cmd/console.h"
+#include "cmd/events.h"
 #include "cmd/exit_code.h"
 #include "cmd/progress.h"
 #include "net/base/result.h"
@@ -20,13 +21,15 @@ namespace p2pcp::cmd {
 class TransferView {
  public:
   // verb: "sent" or "received". step prints a line of -v with its time.
-  // session and console must outlive the view.
+  // session, console and events must outlive the view.
   TransferView(std::string verb, std::string path, const Session* session,
-               Console* console, std::function<void(const std::string&)> step)
+               Console* console, Events* events,
+               std::function<void(const std::string&)> step)
       : verb_(std::move(verb)),
         path_(std::move(path)),
         session_(session),
         console_(console),
+        events_(events),
         step_(std::move(step)) {}
 
   void HandleEvent(TimePoint now, const SessionEvent& event);
@@ -45,6 +48,7 @@ class TransferView {
   const std::string path_;
   const Session* const session_;
   Console* const console_;
+  Events* const events_;
   const std::function<void(const std::string&)> step_;
   RateMeter meter_;
   std::optional<TimePoint> started_;

@@ -123,7 +123,8 @@ class ManualTest(unittest.TestCase):
     self.assertEqual(self.help.options['send'], {
         '--to': ('', 'PEER'),
         '--code-file': ('', 'FILE'),
-        '--cc': ('', 'HOW')
+        '--cc': ('', 'HOW'),
+        '--json': ('', '')
     })
     self.assertEqual(self.help.options['Options of every command']['--help'],
                      ('-h', ''))

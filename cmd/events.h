@@ -1,0 +1,64 @@
+// --json: what happens, one JSON object a line on stdout (EVENTS.md).
+
+#ifndef P2PCP_CMD_EVENTS_H_
+#define P2PCP_CMD_EVENTS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cmd/event_output.h"
+#include "cmd/exit_code.h"
+#include "net/base/result.h"
+#include "net/base/time.h"
+#include "transfer/connection/connection.h"
+#include "transfer/session/session.h"
+
+namespace p2pcp::cmd {
+
+class Events {
+ public:
+  // Of the events' names and fields (EVENTS.md says when it changes).
+  static constexpr int kSchema = 1;
+  // `done` lists the digests of so many files at most.
+  static constexpr std::size_t kMaxDigests = 1024;
+
+  // fd: where to write; none: without --json, when nothing does anything.
+  explicit Events(std::optional<int> fd);
+
+  bool enabled() const { return output_.has_value(); }
+
+  void Start(std::string_view command);
+  void Waiting(std::string_view peer);
+  // detail: the broker's URL; empty for other steps.
+  void Connecting(std::string_view step, std::string_view detail = {});
+  void Path(std::string_view text, std::size_t max_payload, Duration rtt);
+  void Handle(const Offered& offered);
+  void Handle(const Started& started);
+  void Handle(const FileDone& done);
+  void Handle(const FileFailed& failed);
+  // bytes_per_second: of late; eta: none while it is unknown.
+  void Handle(const Progress& progress, const ConnectionStats& stats,
+              double bytes_per_second, std::optional<Duration> eta);
+  void Done(const Completed& completed, const ConnectionStats& stats,
+            Duration took, std::string_view path);
+  // How the command failed. A signal ends it without an error.
+  void Failed(ExitCode code, std::string_view message);
+
+ private:
+  struct Digest {
+    std::string name;
+    std::string xxh128;
+  };
+
+  std::optional<EventOutput> output_;
+  std::vector<Digest> digests_;
+  std::size_t files_done_ = 0;
+};
+
+}  // namespace p2pcp::cmd
+
+#endif  // P2PCP_CMD_EVENTS_H_
