@@ -62,7 +62,8 @@ constexpr std::array<Alias, 5> kAliases = {{{"receive", Verb::kRecv},
 struct Raw {
   std::vector<std::string> brokers, stun_servers, paths, arguments;
   std::string to, from, out = ".", conflict = "rename", cc = "cubic",
-                        progress = "auto", bind = "0.0.0.0", config, code_file;
+                        progress = "auto", bind = "0.0.0.0", config, code_file,
+                        trace;
   unsigned port = 0, broker_port = 1883, stun_port = 3478;
   double timeout = 0;
   bool ipv4 = false, ipv6 = false, quiet = false, verbose = false, ask = false,
@@ -124,6 +125,8 @@ po::options_description VerbOptions(Verb verb, Raw* raw) {
   if (verb == Verb::kSend || verb == Verb::kRecv) {
     add("json", po::bool_switch(&raw->json),
         "tell what happens on stdout, one JSON object a line");
+    add("trace", po::value(&raw->trace)->value_name("FILE"),
+        "write a qlog of the connection to FILE, for viewers such as qvis");
   }
   if (verb == Verb::kPair) {
     add("show", po::bool_switch(&raw->show),
@@ -407,6 +410,7 @@ Result<Options> ParseOptions(const std::vector<std::string>& args,
   options.out = raw.out;
   options.ask = raw.ask;
   options.json = raw.json;
+  options.trace = raw.trace;
   options.arguments = raw.arguments;
   options.bind = raw.bind;
   options.broker_port = static_cast<std::uint16_t>(raw.broker_port);

@@ -49,6 +49,7 @@ struct Options {
   bool ask = false;
 
   bool json = false;  // Events on stdout (EVENTS.md); send and recv.
+  std::string trace;  // The file to write a trace into; empty: none.
 
   // peers.
   std::vector<std::string> arguments;  // After the verb: list, add, ...

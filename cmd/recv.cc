@@ -6,6 +6,7 @@
 #include "cmd/load_meter.h"
 #include "cmd/pair_up.h"
 #include "cmd/self_and_peer.h"
+#include "cmd/trace/trace.h"
 #include "cmd/transfer_view.h"
 #include "net/base/random.h"
 #include "transfer/file/output_folder.h"
@@ -45,6 +46,10 @@ Result<ExitCode> RunRecv(const Options& options, const Home& home,
       options, {ice::Role::kControlled, &who->self, who->peer, &events},
       &console);
   if (!link.ok()) return std::move(link).error();
+  Result<std::unique_ptr<Trace>> opened =
+      Trace::Open(options, false, (*link)->Now(), &console);
+  if (!opened.ok()) return std::move(opened).error();
+  Trace* const trace = opened->get();
   Result<std::optional<ExitCode>> connected = (*link)->Connect();
   if (!connected.ok()) return std::move(connected).error();
   if (*connected) return **connected;
@@ -60,6 +65,7 @@ Result<ExitCode> RunRecv(const Options& options, const Home& home,
   config.ask = options.ask;
   const ProcessLoad load(&(*link)->loop());
   config.load = &load;
+  config.tracer = trace != nullptr ? trace->tracer() : nullptr;
   SystemRandom random;
   Receiver receiver((*link)->Now(), config, &*target, disk->get(), &random);
   TransferView view("received", (*link)->PathText(), &receiver, &console,
@@ -76,7 +82,10 @@ Result<ExitCode> RunRecv(const Options& options, const Home& home,
            });
          }
        },
-       [&](TimePoint now) { view.HandleTick(now); }});
+       [&](TimePoint now) {
+         view.HandleTick(now);
+         if (trace != nullptr) trace->Tick();
+       }});
   return Link::Conclude(view.outcome(), signal);
 }
 

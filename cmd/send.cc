@@ -5,6 +5,7 @@
 #include "cmd/load_meter.h"
 #include "cmd/pair_up.h"
 #include "cmd/self_and_peer.h"
+#include "cmd/trace/trace.h"
 #include "cmd/transfer_view.h"
 #include "transfer/file/source_list.h"
 #include "transfer/file/threaded_disk.h"
@@ -28,6 +29,10 @@ Result<ExitCode> RunSend(const Options& options, const Home& home,
       options, {ice::Role::kControlling, &who->self, who->peer, &events},
       &console);
   if (!link.ok()) return std::move(link).error();
+  Result<std::unique_ptr<Trace>> opened =
+      Trace::Open(options, true, (*link)->Now(), &console);
+  if (!opened.ok()) return std::move(opened).error();
+  Trace* const trace = opened->get();
   Result<std::optional<ExitCode>> connected = (*link)->Connect();
   if (!connected.ok()) return std::move(connected).error();
   if (*connected) return **connected;
@@ -44,6 +49,7 @@ Result<ExitCode> RunSend(const Options& options, const Home& home,
   }
   const ProcessLoad load(&(*link)->loop());
   config.load = &load;
+  config.tracer = trace != nullptr ? trace->tracer() : nullptr;
   Sender sender((*link)->Now(), config, &*sources, disk->get());
   TransferView view("sent", (*link)->PathText(), &sender, &console, &events,
                     [&](const std::string& text) { (*link)->Step(text); });
@@ -52,7 +58,10 @@ Result<ExitCode> RunSend(const Options& options, const Home& home,
                    {[&](const SessionEvent& event) {
                       view.HandleEvent((*link)->Now(), event);
                     },
-                    [&](TimePoint now) { view.HandleTick(now); }});
+                    [&](TimePoint now) {
+                      view.HandleTick(now);
+                      if (trace != nullptr) trace->Tick();
+                    }});
   return Link::Conclude(view.outcome(), signal);
 }
 

@@ -8,7 +8,8 @@ import re
 from tests.arch import build_files
 
 # Which packages each package may include besides itself. Everything else is an
-# arrow upwards or sideways. cmd and tests may include everything but tests.
+# arrow upwards or sideways. cmd and tests, with the folders below them, may
+# include everything but tests.
 MAY_INCLUDE = {
     'net/base': set(),
     'net/crypto': {'net/base'},
@@ -102,13 +103,14 @@ def _allowed(user, used):
     return True
   if _top(user) == 'tests':
     return True
-  if user == 'cmd':
+  if _top(user) == 'cmd':
     return _top(used) in ('net', 'transfer', 'cmd')
   return used in MAY_INCLUDE.get(user, ())
 
 
 def _may_use_library(user, users):
-  return user in users or ('tests' in users and _top(user) == 'tests')
+  top = _top(user)
+  return user in users or (top in ('cmd', 'tests') and top in users)
 
 
 def _is_library(path):

@@ -124,7 +124,8 @@ class ManualTest(unittest.TestCase):
         '--to': ('', 'PEER'),
         '--code-file': ('', 'FILE'),
         '--cc': ('', 'HOW'),
-        '--json': ('', '')
+        '--json': ('', ''),
+        '--trace': ('', 'FILE')
     })
     self.assertEqual(self.help.options['Options of every command']['--help'],
                      ('-h', ''))

@@ -43,6 +43,7 @@ std::unique_ptr<CongestionController> MakeController(Congestion congestion,
 Connection::Connection(TimePoint now, const Config& config, ByteSource* source,
                        ByteSink* sink)
     : initial_rtt_(config.initial_rtt),
+      tracer_(config.tracer),
       max_payload_(config.max_payload),
       controller_(MakeController(config.congestion, config.max_payload)),
       loss_(config.initial_rtt, controller_.get(), this),
@@ -54,7 +55,7 @@ Connection::Connection(TimePoint now, const Config& config, ByteSource* source,
   P2PCP_CHECK(initial_rtt_ > Duration(0));
   P2PCP_CHECK(sink != nullptr || config.receive_budget == 0);
   UpdatePacing(now);
-  UpdateStats();
+  UpdateStats(now);
 }
 
 Connection::~Connection() = default;
@@ -66,6 +67,10 @@ void Connection::HandlePacket(TimePoint now, PacketNumber number,
   if (peer_close_ || error_) return;
   ++stats_.packets_received;
   stats_.bytes_received += payload.size();
+  if (tracer_ != nullptr) {
+    traced_at_ = now;
+    tracer_->OnPacketReceived(now, number, payload);
+  }
   if (close_code_) {
     HandleClosing(now, payload);
     return;
@@ -167,7 +172,7 @@ bool Connection::HandleAck(TimePoint now, const wire::AckFrame& ack) {
   stats_.socket_drops_at_peer =
       std::max(stats_.socket_drops_at_peer, ack.socket_drops);
   UpdatePacing(now);
-  UpdateStats();
+  UpdateStats(now);
   return true;
 }
 
@@ -214,12 +219,16 @@ void Connection::OnPacketLost(PacketNumber number, const SentPacket& packet) {
     control_out_.OnLost(packet.offset, packet.length);
   }
   if ((packet.content & SentPacket::kCredit) != 0) bytes_in_.OnCreditLost();
+  if (tracer_ != nullptr) {
+    tracer_->OnPacketLost(traced_at_, number, packet.size);
+  }
 }
 
 // --- Time ---
 
 void Connection::HandleTimeout(TimePoint now) {
   if (closed()) return;
+  traced_at_ = now;
   if (!ProbesPending()) {
     switch (loss_.OnTimeout(now)) {
       case LossDetection::Timeout::kNothing:
@@ -234,7 +243,7 @@ void Connection::HandleTimeout(TimePoint now) {
     }
   }
   UpdatePacing(now);
-  UpdateStats();
+  UpdateStats(now);
 }
 
 std::optional<TimePoint> Connection::PollTimeout() const {
@@ -258,13 +267,14 @@ void Connection::SendProbes() {
 void Connection::HandlePathChange(TimePoint now, std::size_t max_payload) {
   P2PCP_CHECK(max_payload >= kMinPayload && max_payload <= kMaxPayload);
   max_payload_ = max_payload;
+  if (tracer_ != nullptr) tracer_->OnPathChange(now, max_payload);
   loss_.OnPathChange(initial_rtt_);
   black_hole_.Reset(loss_.next_number());
   controller_->OnPathChange(now, max_payload);
   pacer_ = Pacer(now, max_payload);
   SendProbes();
   UpdatePacing(now);
-  UpdateStats();
+  UpdateStats(now);
 }
 
 void Connection::SetMaxPayload(std::size_t max_payload) {
@@ -281,7 +291,7 @@ void Connection::UpdatePacing(TimePoint now) {
                  rtt.has_sample() ? rtt.min_rtt() : Duration(0), max_payload_);
 }
 
-void Connection::UpdateStats() {
+void Connection::UpdateStats(TimePoint now) {
   const RttEstimator& rtt = loss_.rtt();
   if (rtt.has_sample()) {
     stats_.smoothed_rtt = rtt.smoothed_rtt();
@@ -295,6 +305,9 @@ void Connection::UpdateStats() {
   stats_.packets_spuriously_lost = loss_.packets_spuriously_lost();
   stats_.persistent_congestions = loss_.persistent_congestions();
   stats_.data_bytes_acknowledged = bytes_out_.acked_bytes();
+  if (tracer_ != nullptr) {
+    tracer_->OnMetrics(now, stats_, controller_->phase_name());
+  }
 }
 
 // --- What is sent ---
@@ -303,7 +316,7 @@ std::optional<Connection::Packet> Connection::PollTransmit(
     TimePoint now, PacketNumber number, MutableByteSpan out) {
   P2PCP_CHECK(out.size() >= max_payload_);
   pacing_deadline_.reset();
-  if (close_code_) return TransmitClose(out);
+  if (close_code_) return TransmitClose(now, number, out);
   if (peer_close_) return std::nullopt;
   if (ping_ != Ping::kNone || acks_.Due(now) || bytes_in_.CreditDue() ||
       (control_out_.HasPending() && WindowOpen())) {
@@ -317,7 +330,7 @@ std::optional<Connection::Packet> Connection::PollTransmit(
 }
 
 std::optional<Connection::Packet> Connection::TransmitClose(
-    MutableByteSpan out) {
+    TimePoint now, PacketNumber number, MutableByteSpan out) {
   if (peer_close_ || closes_pending_ == 0 || closes_left_ == 0) {
     return std::nullopt;
   }
@@ -327,6 +340,9 @@ std::optional<Connection::Packet> Connection::TransmitClose(
   wire::WriteClose(writer, {.code = *close_code_});
   ++stats_.packets_sent;
   stats_.bytes_sent += writer.size();
+  if (tracer_ != nullptr) {
+    tracer_->OnPacketSent(now, number, writer.written());
+  }
   return Packet{.frames_size = writer.size(), .data = {}};
 }
 
@@ -373,6 +389,9 @@ std::optional<Connection::Packet> Connection::TransmitSmall(
   if (writer.size() == 0) return std::nullopt;
   sent.size = static_cast<std::uint16_t>(writer.size());
   CountSent(now, number, sent);
+  if (tracer_ != nullptr) {
+    tracer_->OnPacketSent(now, number, writer.written());
+  }
   return Packet{.frames_size = writer.size(), .data = {}};
 }
 
@@ -464,6 +483,9 @@ Connection::Packet Connection::FinishData(TimePoint now, PacketNumber number,
   sent.size = static_cast<std::uint16_t>(size);
   stats_.data_bytes_sent += chunk.size();
   CountSent(now, number, sent);
+  if (tracer_ != nullptr) {
+    tracer_->OnDataSent(now, number, size, chunk.offset, chunk.size());
+  }
   return Packet{.frames_size = wire::kDataHeaderSize + chunk.copied,
                 .data = chunk.data,
                 .full = size == max_payload_};
@@ -471,6 +493,7 @@ Connection::Packet Connection::FinishData(TimePoint now, PacketNumber number,
 
 void Connection::CountSent(TimePoint now, PacketNumber number,
                            const SentPacket& packet) {
+  traced_at_ = now;
   loss_.OnPacketSent(now, number, packet);
   if (packet.content != 0) pacer_.OnSent(packet.size);
   ++stats_.packets_sent;

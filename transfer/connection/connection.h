@@ -30,6 +30,7 @@
 #include "transfer/connection/control_stream.h"
 #include "transfer/connection/send_limits.h"
 #include "transfer/connection/tail_redundancy.h"
+#include "transfer/connection/tracer.h"
 #include "transfer/recovery/ack_tracker.h"
 #include "transfer/recovery/black_hole.h"
 #include "transfer/recovery/congestion_controller.h"
@@ -107,6 +108,8 @@ class Connection final : private LossDetection::Handler {
     // What to take for the round trip before the first sample (RFC 9002 section
     // 6.2.2). A channel that has measured its path knows better.
     Duration initial_rtt = 333ms;
+    // Is told what happens; may be null. Must outlive the connection.
+    ConnectionTracer* tracer = nullptr;
   };
 
   // source: null at a receiver; sink: null at a sender, to which any DATA frame
@@ -223,7 +226,8 @@ class Connection final : private LossDetection::Handler {
   void HandleClosing(TimePoint now, ByteSpan payload);
   bool Violation(const char* what);
 
-  std::optional<Packet> TransmitClose(MutableByteSpan out);
+  std::optional<Packet> TransmitClose(TimePoint now, PacketNumber number,
+                                      MutableByteSpan out);
   // Everything but data: ACK, CREDIT, PING and CONTROL frames.
   std::optional<Packet> TransmitSmall(TimePoint now, PacketNumber number,
                                       MutableByteSpan out);
@@ -244,12 +248,14 @@ class Connection final : private LossDetection::Handler {
     return ping_ != Ping::kNone || probes_pending_ > 0;
   }
   void UpdatePacing(TimePoint now);
-  void UpdateStats();
+  void UpdateStats(TimePoint now);
   bool WindowOpen() const {
     return loss_.bytes_in_flight() + max_payload_ <= controller_->window();
   }
 
   const Duration initial_rtt_;
+  ConnectionTracer* const tracer_;
+  TimePoint traced_at_;  // With a tracer: when the call at hand came.
   std::size_t max_payload_;
   std::unique_ptr<CongestionController> controller_;
   LossDetection loss_;

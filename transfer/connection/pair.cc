@@ -69,10 +69,12 @@ Pair::Pair(const Config& config)
   Connection::Config ours{.max_payload = config.max_payload,
                           .receive_budget = 0,
                           .congestion = Congestion::kCubic,
-                          .initial_rtt = config.initial_rtt};
+                          .initial_rtt = config.initial_rtt,
+                          .tracer = config.tracer};
   ends_[0].connection =
       std::make_unique<Connection>(now_, ours, &source_, nullptr);
   ours.receive_budget = config.receive_budget;
+  ours.tracer = nullptr;
   ends_[1].connection =
       std::make_unique<Connection>(now_, ours, nullptr, &sink_);
   ends_[0].next_number = random_.Below(1000);

@@ -17,6 +17,7 @@
 #include "net/base/time.h"
 #include "transfer/connection/byte_space.h"
 #include "transfer/connection/connection.h"
+#include "transfer/connection/tracer.h"
 #include "transfer/recovery/range_set.h"
 
 namespace p2pcp {
@@ -97,6 +98,7 @@ class Pair {
     bool payload_changes = false;
     // Numbers that the channel takes for itself.
     double number_skip = 0.01;
+    ConnectionTracer* tracer = nullptr;  // Of the sender.
   };
 
   explicit Pair(const Config& config);

@@ -22,6 +22,7 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <string_view>
 
 #include "net/base/random.h"
 #include "net/base/time.h"
@@ -107,6 +108,7 @@ class Bbr final : public CongestionController {
     kProbeRtt,
   };
   State state() const { return state_; }
+  std::string_view phase_name() const override;
   double loss_floor() const { return floor_.floor(); }
   Duration min_rtt() const { return min_rtt_; }
   double max_bw() const;

@@ -249,4 +249,24 @@ void Bbr::ExitProbeRtt(TimePoint now) {
   StartCruise();
 }
 
+std::string_view Bbr::phase_name() const {
+  switch (state_) {
+    case State::kStartup:
+      return "startup";
+    case State::kDrain:
+      return "drain";
+    case State::kProbeBwDown:
+      return "probe_bw_down";
+    case State::kProbeBwCruise:
+      return "probe_bw_cruise";
+    case State::kProbeBwRefill:
+      return "probe_bw_refill";
+    case State::kProbeBwUp:
+      return "probe_bw_up";
+    case State::kProbeRtt:
+      return "probe_rtt";
+  }
+  return {};
+}
+
 }  // namespace p2pcp

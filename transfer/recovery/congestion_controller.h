@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "net/base/packet_number.h"
 #include "net/base/time.h"
@@ -91,6 +92,9 @@ class CongestionController {
   virtual void OnPathChange(TimePoint now, std::size_t packet_size) = 0;
   // The same path takes packets of another size.
   virtual void OnPacketSizeChange(std::size_t packet_size) = 0;
+
+  // What it is at now, for a trace; of static storage.
+  virtual std::string_view phase_name() const { return {}; }
 
   // Bytes that may be in flight; never below kMinWindowPackets.
   virtual std::uint64_t window() const = 0;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <string_view>
 
 #include "net/base/time.h"
 #include "transfer/recovery/congestion_controller.h"
@@ -37,6 +38,10 @@ class Cubic final : public CongestionController {
   std::uint64_t pacing_rate(Duration smoothed_rtt) const override;
   // It measures none: a window in each round trip.
   std::uint64_t bandwidth(Duration smoothed_rtt) const override;
+
+  std::string_view phase_name() const override {
+    return in_slow_start() ? "slow_start" : "congestion_avoidance";
+  }
 
   bool in_slow_start() const { return window_ < ssthresh_; }
   std::uint64_t ssthresh() const { return ssthresh_; }

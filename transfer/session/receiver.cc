@@ -79,6 +79,7 @@ Connection::Config ConnectionConfig(const Receiver::Config& config) {
   result.max_payload = config.max_payload;
   result.congestion = config.congestion;
   result.initial_rtt = config.initial_rtt;
+  result.tracer = config.tracer;
   result.receive_budget = file::Sink::kBudget;
   return result;
 }

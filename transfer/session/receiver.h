@@ -14,6 +14,7 @@
 #include "net/base/result.h"
 #include "net/base/time.h"
 #include "transfer/connection/connection.h"
+#include "transfer/connection/tracer.h"
 #include "transfer/file/disk.h"
 #include "transfer/file/manifest.h"
 #include "transfer/file/output_folder.h"
@@ -33,8 +34,9 @@ class Receiver final : public Session {
     file::ConflictPolicy conflict = file::ConflictPolicy::kRename;
     // Wait for Decide() after Offered; else everything plain is accepted.
     bool ask = false;
-    // May be null; must outlive the session.
+    // Each may be null; they must outlive the session.
     const LoadMeter* load = nullptr;
+    ConnectionTracer* tracer = nullptr;
   };
 
   // target (from file::OpenOutput) and disk must outlive the session,

@@ -67,6 +67,7 @@ Connection::Config ConnectionConfig(const Sender::Config& config) {
   result.max_payload = config.max_payload;
   result.congestion = config.congestion;
   result.initial_rtt = config.initial_rtt;
+  result.tracer = config.tracer;
   return result;
 }
 

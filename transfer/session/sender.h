@@ -13,6 +13,7 @@
 #include "net/base/result.h"
 #include "net/base/time.h"
 #include "transfer/connection/connection.h"
+#include "transfer/connection/tracer.h"
 #include "transfer/file/disk.h"
 #include "transfer/file/source_list.h"
 #include "transfer/session/bottleneck.h"
@@ -27,8 +28,9 @@ class Sender final : public Session {
     std::size_t max_payload = 1'172;
     Congestion congestion = Congestion::kCubic;
     Duration initial_rtt = 333ms;
-    // May be null; must outlive the session.
+    // Each may be null; they must outlive the session.
     const LoadMeter* load = nullptr;
+    ConnectionTracer* tracer = nullptr;
   };
 
   // sources (from file::ScanSources) and disk must outlive the session,
