@@ -53,7 +53,7 @@ enum class EventType : std::uint8_t {
   // max_payload() has changed on the same path: grown once larger datagrams
   // were seen to pass, or fallen back because they no longer did.
   kMaxPayloadChanged,
-  // Nothing authentic has come for 15 s (consent, RFC 7675). Final.
+  // Nothing authentic has come for 45 s. Final.
   kLost,
   // No pair of candidates has worked, 10 s after the first ones were known
   // (up to 13 s if some came late). Final.

@@ -290,7 +290,7 @@ TEST(ChannelKeepalive, KeepsAnIdlePathOpen) {
   EXPECT_LE(pair.a().channel.stats().probes_sent, 200u);
 }
 
-TEST(ChannelConsent, IsLostFifteenSecondsAfterTheLastWord) {
+TEST(ChannelConsent, IsLostFortyFiveSecondsAfterTheLastWord) {
   ChannelPair pair({});
   ASSERT_TRUE(pair.Connect());
   pair.RunFor(20s);
@@ -298,21 +298,21 @@ TEST(ChannelConsent, IsLostFifteenSecondsAfterTheLastWord) {
   pair.RunFor(kOneWay);
   const TimePoint last = pair.now();
   pair.network().tap = [](TimePoint, VirtualDatagram&) { return true; };
-  pair.RunUntil(last + 14900ms);
+  pair.RunUntil(last + 44900ms);
   EXPECT_TRUE(pair.a().channel.connected());
-  pair.RunUntil(last + 16s);
+  pair.RunUntil(last + 46s);
   EXPECT_FALSE(pair.a().channel.connected());
   EXPECT_EQ(pair.a().Count(EventType::kLost), 1);
   EXPECT_EQ(pair.b().Count(EventType::kLost), 1);
   EXPECT_FALSE(pair.a().channel.PollTimeout().has_value());
 }
 
-TEST(ChannelConsent, SurvivesAnOutageOfTenSeconds) {
+TEST(ChannelConsent, SurvivesAnOutageOfHalfAMinute) {
   ChannelPair pair({});
   ASSERT_TRUE(pair.Connect());
   pair.network().tap = [](TimePoint, VirtualDatagram&) { return true; };
   pair.SendText(pair.a(), "x");
-  pair.RunFor(10s);
+  pair.RunFor(30s);
   pair.network().tap = nullptr;
   pair.RunFor(5s);
   EXPECT_TRUE(pair.a().channel.connected());

@@ -185,8 +185,7 @@ std::optional<TimePoint> Connector::PollTimeout() const {
 // Whether the peer has had the keys of the channel at hand.
 bool Connector::PeerWasThere() const {
   return config_.role == ice::Role::kControlling ||
-         rendezvous_.PeerConfirmed() ||
-         channel_->stats().received.probes > 0;
+         rendezvous_.PeerConfirmed() || channel_->stats().received.probes > 0;
 }
 
 void Connector::HandleChannelEvents(TimePoint now) {
@@ -210,7 +209,7 @@ void Connector::HandleChannelEvents(TimePoint now) {
       case channel::EventType::kLost:
         events_.push_back(Failed{Error{
             ErrorCode::kConnectionLost,
-            "nothing has come from the peer for 15 s; run the same command "
+            "nothing has come from the peer for 45 s; run the same command "
             "again on both sides"}});
         break;
       case channel::EventType::kConnected:

@@ -195,7 +195,7 @@ TEST_F(ConnectorTest, AGoodbyeLeavesALostChannelInPlace) {
   ASSERT_TRUE(connected_);
   const channel::Channel* const channel = connector_->channel();
   datagrams_pass_ = false;
-  Run(20s);
+  Run(50s);
   ASSERT_TRUE(error_.has_value());
   EXPECT_EQ(error_->code, ErrorCode::kConnectionLost);
   peer_->Close(now_, signaling::ByeReason::kGaveUp);

@@ -89,10 +89,10 @@ void DrawHappenings(Drawer& draw, Scenario& scenario) {
     return static_cast<double>(draw.Between(0, 95)) / 100;
   };
   if (draw.OneIn(5)) {
-    // Less than the 15 s after which a silent path counts as lost.
+    // Less than the 45 s after which a silent path counts as lost.
     scenario.happenings.push_back(
         {draw.OneIn(2) ? Kind::kOutage : Kind::kOneWayOutage, when(),
-         draw.Between(100ms, scenario.homes ? 4s : 8s)});
+         draw.Between(100ms, scenario.homes ? 4s : 31s)});
   }
   if (draw.OneIn(8)) {
     scenario.happenings.push_back({Kind::kStorm, when(), 1s});

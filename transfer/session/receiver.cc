@@ -71,8 +71,8 @@ namespace {
 // Runs in one KeepBack message: 4 KiB of them.
 constexpr std::size_t kRunsPerMessage = 512;
 // How long a receiver that has everything keeps telling a sender that does not
-// answer: longer than any outage after which the channel still lives.
-constexpr Duration kDonePatience = 10s;
+// answer: longer than any outage after which the channel still lives (45 s).
+constexpr Duration kDonePatience = 60s;
 
 Connection::Config ConnectionConfig(const Receiver::Config& config) {
   Connection::Config result;

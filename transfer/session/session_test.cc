@@ -591,7 +591,7 @@ TEST(Session, AReceiverThatHasAllDoesNotFailWithItsSender) {
   pair.Start();
   ASSERT_TRUE(pair.RunUntil([&] { return pair.Find<FileDone>(1) != nullptr; }));
   pair.Kill(0);
-  ASSERT_TRUE(pair.RunUntil([&] { return pair.Over(1); }, 30s));
+  ASSERT_TRUE(pair.RunUntil([&] { return pair.Over(1); }, 70s));
   EXPECT_EQ(pair.Outcome(1), std::nullopt);
 }
 
@@ -612,7 +612,7 @@ TEST(Session, ASenderWithoutTheReceiptFailsWithTheChannel) {
   pair.Start();
   ASSERT_TRUE(pair.RunUntil([&] { return pair.Find<Started>(0) != nullptr; }));
   pair.link().filter = [](int side, ByteSpan) { return side == 0; };
-  ASSERT_TRUE(pair.RunUntil([&] { return pair.Over(1); }, 30s));
+  ASSERT_TRUE(pair.RunUntil([&] { return pair.Over(1); }, 70s));
   pair.sender().HandleChannelLost(pair.now());
   ASSERT_TRUE(pair.Run());
   EXPECT_EQ(pair.Outcome(0), ErrorCode::kConnectionLost);
