@@ -8,6 +8,8 @@
 #include <cerrno>
 
 #include "cmd/text.h"
+#include "net/channel/channel.h"
+#include "net/channel/path_mtu.h"
 #include "net/stun/message.h"
 #include "net/udp/link_mtu.h"
 
@@ -425,6 +427,12 @@ Result<std::optional<ExitCode>> Link::Connect() {
 std::size_t Link::max_payload() { return connector_->channel()->max_payload(); }
 
 Duration Link::rtt() { return connector_->channel()->path().rtt; }
+
+std::size_t Link::packet_overhead() {
+  const bool v6 = connector_->channel()->path().remote.ip.is_v6();
+  return channel::Channel::kOverhead +
+         (v6 ? channel::PathMtu::kHeadersV6 : channel::PathMtu::kHeadersV4);
+}
 
 std::string Link::PathText() {
   const channel::Path path = connector_->channel()->path();

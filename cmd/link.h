@@ -60,6 +60,8 @@ class Link {
   // What a session needs of the channel. REQUIRES: Connect() succeeded.
   std::size_t max_payload();
   Duration rtt();
+  // Bytes of the channel, UDP and IP around each payload.
+  std::size_t packet_overhead();
   // "direct udp4 203.0.113.9:41641".
   std::string PathText();
   TimePoint Now() const { return loop_->Now(); }

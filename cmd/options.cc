@@ -26,7 +26,9 @@ struct VerbText {
 };
 
 constexpr std::array<VerbText, 6> kVerbs = {{
-    {Verb::kSend, "send", "p2pcp send FILE... --to PEER [--cc cubic|bbr]",
+    {Verb::kSend, "send",
+     "p2pcp send FILE... --to PEER [--background | --cc cubic|bbr] [--bwlimit "
+     "RATE]",
      "send files to a peer", "  p2pcp send holiday.mp4 --to bob\n"},
     {Verb::kRecv, "recv",
      "p2pcp recv --from PEER [--out DIR|FILE] [--conflict rename|skip|"
@@ -48,6 +50,9 @@ constexpr std::array<VerbText, 6> kVerbs = {{
      "  p2pcp serve --bind 192.0.2.7\n"},
 }};
 
+// A packet of an Ethernet in each second, in bytes.
+constexpr std::uint64_t kMinBwlimit = 1500;
+
 // Other spellings that people type.
 struct Alias {
   const char* name;
@@ -61,13 +66,13 @@ constexpr std::array<Alias, 5> kAliases = {{{"receive", Verb::kRecv},
 
 struct Raw {
   std::vector<std::string> brokers, stun_servers, paths, arguments;
-  std::string to, from, out = ".", conflict = "rename", cc = "cubic",
+  std::string to, from, out = ".", conflict = "rename", cc, bwlimit = "0",
                         progress = "auto", bind = "0.0.0.0", config, code_file,
                         trace;
   unsigned port = 0, broker_port = 1883, stun_port = 3478;
   double timeout = 0;
   bool ipv4 = false, ipv6 = false, quiet = false, verbose = false, ask = false,
-       show = false, json = false, help = false;
+       show = false, json = false, background = false, help = false;
 };
 
 po::options_description CommonOptions(Raw* raw) {
@@ -107,6 +112,11 @@ po::options_description VerbOptions(Verb verb, Raw* raw) {
         "whom to send to; with a name that is new, a code is shown first");
     add("code-file", po::value(&raw->code_file)->value_name("FILE"),
         "write that code to FILE (-: stdout) instead of showing it");
+    add("background", po::bool_switch(&raw->background),
+        "take only what others leave of the line");
+    add("bwlimit", po::value(&raw->bwlimit)->value_name("RATE"),
+        "bytes a second to send at most; k, M, G: times 1024 each (default: 0, "
+        "no limit)");
     add("cc", po::value(&raw->cc)->value_name("HOW"),
         "congestion control: cubic (default), or bbr for lines that lose "
         "packets at random");
@@ -317,9 +327,27 @@ Status Check(Verb verb, const Raw& raw, Options* options) {
   }
   if (raw.cc == "bbr") {
     options->congestion = CongestionOption::kBbr;
-  } else if (raw.cc != "cubic") {
+  } else if (!raw.cc.empty() && raw.cc != "cubic") {
     return Usage("--cc: cubic or bbr");
   }
+  if (raw.background) {
+    if (!raw.cc.empty()) {
+      return Usage(
+          "--background is a congestion control of its own, and excludes --cc "
+          "(on the command line, in the environment or in the configuration)");
+    }
+    options->congestion = CongestionOption::kScavenger;
+  }
+  const std::optional<std::uint64_t> bwlimit = ParseSize(raw.bwlimit);
+  if (!bwlimit) {
+    return Usage("--bwlimit: bytes a second, such as 500k, 1.5M or 1G");
+  }
+  if (*bwlimit > 0 && *bwlimit < kMinBwlimit) {
+    return Usage(
+        fmt::format("--bwlimit: at least {}, a packet a second (0: no limit)",
+                    kMinBwlimit));
+  }
+  options->bwlimit = *bwlimit;
   if (raw.conflict == "skip") {
     options->conflict = ConflictOption::kSkip;
   } else if (raw.conflict == "overwrite") {

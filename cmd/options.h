@@ -20,7 +20,7 @@ namespace p2pcp::cmd {
 enum class Verb { kHelp, kVersion, kSend, kRecv, kPair, kId, kPeers, kServe };
 
 enum class ConflictOption { kRename, kSkip, kOverwrite };
-enum class CongestionOption { kCubic, kBbr };
+enum class CongestionOption { kCubic, kBbr, kScavenger };
 
 struct Options {
   Verb verb = Verb::kHelp;
@@ -45,6 +45,7 @@ struct Options {
   bool show = false;
   std::filesystem::path out = ".";
   CongestionOption congestion = CongestionOption::kCubic;
+  std::uint64_t bwlimit = 0;  // Bytes a second on the wire; 0: no limit.
   ConflictOption conflict = ConflictOption::kRename;
   bool ask = false;
 

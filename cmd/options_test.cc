@@ -73,6 +73,35 @@ TEST_F(OptionsTest, StdoutIsForEventsOrForACode) {
   EXPECT_NE(ErrorOf({"pair", "b", "--json"}), "");
 }
 
+TEST_F(OptionsTest, BackgroundIsACongestionControlOfItsOwn) {
+  EXPECT_EQ(Parse({"send", "a", "--to", "b", "--background"})->congestion,
+            CongestionOption::kScavenger);
+  environment_["P2PCP_BACKGROUND"] = "1";
+  EXPECT_EQ(Parse({"send", "a", "--to", "b"})->congestion,
+            CongestionOption::kScavenger);
+  for (const char* cc : {"cubic", "bbr"}) {
+    const std::string error = ErrorOf({"send", "a", "--to", "b", "--cc", cc});
+    EXPECT_NE(error.find("--background"), std::string::npos) << error;
+    EXPECT_NE(error.find("--cc"), std::string::npos) << error;
+  }
+  EXPECT_NE(ErrorOf({"recv", "--from", "a", "--background"}), "");
+}
+
+TEST_F(OptionsTest, BwlimitIsBytesASecond) {
+  EXPECT_EQ(Parse({"send", "a", "--to", "b"})->bwlimit, 0u);
+  EXPECT_EQ(Parse({"send", "a", "--to", "b", "--bwlimit", "1.5M"})->bwlimit,
+            1'572'864u);
+  WriteConfig("bwlimit = 10k\n");
+  EXPECT_EQ(Parse({"send", "a", "--to", "b"})->bwlimit, 10'240u);
+  EXPECT_EQ(Parse({"send", "a", "--to", "b", "--bwlimit", "0"})->bwlimit, 0u);
+  EXPECT_EQ(Parse({"send", "a", "--to", "b", "--bwlimit", "1500"})->bwlimit,
+            1'500u);
+  for (const char* rate : {"1499", "1k", "fast", "-1M", "10T", ""}) {
+    EXPECT_NE(ErrorOf({"send", "a", "--to", "b", "--bwlimit", rate}), "")
+        << rate;
+  }
+}
+
 TEST_F(OptionsTest, RecvHasItsDefaults) {
   const auto options = Parse({"receive", "--from", "alice"});
   ASSERT_TRUE(options.ok());

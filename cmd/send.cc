@@ -44,9 +44,19 @@ Result<ExitCode> RunSend(const Options& options, const Home& home,
   Sender::Config config;
   config.max_payload = (*link)->max_payload();
   config.initial_rtt = (*link)->rtt();
-  if (options.congestion == CongestionOption::kBbr) {
-    config.congestion = Congestion::kBbr;
+  switch (options.congestion) {
+    case CongestionOption::kCubic:
+      config.congestion = Congestion::kCubic;
+      break;
+    case CongestionOption::kBbr:
+      config.congestion = Congestion::kBbr;
+      break;
+    case CongestionOption::kScavenger:
+      config.congestion = Congestion::kScavenger;
+      break;
   }
+  config.rate_limit = options.bwlimit;
+  config.packet_overhead = (*link)->packet_overhead();
   const ProcessLoad load(&(*link)->loop());
   config.load = &load;
   config.tracer = trace != nullptr ? trace->tracer() : nullptr;

@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <cmath>
 #include <numeric>
+#include <system_error>
 
 #include "net/base/check.h"
 
@@ -223,6 +226,33 @@ std::string FormatBitRate(double bytes_per_second) {
   }
   return value < 9.95 ? fmt::format("{:.1f} {}", value, kUnits[unit])
                       : fmt::format("{:.0f} {}", value, kUnits[unit]);
+}
+
+std::optional<std::uint64_t> ParseSize(std::string_view text) {
+  constexpr std::string_view kSuffixes = "kMG";
+  double unit = 1;
+  if (!text.empty()) {
+    // K is typed for k, m and g for the others.
+    const char last = text.back() == 'K'   ? 'k'
+                      : text.back() == 'm' ? 'M'
+                      : text.back() == 'g' ? 'G'
+                                           : text.back();
+    if (const auto power = kSuffixes.find(last);
+        power != std::string_view::npos) {
+      unit = std::pow(1024.0, static_cast<double>(power + 1));
+      text.remove_suffix(1);
+    }
+  }
+  double number = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] =
+      std::from_chars(text.data(), end, number, std::chars_format::fixed);
+  if (error != std::errc() || stop != end || text.front() == '-') {
+    return std::nullopt;
+  }
+  const double bytes = number * unit;
+  if (!(bytes < std::ldexp(1.0, 62))) return std::nullopt;
+  return static_cast<std::uint64_t>(bytes);
 }
 
 std::string FormatDuration(Duration duration) {

@@ -36,6 +36,10 @@ std::string Ellipsize(std::string_view escaped, std::size_t columns);
 std::string FormatSize(std::uint64_t bytes);
 // FormatSize per second.
 std::string FormatRate(double bytes_per_second);
+// A number of bytes as people type it: digits, maybe a point, maybe k, M or G
+// for powers of 1024, as rsync, curl and rclone take them. None: it is not one,
+// or beyond 2^62.
+std::optional<std::uint64_t> ParseSize(std::string_view text);
 // Decimal, as lines are sold: "640 kbit/s", "9.4 Mbit/s", "94 Mbit/s".
 std::string FormatBitRate(double bytes_per_second);
 // "3 s", "2 min 05 s", "1 h 02 min", "3 d 4 h".

@@ -74,5 +74,18 @@ TEST(FormatBitRate, IsDecimalWithTwoDigits) {
   EXPECT_EQ(FormatBitRate(1.55e9), "12 Gbit/s");
 }
 
+TEST(Text, SizesAreReadWithPowersOf1024) {
+  EXPECT_EQ(ParseSize("0"), 0u);
+  EXPECT_EQ(ParseSize("1500"), 1500u);
+  EXPECT_EQ(ParseSize("10k"), 10'240u);
+  EXPECT_EQ(ParseSize("10K"), 10'240u);
+  EXPECT_EQ(ParseSize("1.5M"), 1'572'864u);
+  EXPECT_EQ(ParseSize("2G"), std::uint64_t{2} << 30);
+  for (const char* text : {"", "k", "M1", "1T", "1kk", "-1", "+1", "1 k", "0x1",
+                           "1e3", "nan", "inf", "9999999999G", "1,5M"}) {
+    EXPECT_EQ(ParseSize(text), std::nullopt) << text;
+  }
+}
+
 }  // namespace
 }  // namespace p2pcp::cmd

@@ -123,6 +123,8 @@ class ManualTest(unittest.TestCase):
     self.assertEqual(self.help.options['send'], {
         '--to': ('', 'PEER'),
         '--code-file': ('', 'FILE'),
+        '--background': ('', ''),
+        '--bwlimit': ('', 'RATE'),
         '--cc': ('', 'HOW'),
         '--json': ('', ''),
         '--trace': ('', 'FILE')

@@ -48,6 +48,29 @@ class Serve(unittest.TestCase):
       with self.subTest(size):
         self.people.transfer(size)
 
+  def test_a_limit_of_the_rate_is_kept(self):
+    # Loopback is not paced by itself. Large packets cost a thousandth of the
+    # rate, packets of 1,200 bytes 7 %; the rest are round trips, and a disk.
+    for rate, size in (('4M', 16 * _MIB), ('10k', 40 << 10)):
+      with self.subTest(rate):
+        pair.write_file(self.people.alice.path('file'), size)
+        send = self.people.send('file', extra=['--bwlimit', rate])
+        recv = self.people.recv()
+        self.people.expect(send, recv, timeout=60)
+        took = send.when('verified') - send.when(r'path: direct')
+        print(f'--bwlimit {rate}: {took:.2f} s')
+        self.assertGreaterEqual(took, 3.95)
+        self.assertLessEqual(took, 5.5)
+        self.assertRegex(send.text, "limited by the sender's --bwlimit")
+        os.remove(self.people.bob.path('file'))
+
+  def test_in_the_background(self):
+    source = pair.write_file(self.people.alice.path('file'), 64 * _MIB)
+    send = self.people.send('file', extra=['--background'])
+    recv = self.people.recv()
+    self.people.expect(send, recv, timeout=60)
+    self.people.check_file(source, 'file', send, recv)
+
   def test_several_files_at_once(self):
     sizes = {'empty': 0, 'one': 1, 'much': 5 * _MIB, 'Grüße an alle.txt': 12}
     for name, size in sizes.items():

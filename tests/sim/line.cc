@@ -13,6 +13,8 @@ namespace p2pcp::sim {
 namespace {
 
 constexpr std::size_t kNumberSize = 6;
+// What Packet::WireSize() counts besides the payload.
+constexpr std::size_t kWireOverhead = Line::kOverhead + 28;
 
 // Zeros, always in memory.
 class ZeroSource final : public ByteSource {
@@ -63,11 +65,14 @@ class Line::Flow final : public PacketSink, public ByteSink {
     Connection::Config config;
     config.max_payload = kMaxPayload;
     config.congestion = options.congestion;
+    config.rate_limit = options.rate_limit;
+    config.packet_overhead = kWireOverhead;
     // As the channel has measured it.
     config.initial_rtt = std::max<Duration>(
         line.options_.forward.delay + line.options_.backward.delay, 1ms);
     const TimePoint now = line.simulator_.now();
     ends_[0].connection.emplace(now, config, &source_, nullptr);
+    config.rate_limit = 0;
     config.receive_budget = options.receive_budget;
     ends_[1].connection.emplace(now, config, nullptr, this);
     for (End& end : ends_) {

@@ -54,6 +54,7 @@ struct FlowOptions {
   // Bytes that the receiver can hold: enough for any line, if nothing else is
   // said, so that the controller is the limit.
   std::uint64_t receive_budget = std::uint64_t{256} << 20;
+  std::uint64_t rate_limit = 0;  // Bytes a second on the wire; 0: none.
   // Where offsets and packet numbers begin.
   std::uint64_t first_offset = 0;
   std::uint64_t first_number = 0;

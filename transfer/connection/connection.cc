@@ -8,6 +8,7 @@
 #include "net/base/check.h"
 #include "transfer/recovery/bbr.h"
 #include "transfer/recovery/cubic.h"
+#include "transfer/recovery/scavenger.h"
 
 namespace p2pcp {
 namespace {
@@ -23,6 +24,10 @@ constexpr int kDataProbes = 2;
 // Outstanding packets to try when the source does not have the oldest in
 // memory.
 constexpr int kProbeAttempts = 4;
+// A limited rate is spread over so many packets a second at least, as far as
+// they do not become smaller than any path takes: large ones, on paths that
+// take them, would be bursts.
+constexpr std::uint64_t kLimitedPackets = 100;
 // A CONTROL frame with less room than this waits for the next packet.
 constexpr std::size_t kMinControlRoom = 32;
 
@@ -33,6 +38,8 @@ std::unique_ptr<CongestionController> MakeController(Congestion congestion,
       return std::make_unique<Cubic>(max_payload);
     case Congestion::kBbr:
       return std::make_unique<Bbr>(max_payload);
+    case Congestion::kScavenger:
+      return std::make_unique<Scavenger>(max_payload);
   }
   P2PCP_CHECK(false);
   return nullptr;
@@ -44,14 +51,17 @@ Connection::Connection(TimePoint now, const Config& config, ByteSource* source,
                        ByteSink* sink)
     : initial_rtt_(config.initial_rtt),
       tracer_(config.tracer),
-      max_payload_(config.max_payload),
-      controller_(MakeController(config.congestion, config.max_payload)),
+      rate_limit_(config.rate_limit),
+      max_payload_(WorthWhile(config.max_payload)),
+      controller_(MakeController(config.congestion, max_payload_)),
       loss_(config.initial_rtt, controller_.get(), this),
-      pacer_(now, config.max_payload),
+      pacer_(now, max_payload_),
+      limit_(now, config.rate_limit, config.packet_overhead),
       acks_(now),
       bytes_out_(source),
       bytes_in_(sink, config.receive_budget) {
-  P2PCP_CHECK(max_payload_ >= kMinPayload && max_payload_ <= kMaxPayload);
+  P2PCP_CHECK(config.max_payload >= kMinPayload &&
+              config.max_payload <= kMaxPayload);
   P2PCP_CHECK(initial_rtt_ > Duration(0));
   P2PCP_CHECK(sink != nullptr || config.receive_budget == 0);
   UpdatePacing(now);
@@ -266,12 +276,12 @@ void Connection::SendProbes() {
 
 void Connection::HandlePathChange(TimePoint now, std::size_t max_payload) {
   P2PCP_CHECK(max_payload >= kMinPayload && max_payload <= kMaxPayload);
-  max_payload_ = max_payload;
-  if (tracer_ != nullptr) tracer_->OnPathChange(now, max_payload);
+  max_payload_ = WorthWhile(max_payload);
+  if (tracer_ != nullptr) tracer_->OnPathChange(now, max_payload_);
   loss_.OnPathChange(initial_rtt_);
   black_hole_.Reset(loss_.next_number());
-  controller_->OnPathChange(now, max_payload);
-  pacer_ = Pacer(now, max_payload);
+  controller_->OnPathChange(now, max_payload_);
+  pacer_ = Pacer(now, max_payload_);
   SendProbes();
   UpdatePacing(now);
   UpdateStats(now);
@@ -279,9 +289,9 @@ void Connection::HandlePathChange(TimePoint now, std::size_t max_payload) {
 
 void Connection::SetMaxPayload(std::size_t max_payload) {
   P2PCP_CHECK(max_payload >= kMinPayload && max_payload <= kMaxPayload);
-  max_payload_ = max_payload;
+  max_payload_ = WorthWhile(max_payload);
   black_hole_.Reset(loss_.next_number());
-  controller_->OnPacketSizeChange(max_payload);
+  controller_->OnPacketSizeChange(max_payload_);
 }
 
 void Connection::UpdatePacing(TimePoint now) {
@@ -319,7 +329,7 @@ std::optional<Connection::Packet> Connection::PollTransmit(
   if (close_code_) return TransmitClose(now, number, out);
   if (peer_close_) return std::nullopt;
   if (ping_ != Ping::kNone || acks_.Due(now) || bytes_in_.CreditDue() ||
-      (control_out_.HasPending() && WindowOpen())) {
+      (control_out_.HasPending() && WindowOpen() && WithinLimit(now))) {
     if (auto packet = TransmitSmall(now, number, out)) return packet;
   }
   while (probes_pending_ > 0) {
@@ -327,6 +337,19 @@ std::optional<Connection::Packet> Connection::PollTransmit(
     if (auto packet = TransmitProbe(now, number, out)) return packet;
   }
   return TransmitData(now, number, out);
+}
+
+std::size_t Connection::WorthWhile(std::size_t max_payload) const {
+  if (rate_limit_ == 0) return max_payload;
+  const std::uint64_t evenly =
+      std::max<std::uint64_t>(rate_limit_ / kLimitedPackets, kBasePayload);
+  return static_cast<std::size_t>(std::min<std::uint64_t>(max_payload, evenly));
+}
+
+bool Connection::WithinLimit(TimePoint now) {
+  if (limit_.CanSend(now, max_payload_)) return true;
+  SetPacingDeadline(limit_.NextSendTime());
+  return false;
 }
 
 std::optional<Connection::Packet> Connection::TransmitClose(
@@ -372,7 +395,8 @@ std::optional<Connection::Packet> Connection::TransmitSmall(
     // Type, offset and length at their longest.
     const std::size_t room = writer.remaining() - 1 - 8 - 4;
     std::optional<ControlSender::Piece> piece;
-    if (control_out_.HasPending() && (probe || WindowOpen())) {
+    if (control_out_.HasPending() &&
+        (probe || (WindowOpen() && WithinLimit(now)))) {
       piece = control_out_.NextPiece(room);
     } else if (probe) {
       piece = control_out_.OldestUnacked(room);
@@ -427,7 +451,13 @@ std::optional<Connection::Packet> Connection::TransmitData(
   }
   if (!pacer_.CanSend(now)) {
     send_limits_.Set(now, SendLimit::kPath);
-    pacing_deadline_ = pacer_.NextSendTime();
+    SetPacingDeadline(pacer_.NextSendTime());
+    return std::nullopt;
+  }
+  if (!WithinLimit(now)) {
+    // The path is not what holds it back.
+    send_limits_.Set(now, SendLimit::kRateLimit);
+    loss_.OnAppLimited();
     return std::nullopt;
   }
   const std::size_t max_size = max_payload_ - wire::kDataHeaderSize;
@@ -456,7 +486,11 @@ std::optional<Connection::Packet> Connection::TransmitCopy(
   }
   if (!WindowOpen()) return std::nullopt;
   if (!pacer_.CanSend(now)) {
-    pacing_deadline_ = pacer_.NextSendTime();
+    SetPacingDeadline(pacer_.NextSendTime());
+    return std::nullopt;
+  }
+  if (!WithinLimit(now)) {
+    loss_.OnAppLimited();
     return std::nullopt;
   }
   const std::size_t max_size = max_payload_ - wire::kDataHeaderSize;
@@ -464,7 +498,7 @@ std::optional<Connection::Packet> Connection::TransmitCopy(
                                 out.subspan(wire::kDataHeaderSize, max_size));
   if (!chunk) {
     loss_.OnAppLimited();
-    pacing_deadline_ = tail_.next_round();
+    if (const auto next = tail_.next_round()) SetPacingDeadline(*next);
     return std::nullopt;
   }
   return FinishData(now, number, out, *chunk, false);
@@ -496,6 +530,7 @@ void Connection::CountSent(TimePoint now, PacketNumber number,
   traced_at_ = now;
   loss_.OnPacketSent(now, number, packet);
   if (packet.content != 0) pacer_.OnSent(packet.size);
+  limit_.OnSent(now, packet.size);
   ++stats_.packets_sent;
   stats_.bytes_sent += packet.size;
 }

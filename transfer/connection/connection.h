@@ -15,6 +15,7 @@
 #ifndef P2PCP_TRANSFER_CONNECTION_CONNECTION_H_
 #define P2PCP_TRANSFER_CONNECTION_CONNECTION_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -36,6 +37,7 @@
 #include "transfer/recovery/congestion_controller.h"
 #include "transfer/recovery/loss_detection.h"
 #include "transfer/recovery/pacer.h"
+#include "transfer/recovery/rate_limit.h"
 #include "transfer/recovery/sent_packets.h"
 #include "transfer/wire/frames.h"
 
@@ -43,8 +45,9 @@ namespace p2pcp {
 
 // Which controller decides how much may be in flight.
 enum class Congestion : std::uint8_t {
-  kCubic,  // RFC 9438 with HyStart++ (RFC 9406).
-  kBbr,    // draft-ietf-ccwg-bbr with a loss floor.
+  kCubic,      // RFC 9438 with HyStart++ (RFC 9406).
+  kBbr,        // draft-ietf-ccwg-bbr with a loss floor.
+  kScavenger,  // Takes what nobody else uses.
 };
 
 // Counters are totals since the connection began; sizes are those of payloads
@@ -110,6 +113,10 @@ class Connection final : private LossDetection::Handler {
     Duration initial_rtt = 333ms;
     // Is told what happens; may be null. Must outlive the connection.
     ConnectionTracer* tracer = nullptr;
+    // Bytes per second that may go onto the wire, and bytes that each payload
+    // takes there besides itself. 0: no limit.
+    std::uint64_t rate_limit = 0;
+    std::size_t packet_overhead = 0;
   };
 
   // source: null at a receiver; sink: null at a sender, to which any DATA frame
@@ -147,7 +154,7 @@ class Connection final : private LossDetection::Handler {
   };
   // The next packet to be sent now, which counts as sent with this number.
   // Nothing: there is nothing to send, or the congestion window, the pacer, the
-  // peer's credit or the source does not allow it now.
+  // peer's credit, the rate limit or the source does not allow it now.
   // REQUIRES: number is larger than in all calls before that returned a packet;
   // out.size() >= max_payload.
   std::optional<Packet> PollTransmit(TimePoint now, PacketNumber number,
@@ -252,15 +259,25 @@ class Connection final : private LossDetection::Handler {
   bool WindowOpen() const {
     return loss_.bytes_in_flight() + max_payload_ <= controller_->window();
   }
+  // How much of the payload that a path takes is to be used.
+  std::size_t WorthWhile(std::size_t max_payload) const;
+  // Whether the limit of the rate lets a packet go; else it is tried again when
+  // it does.
+  bool WithinLimit(TimePoint now);
+  void SetPacingDeadline(TimePoint time) {
+    pacing_deadline_ = std::min(pacing_deadline_.value_or(time), time);
+  }
 
   const Duration initial_rtt_;
   ConnectionTracer* const tracer_;
   TimePoint traced_at_;  // With a tracer: when the call at hand came.
+  const std::uint64_t rate_limit_;
   std::size_t max_payload_;
   std::unique_ptr<CongestionController> controller_;
   LossDetection loss_;
   BlackHoleDetector black_hole_{kBasePayload};
   Pacer pacer_;
+  RateLimit limit_;
   AckTracker acks_;
   ControlSender control_out_;
   ControlReceiver control_in_;
@@ -273,8 +290,8 @@ class Connection final : private LossDetection::Handler {
   Ping ping_ = Ping::kNone;
   int probes_pending_ = 0;
   PacketNumber probe_cursor_;
-  // When the pacer, or the round of the tail, lets the next packet go; only
-  // after it has held one back.
+  // When the pacer, the limit or the round of the tail lets the next packet go;
+  // only after it has held one back.
   std::optional<TimePoint> pacing_deadline_;
 
   std::optional<std::uint16_t> close_code_;  // Ours, once closed.

@@ -43,6 +43,9 @@ class CongestionController {
     // The round trip of largest_acked without the peer's delay; zero if this
     // ACK gave no sample.
     Duration rtt_sample;
+    // The same where the peer's delay always counts, as far as the smallest
+    // round trip (RttEstimator::undelayed_rtt()).
+    Duration undelayed_rtt_sample{0};
     std::uint64_t bytes_in_flight;  // After the ACK and its losses.
     // Delivered since the connection began, including this ACK.
     std::uint64_t delivered_bytes;

@@ -159,6 +159,7 @@ bool LossDetection::OnAckReceived(TimePoint now, const wire::AckFrame& ack) {
          .next_number = PacketNumber(next_number_),
          .smoothed_rtt = rtt_.smoothed_rtt(),
          .rtt_sample = sampled ? rtt_.adjusted_rtt() : Duration(0),
+         .undelayed_rtt_sample = sampled ? rtt_.undelayed_rtt() : Duration(0),
          .bytes_in_flight = bytes_in_flight_,
          .delivered_bytes = delivered_bytes_,
          .resolved_below = PacketNumber(scan_),

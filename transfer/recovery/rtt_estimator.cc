@@ -10,6 +10,7 @@ void RttEstimator::Reset(Duration initial_rtt) {
   has_sample_ = false;
   smoothed_rtt_ = initial_rtt;
   latest_rtt_ = initial_rtt;
+  ack_delay_ = Duration(0);
   adjusted_rtt_ = initial_rtt;
   rttvar_ = initial_rtt / 2;
   min_rtt_ = initial_rtt;
@@ -18,6 +19,7 @@ void RttEstimator::Reset(Duration initial_rtt) {
 void RttEstimator::OnSample(Duration rtt, Duration ack_delay) {
   P2PCP_CHECK(rtt >= Duration(0));
   latest_rtt_ = rtt;
+  ack_delay_ = std::min(ack_delay, kMaxAckDelay);
   if (!has_sample_) {
     has_sample_ = true;
     min_rtt_ = rtt;
@@ -27,9 +29,8 @@ void RttEstimator::OnSample(Duration rtt, Duration ack_delay) {
     return;
   }
   min_rtt_ = std::min(min_rtt_, rtt);
-  ack_delay = std::min(ack_delay, kMaxAckDelay);
   // A peer that exaggerates its delay can't get below the smallest round trip.
-  adjusted_rtt_ = rtt >= min_rtt_ + ack_delay ? rtt - ack_delay : rtt;
+  adjusted_rtt_ = rtt >= min_rtt_ + ack_delay_ ? rtt - ack_delay_ : rtt;
   const Duration deviation = smoothed_rtt_ > adjusted_rtt_
                                  ? smoothed_rtt_ - adjusted_rtt_
                                  : adjusted_rtt_ - smoothed_rtt_;

@@ -3,6 +3,8 @@
 #ifndef P2PCP_TRANSFER_RECOVERY_RTT_ESTIMATOR_H_
 #define P2PCP_TRANSFER_RECOVERY_RTT_ESTIMATOR_H_
 
+#include <algorithm>
+
 #include "net/base/time.h"
 
 namespace p2pcp {
@@ -29,6 +31,12 @@ class RttEstimator {
   Duration latest_rtt() const { return latest_rtt_; }
   // Without what the peer waited, as far as it is believable.
   Duration adjusted_rtt() const { return adjusted_rtt_; }
+  // Without it altogether, but never below the smallest round trip. RFC 9002
+  // section 5.3 subtracts nothing where that would happen; who looks for queues
+  // would take the peer's delay for one then.
+  Duration undelayed_rtt() const {
+    return std::max(latest_rtt_ - ack_delay_, min_rtt_);
+  }
   Duration rttvar() const { return rttvar_; }
   Duration min_rtt() const { return min_rtt_; }
 
@@ -39,6 +47,7 @@ class RttEstimator {
   bool has_sample_ = false;
   Duration smoothed_rtt_{0};
   Duration latest_rtt_{0};
+  Duration ack_delay_{0};
   Duration adjusted_rtt_{0};
   Duration rttvar_{0};
   Duration min_rtt_{0};

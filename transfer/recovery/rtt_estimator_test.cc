@@ -36,8 +36,10 @@ TEST(RttEstimator, AckDelayNeverGoesBelowMinRttNorBeyondItsMaximum) {
   rtt.OnSample(40ms, 0ms);
   rtt.OnSample(44ms, 8ms);  // Would be 36 ms, less than was ever seen.
   EXPECT_EQ(rtt.adjusted_rtt(), Duration(44ms));
+  EXPECT_EQ(rtt.undelayed_rtt(), Duration(40ms));
   rtt.OnSample(100ms, 90ms);
   EXPECT_EQ(rtt.adjusted_rtt(), Duration(90ms));
+  EXPECT_EQ(rtt.undelayed_rtt(), Duration(90ms));
 }
 
 TEST(RttEstimator, ResetForgetsThePath) {

@@ -68,6 +68,8 @@ Connection::Config ConnectionConfig(const Sender::Config& config) {
   result.congestion = config.congestion;
   result.initial_rtt = config.initial_rtt;
   result.tracer = config.tracer;
+  result.rate_limit = config.rate_limit;
+  result.packet_overhead = config.packet_overhead;
   return result;
 }
 

@@ -28,6 +28,8 @@ class Sender final : public Session {
     std::size_t max_payload = 1'172;
     Congestion congestion = Congestion::kCubic;
     Duration initial_rtt = 333ms;
+    std::uint64_t rate_limit = 0;
+    std::size_t packet_overhead = 0;
     // Each may be null; they must outlive the session.
     const LoadMeter* load = nullptr;
     ConnectionTracer* tracer = nullptr;
