@@ -187,9 +187,10 @@ void Scavenger::Steer(TimePoint now) {
   if (TooLossy()) {
     const double lost = static_cast<double>(round_.lost);
     const double part = lost / (lost + static_cast<double>(round_.acked));
-    before_loss_ = window_;
-    loss_cut_time_ = now;
+    const double before = window_;
     Cut(1 - 2 * part);
+    before_loss_ = before;
+    loss_cut_time_ = now;
     return;
   }
   if (state_ == State::kStartup) return;
@@ -207,6 +208,7 @@ void Scavenger::Steer(TimePoint now) {
 
 void Scavenger::Cut(double factor) {
   state_ = State::kSteady;
+  before_loss_ = 0;
   SetWindow(window_ * std::max(factor, kLeastCutFactor));
   step_ = kStep;
   skip_rounds_ = 1;

@@ -164,6 +164,21 @@ TEST_F(ScavengerTest, LossThatWasNoneIsUndone) {
   EXPECT_GE(scavenger_.window(), before);
 }
 
+TEST_F(ScavengerTest, WhatWasGivenToOthersSinceIsNotUndone) {
+  LeaveStartup();
+  Rounds(60, {});
+  const std::uint64_t lost = scavenger_.window() / kPacket / 5;
+  Round({.lost = lost});
+  const TimePoint cut = now_;
+  Rounds(100, {.rtt = 75ms});
+  scavenger_.OnSpurious({.now = now_,
+                         .packets = lost,
+                         .bytes = lost * kPacket,
+                         .largest_sent_time = cut - 60ms,
+                         .smallest_sent_time = cut - 100ms});
+  EXPECT_EQ(scavenger_.window(), 4 * kPacket);
+}
+
 TEST_F(ScavengerTest, StepsBackEveryFiveSecondsToSeeTheRoundTrip) {
   LeaveStartup();
   Rounds(30, {});
