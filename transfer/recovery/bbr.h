@@ -80,7 +80,7 @@ class Bbr final : public CongestionController {
   static constexpr double kUnseenLosses = 3;
   // A window that has no pacer must span what the machines at both ends take to
   // be scheduled, and the peer's ACKs, which come every 250 us at most.
-  static constexpr Duration kUnpacedRtt = 1ms;
+  static constexpr Duration kUnpacedRtt = 2ms;
 
   // first_count: where its totals begin. 0, but for tests of large ones.
   explicit Bbr(std::size_t packet_size, std::uint64_t first_count = 0);
