@@ -27,7 +27,7 @@ struct VerbText {
 
 constexpr std::array<VerbText, 6> kVerbs = {{
     {Verb::kSend, "send",
-     "p2pcp send FILE... --to PEER [--background | --cc cubic|bbr] [--bwlimit "
+     "p2pcp send FILE... --to PEER [--background | --cc bbr|cubic] [--bwlimit "
      "RATE]",
      "send files to a peer", "  p2pcp send holiday.mp4 --to bob\n"},
     {Verb::kRecv, "recv",
@@ -118,8 +118,8 @@ po::options_description VerbOptions(Verb verb, Raw* raw) {
         "bytes a second to send at most; k, M, G: times 1024 each (default: 0, "
         "no limit)");
     add("cc", po::value(&raw->cc)->value_name("HOW"),
-        "congestion control: cubic (default), or bbr for lines that lose "
-        "packets at random");
+        "congestion control: bbr (default), or cubic, which takes every loss "
+        "for a full queue");
   }
   if (verb == Verb::kRecv) {
     add("from", po::value(&raw->from)->value_name("PEER"),
@@ -325,10 +325,10 @@ Status Check(Verb verb, const Raw& raw, Options* options) {
   } else if (raw.progress != "auto") {
     return Usage("--progress: auto, always or never");
   }
-  if (raw.cc == "bbr") {
-    options->congestion = CongestionOption::kBbr;
-  } else if (!raw.cc.empty() && raw.cc != "cubic") {
-    return Usage("--cc: cubic or bbr");
+  if (raw.cc == "cubic") {
+    options->congestion = CongestionOption::kCubic;
+  } else if (!raw.cc.empty() && raw.cc != "bbr") {
+    return Usage("--cc: bbr or cubic");
   }
   if (raw.background) {
     if (!raw.cc.empty()) {

@@ -44,7 +44,7 @@ struct Options {
   std::string code_file;
   bool show = false;
   std::filesystem::path out = ".";
-  CongestionOption congestion = CongestionOption::kCubic;
+  CongestionOption congestion = CongestionOption::kBbr;
   std::uint64_t bwlimit = 0;  // Bytes a second on the wire; 0: no limit.
   ConflictOption conflict = ConflictOption::kRename;
   bool ask = false;

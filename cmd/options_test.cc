@@ -46,17 +46,17 @@ TEST_F(OptionsTest, SendTakesPathsAndAPeer) {
   EXPECT_EQ(options->brokers.size(), 2u);
   EXPECT_TRUE(options->ipv4_only);
   EXPECT_EQ(options->timeout, Duration(2500ms));
-  EXPECT_EQ(options->congestion, CongestionOption::kCubic);
+  EXPECT_EQ(options->congestion, CongestionOption::kBbr);
 }
 
 TEST_F(OptionsTest, SendTakesItsCongestionControl) {
   EXPECT_EQ(Parse({"send", "a", "--to", "b", "--cc", "bbr"})->congestion,
             CongestionOption::kBbr);
-  WriteConfig("cc = bbr\n");
+  WriteConfig("cc = cubic\n");
   EXPECT_EQ(Parse({"send", "a", "--to", "b"})->congestion,
-            CongestionOption::kBbr);
-  EXPECT_EQ(Parse({"send", "a", "--to", "b", "--cc", "cubic"})->congestion,
             CongestionOption::kCubic);
+  EXPECT_EQ(Parse({"send", "a", "--to", "b", "--cc", "bbr"})->congestion,
+            CongestionOption::kBbr);
   EXPECT_TRUE(Parse({"recv", "--from", "a"}).ok());
 }
 

@@ -235,7 +235,8 @@ void MqttLink::HandleReady(TimePoint now, short revents) {
     }
     if (unsent_ < before) progress_at_ = now;
     Check(now, result);
-    if (handle_ == nullptr) return;
+    // It may have gone, or be dialled anew by another thread.
+    if (handle_ == nullptr || state_ == State::kDialling) return;
   }
   if ((revents & (POLLIN | POLLERR | POLLHUP)) != 0) {
     int result = MOSQ_ERR_SUCCESS;

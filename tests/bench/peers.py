@@ -15,7 +15,7 @@ _PORT = 9000
 # What SRT and UDT may have on their way, as much as any row needs and TCP gets.
 _WINDOW = 25_000_000
 # Of p2pcp's options, those that the benchmark is about.
-_CONTROLLER = {'p2pcp': ['--cc', 'bbr'], 'p2pcp-cubic': ['--cc', 'cubic']}
+_CONTROLLER = {'p2pcp': [], 'p2pcp-cubic': ['--cc', 'cubic']}
 _CIPHER = 'aes128-gcm@openssh.com'
 
 

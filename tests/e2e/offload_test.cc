@@ -295,6 +295,7 @@ class Offload : public testing::Test {
   // What neither the sender nor its kernel is to blame for.
   std::uint64_t overflows() { return receiver_->socket().drops(); }
 
+  std::unique_ptr<udp::EventLoop> loop_;  // Which both sides use to the end.
   std::optional<Side> sender_;
   std::optional<Side> receiver_;
 
@@ -317,7 +318,6 @@ class Offload : public testing::Test {
   sim::TempFolder out_;
   std::optional<file::SourceList> sources_;
   std::optional<file::OutputTarget> target_;
-  std::unique_ptr<udp::EventLoop> loop_;
 };
 
 // A device that loses its checksum offload, a route that moves to a tunnel:

@@ -32,6 +32,11 @@ double Seconds(Duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
 
+double Median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
 double Mbit(std::uint64_t bytes, Duration time) {
   return static_cast<double>(bytes) * 8e-6 / Seconds(time);
 }
@@ -86,7 +91,7 @@ const Row kRows[] = {
     {.name = "long_loss_0.1_percent",
      .rtt = 200ms,
      .harm = {.loss = 0.001},
-     .bbr = 72,
+     .bbr = 73,
      .cubic = 3},
     {.name = "long_loss_10_percent_both_ways",
      .rtt = 200ms,
@@ -99,7 +104,7 @@ const Row kRows[] = {
      .bytes = 256 * kMiB,
      .harm = {.loss = 0.1},
      .loss_back = 0.1,
-     .bbr = 78},
+     .bbr = 82},
     {.name = "fast_loss_0.1_percent",
      .rate = 500,
      .rtt = 40ms,
@@ -137,7 +142,7 @@ const Row kRows[] = {
      .policer = 20,
      .bbr = 18,
      .cubic = 17,
-     .bbr_lost = 0.055},
+     .bbr_lost = 0.04},
     // A burst of 20 after 1980 packets, on average.
     {.name = "bursts_of_20",
      .harm = {.bursts = {.enter = 0.000505, .leave = 0.05}},
@@ -188,14 +193,16 @@ class Lines : public ::testing::TestWithParam<Row> {
 
 TEST_P(Lines, BbrReachesItsTarget) {
   const Row& row = GetParam();
+  std::vector<double> goodputs;
   for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
-    Transfer(Congestion::kBbr, seed, row.bbr);
+    goodputs.push_back(Transfer(Congestion::kBbr, seed, 0.95 * row.bbr));
     EXPECT_LE(Seconds(line_->mean_queue()) * 1e3, row.bbr_queue_ms) << seed;
     EXPECT_LE(Seconds(line_->queue_percentile(0.95)) * 1e3, row.bbr_queue95_ms)
         << seed;
     EXPECT_LE(Lost(), row.bbr_lost) << seed;
     EXPECT_LE(Spurious(), row.spurious) << seed;
   }
+  EXPECT_GE(Median(goodputs), row.bbr);
 }
 
 TEST_P(Lines, CubicIsAsFastAsItCanBe) {
@@ -232,39 +239,52 @@ double Share(Congestion first, Congestion second, double queue_bdp,
   return a / (a + b);
 }
 
+// Of kSeeds runs, `of` each.
+template <typename Of>
+double MedianOverSeeds(const Of& of) {
+  std::vector<double> values;
+  for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    values.push_back(of(seed));
+  }
+  return Median(values);
+}
+
 double JainIndex(double share) {
   return 1 / (2 * (share * share + (1 - share) * (1 - share)));
 }
 
-TEST(Shares, BbrLeavesCubicHalfInADeepQueue) {
-  for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
-    const double first = Share(Congestion::kBbr, Congestion::kCubic, 4, seed);
-    EXPECT_GE(first, 0.35);
-    EXPECT_LE(first, 0.65);
-    const double last = Share(Congestion::kCubic, Congestion::kBbr, 4, seed);
-    EXPECT_GE(last, 0.35);
-    EXPECT_LE(last, 0.65);
+TEST(Shares, BbrAndCubicGetHalfEach) {
+  for (const double queue : {1., 4.}) {
+    const double first = MedianOverSeeds([&](std::uint64_t seed) {
+      return Share(Congestion::kBbr, Congestion::kCubic, queue, seed);
+    });
+    EXPECT_GE(first, 0.35) << queue;
+    EXPECT_LE(first, 0.65) << queue;
+    const double last = MedianOverSeeds([&](std::uint64_t seed) {
+      return 1 - Share(Congestion::kCubic, Congestion::kBbr, queue, seed);
+    });
+    EXPECT_GE(last, 0.35) << queue;
+    EXPECT_LE(last, 0.65) << queue;
   }
 }
 
 TEST(Shares, CubicLivesBesideBbrInAShortQueue) {
   for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
-    for (double queue : {0.25, 1.}) {
-      EXPECT_LE(Share(Congestion::kBbr, Congestion::kCubic, queue, seed), 0.92);
-      EXPECT_GE(Share(Congestion::kCubic, Congestion::kBbr, queue, seed), 0.14);
-    }
+    EXPECT_LE(Share(Congestion::kBbr, Congestion::kCubic, 0.25, seed), 0.8);
+    EXPECT_GE(Share(Congestion::kCubic, Congestion::kBbr, 0.25, seed), 0.2);
   }
 }
 
 TEST(Shares, TwoOfBbrShare) {
-  for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
-    const auto jain = [&](double queue) {
+  const auto jain = [](double queue) {
+    return MedianOverSeeds([&](std::uint64_t seed) {
       return JainIndex(Share(Congestion::kBbr, Congestion::kBbr, queue, seed));
-    };
-    EXPECT_GE(jain(0.25), 0.95);
-    EXPECT_GE(jain(1), 0.9);
-    EXPECT_GE(jain(4), 0.85);
-  }
+    });
+  };
+  EXPECT_GE(jain(0.25), 0.95);
+  // 0.90 to 0.99, as it happens: 0.96 on average.
+  EXPECT_GE(jain(1), 0.9);
+  EXPECT_GE(jain(4), 0.95);
 }
 
 class Outages : public ::testing::TestWithParam<Congestion> {};

@@ -85,7 +85,7 @@ TEST(PathMtu, RandomLossIsNoBlackHole) {
     for (std::uint64_t seed = 1; seed <= 12; ++seed) {
       Scenario scenario = Plain(1500, 1500);
       scenario.seed = seed;
-      scenario.file_sizes = {2 << 20};
+      scenario.file_sizes = {8 << 20};
       scenario.to_receiver.loss = scenario.to_sender.loss = loss;
       const RunResult result = RunTransfer(scenario);
       EXPECT_EQ(result.failure, "") << loss << " " << seed;

@@ -208,7 +208,7 @@ TEST(Transfer, BothSidesSayWhoseDiskWasTheBottleneck) {
   EXPECT_EQ(BottleneckOf(scenario), Bottleneck::kSenderDisk);
   // Of up to 1 MiB at the receiver.
   scenario.slow_side = Side::kReceiver;
-  scenario.disk.latency = 400ms;
+  scenario.disk.latency = 300ms;
   EXPECT_EQ(BottleneckOf(scenario), Bottleneck::kReceiverDisk);
 }
 

@@ -57,6 +57,7 @@ void Bbr::OnAppLimited(std::uint64_t bytes_in_flight) {
 
 void Bbr::OnAck(const AckEvent& event) {
   now_ = event.now;
+  if (event.acked_bytes >= packet_size_) lost_in_a_row_ = 0;
   if (!random_) {
     random_.emplace(
         static_cast<std::uint64_t>(event.now.time_since_epoch().count()));
@@ -105,11 +106,17 @@ void Bbr::UpdateRound(const AckEvent& event) {
     last_round_mean_rtt_ = mean;
     round_rtt_sum_ = Duration(0);
     round_rtt_samples_ = 0;
+    last_round_min_rtt_ = round_min_rtt_;
+    round_min_rtt_ = Duration(0);
+    UpdateCompany();
   }
   if (sample_.known) round_rate_ = std::max(round_rate_, sample_.rate);
   if (event.rtt_sample > Duration(0)) {
     round_rtt_sum_ += event.rtt_sample;
     ++round_rtt_samples_;
+    if (round_min_rtt_ <= Duration(0) || event.rtt_sample < round_min_rtt_) {
+      round_min_rtt_ = event.rtt_sample;
+    }
   }
 }
 
@@ -170,6 +177,9 @@ void Bbr::UpdateExtraAcked(const AckEvent& event) {
 
 double Bbr::Bdp(double gain) const {
   Duration rtt = min_rtt_;
+  if (joining_ && !full_bw_reached_) {
+    rtt = std::max(rtt, std::min(round_min_rtt_, kMaxJoiningRtts * rtt));
+  }
   if (rtt < Pacer::kMinPacedRtt || max_bw() > Pacer::kMaxPacedRate) {
     rtt = std::max(rtt, kUnpacedRtt);
   }
@@ -217,8 +227,17 @@ void Bbr::SetPacingRate() {
     rate = std::min(bw(), quiet_rate_ / kDownPacingGain) * Excess() *
            (1 - kPacingMargin);
   } else {
-    rate = pacing_gain_ * bw() * Excess() * (1 - kPacingMargin);
+    double gain = pacing_gain_;
+    if (Coexisting()) {
+      gain = kUpPacingGain;  // The window shall be what limits us.
+    } else if (queue_rounds_ > 0) {
+      gain = kStandingQueueGain;
+    }
+    rate = gain * bw() * Excess() * (1 - kPacingMargin);
   }
+  // Whatever went wrong, the least window goes out each second, and what comes
+  // of it is learnt from.
+  rate = std::max(rate, static_cast<double>(MinWindow()));
   if (full_bw_reached_ || rate > pacing_rate_) pacing_rate_ = rate;
 }
 
@@ -241,6 +260,7 @@ void Bbr::SetCwnd(const AckEvent& event) {
   } else if (state_ == State::kProbeRtt || state_ == State::kProbeBwCruise) {
     cap = std::min(cap, InflightWithHeadroom());
   }
+  if (Coexisting()) cap = std::min(cap, CoexistenceBound());
   cap = std::min(cap, inflight_shortterm_);
   if (state_ == State::kProbeRtt) {
     cap = std::min(cap, Inflight(kProbeRttCwndGain));

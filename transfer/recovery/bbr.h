@@ -7,12 +7,15 @@
 //   short-term reaction as well, and only when it is spread over several ranges
 //   or comes again in the next round: one burst of a radio is one event.
 // - Rate and window are scaled up by the part that the path loses by itself.
-// - Startup ends for loss only when the rate has stopped growing too.
+// - Startup ends for loss only when the rate has stopped growing too, or when
+//   more is lost than any path loses by itself.
+// - Beside flows that fill the queue, losses count as they do for CUBIC.
+// - A probe that ended in loss is not repeated before CUBIC would be back.
 // - PROBE_RTT every 5 s as a must, but not if the round trip has come within
 //   5 % of its minimum by itself.
 //
 // Files: bbr.cc events, model and outputs; bbr_phases.cc the state machine;
-// bbr_bounds.cc what loss does.
+// bbr_bounds.cc what loss does; bbr_company.cc how others get their share.
 
 #ifndef P2PCP_TRANSFER_RECOVERY_BBR_H_
 #define P2PCP_TRANSFER_RECOVERY_BBR_H_
@@ -49,10 +52,18 @@ class Bbr final : public CongestionController {
   static constexpr int kFullBwRounds = 3;
   // One round suffices where the mean round trip grows meanwhile by the
   // larger of these: then it is our queue that grows. (In UP it does by half of
-  // a quarter.)
+  // a quarter.) Not in Startup while the rate still grows by this, as it does
+  // for who joins others in their queue.
   static constexpr int kFullBwQueueRounds = 1;
+  static constexpr double kStartupGrowth = 1.15;
   static constexpr Duration kQueueGrowth = 4ms;
   static constexpr int kQueueGrowthDivisor = 16;
+  // Where others have filled the queue before us, a window of two bandwidth-
+  // delay products can't double the rate. Known by a rate that grows though
+  // the round trip is a part above its minimum; then the round trip as it is
+  // counts, up to a multiple of the minimum.
+  static constexpr int kJoiningRttDivisor = 8;
+  static constexpr int kMaxJoiningRtts = 4;
   static constexpr int kMaxDrainRounds = 3;
   // Rounds of DOWN before the floor is measured: what was sent in UP must have
   // arrived, and then what was sent in DOWN.
@@ -78,6 +89,23 @@ class Bbr final : public CongestionController {
   // Added to the losses that were seen in Startup: with fewer, what is usual
   // may be as much with 95 % certainty (the rule of three).
   static constexpr double kUnseenLosses = 3;
+  // A queue stands where the round trip stays above its minimum by the larger
+  // of these for a round.
+  static constexpr Duration kStandingQueue = 2ms;
+  static constexpr int kStandingQueueDivisor = 12;
+  // It is another's if it does so for so many rounds of CRUISE, though we send
+  // at this part of the rate meanwhile ...
+  static constexpr int kCompanyRounds = 4;
+  static constexpr double kStandingQueueGain = 0.95;
+  // ... or as soon as only this part of the rate arrives.
+  static constexpr double kArrivalRate = 0.9;
+  // Unless it was so long, as a round trip in terms of the shortest, once in
+  // two times of this duration.
+  static constexpr double kLongQueueRtts = 2.15;
+  static constexpr Duration kLongestQueueTime = 5s;
+  // This part of the time to CUBIC's plateau passes before single losses count
+  // again.
+  static constexpr double kYieldDivisor = 4;
   // A window that has no pacer must span what the machines at both ends take to
   // be scheduled, and the peer's ACKs, which come every 250 us at most.
   static constexpr Duration kUnpacedRtt = 2ms;
@@ -154,6 +182,7 @@ class Bbr final : public CongestionController {
   void UpdateState(const AckEvent& event);
   void EnterStartup();
   void ResetFullBw();
+  void ExitStartupForLoss();
   void CheckFullBw();
   void CheckStartupLoss();
   void CheckDrain(const AckEvent& event);
@@ -174,6 +203,17 @@ class Bbr final : public CongestionController {
     return state_ == State::kStartup || state_ == State::kProbeBwRefill ||
            state_ == State::kProbeBwUp;
   }
+
+  // --- bbr_company.cc ---
+  bool QueueStands() const;
+  void UpdateCompany();
+  bool YieldToCompany(const LostPacket& packet);
+  void StartCoexistence(std::uint64_t in_flight);
+  bool Coexisting() const {
+    return company_ && coexistence_.start && state_ == State::kProbeBwCruise;
+  }
+  std::uint64_t CoexistenceBound() const;
+  Duration WaitAfterLoss(std::uint64_t in_flight) const;
 
   // --- bbr_bounds.cc ---
   void UpdateLossRound();
@@ -201,6 +241,8 @@ class Bbr final : public CongestionController {
   double cwnd_gain_ = kCwndGain;
   double pacing_rate_ = 0;  // Bytes per second; 0: not set yet.
   std::uint64_t cwnd_ = 0;
+  // Bytes lost since a packet of full size arrived last.
+  std::uint64_t lost_in_a_row_ = 0;
   std::uint64_t prior_cwnd_ = 0;
   TimePoint now_;
   DeliveryRate::Sample sample_;  // Of the latest ACK.
@@ -220,6 +262,8 @@ class Bbr final : public CongestionController {
   Duration round_rtt_sum_{0};
   std::int64_t round_rtt_samples_ = 0;
   Duration last_round_mean_rtt_{0};  // Zero: unknown.
+  Duration round_min_rtt_{0};        // Likewise ...
+  Duration last_round_min_rtt_{0};   // ... and likewise.
   bool queue_grows_ = false;         // From the round before to the last.
   Duration min_rtt_{0};              // Zero: unknown.
   TimePoint min_rtt_time_;
@@ -233,7 +277,10 @@ class Bbr final : public CongestionController {
   // Startup, Drain, and the plateau in UP.
   bool full_bw_reached_ = false;
   bool full_bw_now_ = false;
+  bool startup_grows_ = false;  // By kStartupGrowth, in the last round.
+  bool joining_ = false;        // A queue that others have filled.
   double full_bw_ = 0;
+  double full_bw_round_ = 0;  // The rate in the round before.
   int full_bw_count_ = 0;
   std::uint64_t drain_start_round_ = 0;
   std::uint64_t down_start_round_ = 0;
@@ -246,6 +293,7 @@ class Bbr final : public CongestionController {
   AckPhase ack_phase_ = AckPhase::kInit;
   TimePoint cycle_time_;
   Duration probe_wait_{0};
+  bool waits_after_loss_ = false;
   std::uint64_t rounds_since_probe_ = 0;
   bool probe_samples_ = false;
   int probe_up_rounds_ = 0;
@@ -267,6 +315,22 @@ class Bbr final : public CongestionController {
   // PROBE_RTT.
   std::optional<TimePoint> probe_rtt_done_;
   bool probe_rtt_round_done_ = false;
+  double prior_rate_ = 0;  // Delivered in the round before it.
+
+  // Company.
+  bool company_ = false;
+  int cruise_rounds_ = 0;
+  int queue_rounds_ = 0;  // Of them, the last ones with a standing queue.
+  std::array<Duration, 2> longest_rtt_{};
+  TimePoint longest_queue_time_;  // When longest_rtt_[0] began.
+  TimePoint yield_time_;
+  struct Coexistence {
+    std::optional<TimePoint> start;
+    double plateau = 0;          // Bytes.
+    double time_to_plateau = 0;  // Seconds.
+    Duration rtt{0};
+  };
+  Coexistence coexistence_;
 
   // What loss does.
   double bw_shortterm_ = kInfiniteRate;
@@ -290,6 +354,9 @@ class Bbr final : public CongestionController {
     double bw_shortterm;
     std::uint64_t inflight_shortterm;
     std::uint64_t inflight_longterm;
+    std::array<double, 2> max_bw;
+    Coexistence coexistence;
+    TimePoint yield_time;
   };
   std::optional<Undo> undo_;
   TimePoint undo_time_;

@@ -11,7 +11,7 @@ namespace p2pcp {
 void Bbr::OnPacketLost(const LostPacket& packet) {
   rate_.OnLost(packet.number, packet.size);
   floor_.OnLost(packet.number);
-  if (!probe_samples_) return;
+  if (YieldToCompany(packet) || !probe_samples_) return;
   const DeliveryRate::Train* const train = rate_.Find(packet.number);
   if (train == nullptr) return;
   const std::uint64_t lost = rate_.lost() - train->lost;
@@ -34,10 +34,16 @@ void Bbr::OnPacketLost(const LostPacket& packet) {
 
 void Bbr::OnLoss(const LossEvent& event) {
   now_ = event.now;
-  if (!event.persistent_congestion) return;
+  lost_in_a_row_ += event.lost_bytes;
+  // Rounds end by what is delivered: where nothing is, or only the small
+  // packets, nothing else here would notice that a whole window got lost.
+  const bool window_lost = lost_in_a_row_ > cwnd_;
+  if (!event.persistent_congestion && !window_lost) return;
+  lost_in_a_row_ = 0;
   // The line was away. What is known of it is kept, but the window begins
   // anew, and grows by what is acknowledged (section 5.6.4.4).
   cwnd_ = MinWindow();
+  company_ = false;
   floor_.Abandon();
   quiet_ = Quiet::kNo;
 }
@@ -49,6 +55,11 @@ void Bbr::OnSpurious(const SpuriousEvent& event) {
   inflight_shortterm_ =
       std::max(inflight_shortterm_, undo_->inflight_shortterm);
   inflight_longterm_ = std::max(inflight_longterm_, undo_->inflight_longterm);
+  for (std::size_t i = 0; i < max_bw_.size(); ++i) {
+    max_bw_[i] = std::max(max_bw_[i], undo_->max_bw[i]);
+  }
+  coexistence_ = undo_->coexistence;
+  yield_time_ = undo_->yield_time;
   const State state = undo_->state;
   undo_.reset();
   ResetFullBw();
@@ -66,7 +77,10 @@ void Bbr::SaveForUndo() {
   undo_ = Undo{.state = state_,
                .bw_shortterm = bw_shortterm_,
                .inflight_shortterm = inflight_shortterm_,
-               .inflight_longterm = inflight_longterm_};
+               .inflight_longterm = inflight_longterm_,
+               .max_bw = max_bw_,
+               .coexistence = coexistence_,
+               .yield_time = yield_time_};
   undo_time_ = now_;
 }
 
@@ -89,7 +103,11 @@ void Bbr::HandleInflightTooHigh(std::uint64_t tx_in_flight, bool app_limited) {
         std::max({tx_in_flight, static_cast<std::uint64_t>(kBeta * target),
                   MinWindow()});
   }
-  if (state_ == State::kProbeBwUp) StartDown(now_);
+  if (state_ == State::kProbeBwUp) {
+    StartDown(now_);
+    probe_wait_ = std::max(probe_wait_, WaitAfterLoss(tx_in_flight));
+    waits_after_loss_ = true;
+  }
 }
 
 void Bbr::UpdateLossRound() {

@@ -14,12 +14,14 @@ void Bbr::EnterStartup() {
   state_ = State::kStartup;
   pacing_gain_ = kStartupPacingGain;
   cwnd_gain_ = kCwndGain;
+  joining_ = false;
 }
 
 void Bbr::ResetFullBw() {
   full_bw_ = 0;
   full_bw_count_ = 0;
   full_bw_now_ = false;
+  startup_grows_ = false;
 }
 
 void Bbr::CheckFullBw() {
@@ -29,12 +31,19 @@ void Bbr::CheckFullBw() {
   }
   if (last_round_rate_ >= full_bw_ * kFullBwGrowth) {
     ResetFullBw();
-    full_bw_ = last_round_rate_;
+    full_bw_ = full_bw_round_ = last_round_rate_;
+    startup_grows_ = !full_bw_reached_;
+    joining_ |= startup_grows_ &&
+                last_round_min_rtt_ > min_rtt_ + min_rtt_ / kJoiningRttDivisor;
     return;
   }
+  startup_grows_ =
+      !full_bw_reached_ && last_round_rate_ >= kStartupGrowth * full_bw_round_;
+  full_bw_round_ = last_round_rate_;
   ++full_bw_count_;
   full_bw_now_ =
-      full_bw_count_ >= (queue_grows_ ? kFullBwQueueRounds : kFullBwRounds);
+      full_bw_count_ >=
+      (queue_grows_ && !startup_grows_ ? kFullBwQueueRounds : kFullBwRounds);
   if (full_bw_now_) full_bw_reached_ = true;
 }
 
@@ -44,7 +53,13 @@ void Bbr::CheckStartupLoss() {
   const auto size = static_cast<double>(packet_size_);
   const double packets = static_cast<double>(loss_round_bytes_) / size;
   const double lost = static_cast<double>(loss_round_lost_) / size;
-  if (full_bw_count_ == 0 || startup_packets_ <= 0) {
+  if (loss_round_ranges_ >= kStartupFullLossCount &&
+      lost > packets * BbrLossFloor::Threshold(BbrLossFloor::kMaxFloor, packets,
+                                               packets)) {
+    ExitStartupForLoss();
+    return;
+  }
+  if (startup_grows_ || startup_packets_ <= 0) {
     startup_packets_ += packets;
     startup_lost_ += lost;
     return;
@@ -53,7 +68,10 @@ void Bbr::CheckStartupLoss() {
   const double threshold = BbrLossFloor::Threshold(
       (startup_lost_ + kUnseenLosses) / startup_packets_, packets,
       startup_packets_);
-  if (lost <= threshold * packets) return;
+  if (lost > threshold * packets) ExitStartupForLoss();
+}
+
+void Bbr::ExitStartupForLoss() {
   SaveForUndo();
   full_bw_reached_ = true;
   inflight_longterm_ =
@@ -141,11 +159,13 @@ void Bbr::UpdateDown(const AckEvent& event) {
 }
 
 bool Bbr::CheckTimeToProbe(TimePoint now) {
+  if (Coexisting()) return false;
   // As often as Reno would grow by what is in flight, where that is soon
   // (section 5.3.3.5.3).
   const std::uint64_t rounds = std::min<std::uint64_t>(
       kMaxProbeRounds, static_cast<std::uint64_t>(Bdp(1.0)) / packet_size_);
-  if (now <= cycle_time_ + probe_wait_ && rounds_since_probe_ < rounds) {
+  if (now <= cycle_time_ + probe_wait_ &&
+      (waits_after_loss_ || rounds_since_probe_ < rounds)) {
     return false;
   }
   StartRefill();
@@ -168,6 +188,7 @@ void Bbr::StartDown(TimePoint now) {
   probe_wait_ = kMinProbeWait +
                 Duration(static_cast<std::int64_t>(random_->Below(
                     static_cast<std::uint64_t>(kMaxExtraProbeWait.count()))));
+  waits_after_loss_ = false;
   cycle_time_ = now;
   ack_phase_ = AckPhase::kProbeStopping;
   StartRound();
@@ -191,6 +212,7 @@ void Bbr::StartCruise() {
 
 void Bbr::StartRefill() {
   ResetLowerBounds();
+  coexistence_.start.reset();
   probe_up_rounds_ = 0;
   probe_up_acked_ = 0;
   ack_phase_ = AckPhase::kRefilling;
@@ -221,6 +243,7 @@ void Bbr::CheckProbeRtt(const AckEvent& event) {
     quiet_ = Quiet::kNo;
     floor_.Abandon();
     prior_cwnd_ = cwnd_;
+    prior_rate_ = last_round_rate_;
     probe_rtt_done_.reset();
     ack_phase_ = AckPhase::kProbeStopping;
     StartRound();
@@ -247,6 +270,11 @@ void Bbr::ExitProbeRtt(TimePoint now) {
   ResetLowerBounds();
   StartDown(now);
   StartCruise();
+  // Not at once more than what we had beside the others.
+  if (company_ && prior_rate_ > 0) {
+    for (double& bw : max_bw_) bw = std::min(bw, prior_rate_);
+  }
+  company_ = false;  // Until they are seen again.
 }
 
 std::string_view Bbr::phase_name() const {

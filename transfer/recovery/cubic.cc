@@ -4,16 +4,14 @@
 #include <chrono>
 #include <cmath>
 
+#include "transfer/recovery/cubic_curve.h"
+
 namespace p2pcp {
 namespace {
 
 double Seconds(Duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
-
-// RFC 9438 section 4.3: as fast as Reno with its factor of 1/2.
-constexpr double kAlphaCubic =
-    3.0 * (1.0 - Cubic::kBeta) / (1.0 + Cubic::kBeta);
 
 }  // namespace
 
@@ -94,7 +92,7 @@ void Cubic::AvoidCongestion(const AckEvent& event) {
   if (!epoch_start_) {
     epoch_start_ = event.now;
     if (window < w_max_) {
-      k_ = std::cbrt((w_max_ - window) / packet / kC);
+      k_ = CubicCurve::TimeToPlateau((w_max_ - window) / packet);
     } else {
       k_ = 0;
       w_max_ = window;
@@ -103,14 +101,13 @@ void Cubic::AvoidCongestion(const AckEvent& event) {
     growth_ = 0;
   }
   const auto curve = [&](double t) {
-    const double x = t - k_;
-    return kC * x * x * x * packet + w_max_;
+    return CubicCurve::AbovePlateau(t - k_) * packet + w_max_;
   };
   const double t = Seconds(event.now - *epoch_start_);
   const auto acked = static_cast<double>(event.acked_bytes);
 
   // Section 4.3. Once it has reached the window of before, Reno's own slope.
-  const double alpha = w_est_ >= cwnd_prior_ ? 1.0 : kAlphaCubic;
+  const double alpha = w_est_ >= cwnd_prior_ ? 1.0 : CubicCurve::kAlpha;
   w_est_ += alpha * packet * acked / window;
 
   double wanted;
@@ -139,9 +136,9 @@ void Cubic::OnLoss(const LossEvent& event) {
 
     const auto window = static_cast<double>(window_);
     // Fast convergence, section 4.7.
-    w_max_ = window < w_max_ ? window * (1.0 + kBeta) / 2.0 : window;
+    w_max_ = window < w_max_ ? window * CubicCurve::kFastConvergence : window;
     cwnd_prior_ = window;
-    window_ = Clamp(window * kBeta);
+    window_ = Clamp(window * CubicCurve::kBeta);
     ssthresh_ = window_;
     epoch_start_.reset();
     unused_since_.reset();

@@ -17,9 +17,6 @@ namespace p2pcp {
 
 class Cubic final : public CongestionController {
  public:
-  // RFC 9438 sections 4.6 and 5; kC in packets per second cubed.
-  static constexpr double kBeta = 0.7;
-  static constexpr double kC = 0.4;
   // How much faster than one window per round trip packets leave: fast enough
   // to fill the window, slow enough to spread it (Linux paces alike).
   static constexpr double kSlowStartPacingGain = 2.0;

@@ -26,7 +26,7 @@ class Sender final : public Session {
   struct Config {
     // As Connection::Config's.
     std::size_t max_payload = 1'172;
-    Congestion congestion = Congestion::kCubic;
+    Congestion congestion = Congestion::kBbr;
     Duration initial_rtt = 333ms;
     std::uint64_t rate_limit = 0;
     std::size_t packet_overhead = 0;
