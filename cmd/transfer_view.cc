@@ -66,8 +66,7 @@ void TransferView::Summarize(TimePoint now, const Completed& completed) {
     line += ", rtt " + FormatLatency(stats.smoothed_rtt);
   }
   console_->Line(line + ", verified");
-  if (completed.report && seconds > 0 &&
-      completed.total_bytes >= kVerdictBytes) {
+  if (completed.report && seconds > 0) {
     const std::string sentence = BottleneckSentence(
         *completed.report,
         static_cast<double>(completed.total_bytes) / seconds);

@@ -4,7 +4,6 @@
 #ifndef P2PCP_CMD_TRANSFER_VIEW_H_
 #define P2PCP_CMD_TRANSFER_VIEW_H_
 
-#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -42,8 +41,6 @@ class TransferView {
  private:
   void Summarize(TimePoint now, const Completed& completed);
 
-  // Of less than this, what limited it is how long the two took to agree.
-  static constexpr std::uint64_t kVerdictBytes = 1 << 20;
   // Where there is no terminal, a line each minute is enough.
   static constexpr Duration kPlainInterval = 60s;
 
