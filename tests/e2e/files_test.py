@@ -118,7 +118,8 @@ class Serve(unittest.TestCase):
     for command, peak, watch in zip((send, recv), peaks, watches):
       print(f'{command.title.split()[2]}: at most {peak / _MIB:.1f} MiB, '
             f'{size / _MIB / command.took:.0f} MiB/s')
-      self.assertGreater(watch.samples, 5)
+      # Each has the highest mark that the kernel keeps of every process.
+      self.assertGreater(watch.samples, 1)
       # A sanitizer's own memory counts as the program's.
       if not pair.is_sanitized():
         self.assertLess(peak, _MEMORY)

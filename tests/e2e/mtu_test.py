@@ -146,7 +146,7 @@ class Mtu(unittest.TestCase):
     self.check(send, recv, source)
     self.assertEqual(self.last_size(send), 1252, send.log())
     # 60 MB take 5 s; the rest is the path's, and a busy machine's.
-    self.assertLess(recv.took, 12, f'{send.log()}\n{recv.log()}')
+    self.assertLess(recv.took, 20, f'{send.log()}\n{recv.log()}')
     return known - lowered
 
   def test_the_middle_shrinks_mid_transfer_and_says_nothing(self):
