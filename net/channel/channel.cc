@@ -22,10 +22,11 @@ constexpr int kForgetRoundTrips = 9;
 
 Channel::Channel(TimePoint /*now*/, const Config& config, Random& random)
     : random_(&random),
-      protection_(config.role, config.keys, config.suite),
+      protection_(config.role, config.keys, config.suite, config.limits),
       paths_({.role = config.role,
               .probe_size = kProbeSize,
-              .allow_loopback = config.allow_loopback},
+              .allow_loopback = config.allow_loopback,
+              .budget = config.probe_budget},
              random),
       consent_(random) {}
 
@@ -44,7 +45,10 @@ std::optional<Channel::Payload> Channel::HandleDatagram(
     MutableByteSpan datagram) {
   if (over()) return std::nullopt;
   const auto packet = protection_.Open(datagram);
-  if (!packet) return std::nullopt;
+  if (!packet) {
+    if (protection_.dead()) End();
+    return std::nullopt;
+  }
   if (protection_.receive_epoch() != receive_epoch_) {
     receive_epoch_ = protection_.receive_epoch();
     const ice::Pair* pair = paths_.selected();
@@ -65,6 +69,12 @@ std::optional<Channel::Payload> Channel::HandleDatagram(
   ProcessAgentEvents(now);
   if (packet->type == PacketType::kProbe) return std::nullopt;
   return Payload{.number = packet->number, .bytes = packet->plaintext};
+}
+
+// Without a path there is none to lose.
+void Channel::End() {
+  (paths_.selected() ? lost_ : failed_) = true;
+  end_event_ = true;
 }
 
 void Channel::HandleProbe(TimePoint now, std::uint8_t socket,
@@ -100,8 +110,7 @@ void Channel::ProcessAgentEvents(TimePoint now) {
         break;
       }
       case ice::Agent::Event::kFailed:
-        failed_ = true;
-        end_event_ = true;
+        End();
         break;
     }
   }
@@ -131,8 +140,7 @@ void Channel::HandleTimeout(TimePoint now) {
         paths_.HandleSilence(now);
         break;
       case Consent::Due::kLoss:
-        lost_ = true;
-        end_event_ = true;
+        End();
         break;
     }
   }

@@ -28,9 +28,11 @@
 #include "net/channel/path_mtu.h"
 #include "net/channel/paths.h"
 #include "net/crypto/handshake.h"
+#include "net/crypto/packet_aead.h"
 #include "net/crypto/packet_cipher.h"
 #include "net/ice/candidate.h"
 #include "net/ice/probe.h"
+#include "net/ice/probe_budget.h"
 
 namespace p2pcp::channel {
 
@@ -53,7 +55,8 @@ enum class EventType : std::uint8_t {
   // max_payload() has changed on the same path: grown once larger datagrams
   // were seen to pass, or fallen back because they no longer did.
   kMaxPayloadChanged,
-  // Nothing authentic has come for 45 s. Final.
+  // Nothing authentic has come for 45 s, or more forged packets have than the
+  // keys can bear. Final.
   kLost,
   // No pair of candidates has worked, 10 s after the first ones were known
   // (up to 13 s if some came late). Final.
@@ -86,6 +89,11 @@ class Channel {
     // server in use stands on loopback. Without it they are probed only if the
     // peer proves to be this very host (PROTOCOL.md 4.3).
     bool allow_loopback = false;
+    // As ice::Agent::Config's.
+    ice::ProbeBudget* probe_budget = nullptr;
+    // Forged packets after which the session ends, and when keys turn over:
+    // what the protocol says, but for tests.
+    crypto::OpenerLimits limits = {};
   };
 
   // Large enough for any datagram that the channel writes.
@@ -180,6 +188,7 @@ class Channel {
   std::size_t SealProbe(const ice::Probe& probe, std::size_t size,
                         MutableByteSpan out);
   bool over() const { return lost_ || failed_; }
+  void End();
 
   Random* random_;
   PacketProtection protection_;

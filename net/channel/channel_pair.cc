@@ -18,6 +18,7 @@ ChannelPair::ChannelPair(const Options& options) : random_(options.seed) {
   a_ = std::make_unique<End>(config, random_);
   config.role = ice::Role::kControlled;
   std::swap(config.keys.send, config.keys.receive);
+  config.limits = options.limits_b;
   b_ = std::make_unique<End>(config, random_);
   AddInterface(*a_, "10.1.0.2:5000", "203.0.113.10", options.nat_a);
   if (options.second_at_a) {

@@ -16,6 +16,7 @@
 #include "net/base/socket_address.h"
 #include "net/base/time.h"
 #include "net/channel/channel.h"
+#include "net/crypto/packet_aead.h"
 #include "net/ice/candidate.h"
 #include "net/ice/virtual_network.h"
 
@@ -59,6 +60,7 @@ class ChannelPair {
     // A second interface at A, with a NAT of the same kind.
     bool second_at_a = false;
     std::uint64_t seed = 1;
+    crypto::OpenerLimits limits_b = {};
   };
   explicit ChannelPair(const Options& options);
 

@@ -134,6 +134,41 @@ TEST_F(Hostile, ATamperingMiddleboxChangesNothing) {
   EXPECT_EQ(pair_.b().Count(EventType::kPathChanged), 0);
 }
 
+// RFC 9001 section 6.6: keys that have borne too many forgeries are not used
+// any more, and nobody waits for a silence to find out.
+TEST(HostileLimits, TooManyForgedPacketsEndTheSession) {
+  for (const bool connected : {false, true}) {
+    ChannelPair pair(
+        {.nat_a = std::nullopt, .limits_b = {.max_failures = 1'000}});
+    Bytes forged;
+    if (connected) {
+      ASSERT_TRUE(pair.Connect());
+      forged = pair.MakeDatagram(pair.a(), "x").bytes;
+    } else {
+      // A's first probe; nothing arrives.
+      pair.network().tap = [&](TimePoint, VirtualDatagram& datagram) {
+        if (datagram.from == pair.a().sockets[0]) forged = datagram.bytes;
+        return true;
+      };
+      pair.Start();
+      pair.RunFor(10ms);
+      ASSERT_FALSE(forged.empty());
+    }
+    Channel& channel = pair.b().channel;
+    forged.back() ^= std::byte{1};
+    for (int i = 0; i < 1'000; ++i) {
+      Bytes copy = forged;
+      ASSERT_TRUE(channel.PollTimeout().has_value());
+      channel.HandleDatagram(pair.now(), 0, At("198.51.100.66:7777"), copy);
+    }
+    const auto event = channel.PollEvent();
+    ASSERT_TRUE(event.has_value());
+    EXPECT_EQ(event->type, connected ? EventType::kLost : EventType::kFailed);
+    EXPECT_FALSE(channel.connected());
+    EXPECT_FALSE(channel.PollTimeout().has_value());
+  }
+}
+
 // An authentic probe with a source that is nobody's: refused, and counted.
 TEST_F(Hostile, NothingIsSentToAnAddressThatMayNotBeProbed) {
   ASSERT_TRUE(pair_.Connect());

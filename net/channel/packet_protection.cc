@@ -49,11 +49,12 @@ std::string_view ToString(DropReason reason) {
 
 PacketProtection::PacketProtection(ice::Role role,
                                    const crypto::SessionKeys& keys,
-                                   crypto::Suite suite)
+                                   crypto::Suite suite,
+                                   crypto::OpenerLimits limits)
     : send_id_(DeriveId(keys, Other(role))),
       receive_id_(DeriveId(keys, role)),
       sealer_(suite, keys.send),
-      opener_(suite, keys.receive) {}
+      opener_(suite, keys.receive, limits) {}
 
 std::size_t PacketProtection::Seal(PacketType type, ByteSpan frames,
                                    ByteSpan data, MutableByteSpan out) {

@@ -53,7 +53,7 @@ class PacketProtection {
       PacketHeader::kSize + crypto::kPacketTagSize;
 
   PacketProtection(ice::Role role, const crypto::SessionKeys& keys,
-                   crypto::Suite suite);
+                   crypto::Suite suite, crypto::OpenerLimits limits = {});
 
   // Starts at 1 and grows by 1 with each Seal(), whatever the packet's type.
   PacketNumber next_packet_number() const { return next_; }
@@ -76,6 +76,7 @@ class PacketProtection {
   // Of the keys that open. See crypto::PacketOpener.
   std::uint64_t receive_epoch() const { return opener_.epoch(); }
   void ForgetPreviousEpoch() { opener_.ForgetPreviousEpoch(); }
+  bool dead() const { return opener_.dead(); }
 
   ReceiveStats& stats() { return stats_; }
   const ReceiveStats& stats() const { return stats_; }

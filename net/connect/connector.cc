@@ -134,6 +134,7 @@ void Connector::HandleRendezvousEvent(TimePoint now,
     config.keys = established->keys;
     config.suite = established->suite;
     config.allow_loopback = config_.allow_loopback;
+    config.probe_budget = &probe_budget_;
     channel_ = std::make_unique<channel::Channel>(now, config, random_);
     channel_->AddLocalCandidates(now, local_);
     channel_->AddRemoteCandidates(now, established->candidates);

@@ -30,6 +30,7 @@
 #include "net/crypto/key.h"
 #include "net/crypto/public_key.h"
 #include "net/ice/candidate.h"
+#include "net/ice/probe_budget.h"
 #include "net/signaling/rendezvous.h"
 
 namespace p2pcp::connect {
@@ -141,6 +142,8 @@ class Connector {
   Random& random_;
   signaling::Rendezvous rendezvous_;
   ReflexiveGatherer gatherer_;
+  // Of all channels to this peer.
+  ice::ProbeBudget probe_budget_;
   std::vector<ice::Candidate> hosts_;
   std::vector<ice::Candidate> local_;
   std::unique_ptr<channel::Channel> channel_;

@@ -239,6 +239,28 @@ TEST_F(ConnectorTest, APeerThatWasKilledBetweenOfferAndAnswerIsWaitedForAgain) {
   EXPECT_TRUE(connected_);
 }
 
+// Each session may send some to an address that the peer has named; a peer that
+// begins one session after the other gets no more out of that.
+TEST_F(ConnectorTest, APeerThatMeetsAgainAndAgainAimsLittleAtAVictim) {
+  datagrams_pass_ = false;
+  std::array<std::byte, channel::Channel::kMaxDatagramSize> out;
+  int sent = 0;
+  int met = 0;
+  for (const TimePoint end = now_ + 100s; now_ < end;) {
+    Step();
+    while (connector_->channel() != nullptr &&
+           connector_->channel()->PollTransmit(now_, out)) {
+      ++sent;
+    }
+    if (meetings_ == met || now_ < TimePoint(met * 1s)) continue;
+    met = meetings_;
+    peer_->SetBusy(now_, false);
+  }
+  EXPECT_GT(meetings_, 40);
+  EXPECT_GT(sent, 160);
+  EXPECT_LE(sent, 160 + 100);
+}
+
 TEST_F(ConnectorTest, APeerThatIsThereAndCannotBeReachedIsSaidToBeSo) {
   datagrams_pass_ = false;
   Run(20s);

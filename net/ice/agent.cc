@@ -245,6 +245,10 @@ std::optional<Agent::Transmit> Agent::Send(TimePoint now, Pair& pair) {
   if (challenge && next && *next < now + kMinCheckInterval) {
     pair.schedule().Advance(now);
   }
+  if (!pair.proven() && !pair.peer_reflexive() && config_.budget != nullptr &&
+      !config_.budget->Take(now, pair.remote().ip)) {
+    return std::nullopt;
+  }
   if (!checklist_.BookSend(pair, config_.probe_size)) return std::nullopt;
   return Transmit{
       .pair = pair.id(),

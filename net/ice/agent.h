@@ -27,6 +27,7 @@
 #include "net/ice/checklist.h"
 #include "net/ice/pair.h"
 #include "net/ice/probe.h"
+#include "net/ice/probe_budget.h"
 
 namespace p2pcp::ice {
 
@@ -58,6 +59,9 @@ class Agent {
     // Bytes of UDP payload that a probe makes, for the amplification limit.
     std::size_t probe_size = 0;
     bool allow_loopback = false;  // See IsProbeable().
+    // What the peer has left, over all its sessions; null: no such bound. Must
+    // outlive the agent.
+    ProbeBudget* budget = nullptr;
   };
   // random must outlive the agent.
   Agent(const Config& config, Random& random);

@@ -40,6 +40,13 @@ void Answerer::Announce(TimePoint now) {
   Send(Make(MessageType::kReady, ready_, kNobody));
 }
 
+bool Answerer::Echoes(const Message& message) const {
+  if (pending_.has_value() && message.to == pending_->to) return true;
+  // The offer of the session again, or its offerer's goodbye.
+  if (session() != nullptr && message.to == session()->local()) return true;
+  return IsFresh(message.to);
+}
+
 void Answerer::OnMessage(TimePoint now, const Message& message) {
   switch (message.type) {
     case MessageType::kHello:

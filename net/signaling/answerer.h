@@ -26,6 +26,7 @@ class Answerer final : public Machine {
 
  private:
   void Announce(TimePoint now) override;
+  bool Echoes(const Message& message) const override;
   void OnMessage(TimePoint now, const Message& message) override;
   void OnMessageWhenOver(const Message& message) override;
   void OnCandidatesKnown(TimePoint now) override;

@@ -37,8 +37,7 @@ void Machine::HandleMessage(TimePoint now, const Message& message) {
     return;
   }
   if (message.type == MessageType::kCandidates) {
-    if (!session_.has_value() || message.from != session_->remote() ||
-        message.to != session_->local()) {
+    if (!IsOfSession(message)) {
       CountStale();
       return;
     }

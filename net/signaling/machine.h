@@ -44,6 +44,10 @@ class Machine {
   // A broker hears us from now on.
   void HandleOnline(TimePoint now);
   void HandleMessage(TimePoint now, const Message& message);
+  // The message refers to a nonce of ours that still counts (Mailbox::Expects).
+  bool Expects(const Message& message) const {
+    return IsOfSession(message) || Echoes(message);
+  }
   void HandleTimeout(TimePoint now);
   std::optional<TimePoint> PollTimeout() const;
   void SetLocalCandidates(TimePoint now,
@@ -63,6 +67,9 @@ class Machine {
 
   // Says what the state calls for, while waiting.
   virtual void Announce(TimePoint now) = 0;
+  // Whether the message echoes a nonce that we have given out and that still
+  // counts, other than the session's.
+  virtual bool Echoes(const Message& message) const = 0;
   // A message while not over.
   virtual void OnMessage(TimePoint now, const Message& message) = 0;
   // A message after the end.
@@ -89,8 +96,16 @@ class Machine {
   void CountStale() { ++mailbox_.stats().stale; }
   void CountMalformed() { ++mailbox_.stats().malformed; }
 
+  // It bears the names of our session.
+  bool IsOfSession(const Message& message) const {
+    return session_.has_value() && message.from == session_->remote() &&
+           message.to == session_->local();
+  }
   // Null while there is none.
   Session* session() { return session_.has_value() ? &*session_ : nullptr; }
+  const Session* session() const {
+    return session_.has_value() ? &*session_ : nullptr;
+  }
   void Establish(TimePoint now, Session session, Established event);
   // The session, if any, is void; the wait goes on without a word until the
   // beacon fires in `delay`.

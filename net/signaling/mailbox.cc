@@ -8,8 +8,9 @@
 namespace p2pcp::signaling {
 namespace {
 
-// Processed a second (each may cost two X25519 operations), and waiting for it:
-// an honest peer says far less, and whoever floods a topic gets no more of us.
+// Processed a second of each lane (each may cost three X25519 operations), and
+// waiting for it: an honest peer says far less, and whoever floods a topic gets
+// no more of us.
 constexpr double kMessagesPerSecond = 20;
 constexpr double kMessagesBurst = 20;
 constexpr std::size_t kMaxIncoming = 64;
@@ -41,9 +42,11 @@ Mailbox::Mailbox(TimePoint now, UnixTime wall, Role role,
       peer_(peer),
       keys_(crypto::DeriveSignalingKeys(self, peer)),
       versions_(versions),
-      random_(random),
-      tokens_(kMessagesBurst),
-      tokens_at_(now) {
+      random_(random) {
+  for (Lane* const lane : {&expected_, &others_}) {
+    lane->tokens = kMessagesBurst;
+    lane->tokens_at = now;
+  }
   SetWall(now, wall);
 }
 
@@ -59,7 +62,8 @@ void Mailbox::SetWall(TimePoint now, UnixTime wall) {
   own_topic_ = TopicOf(keys_.topic, self_, role_, day_);
 }
 
-void Mailbox::Receive(TimePoint now, std::string_view topic, ByteSpan payload) {
+void Mailbox::Receive(TimePoint now, std::string_view topic, ByteSpan payload,
+                      const Expects& expects) {
   ++stats_.received;
   if (payload.size() != kSealedMessageSize) {
     ++stats_.wrong_size;
@@ -81,42 +85,77 @@ void Mailbox::Receive(TimePoint now, std::string_view topic, ByteSpan payload) {
     ++stats_.not_authentic;
     return;
   }
-  // Remembered only now: what strangers invent must not displace anything, nor
-  // make us deaf to an honest envelope whose nonce they have seen.
-  if (incoming_.size() >= kMaxIncoming) {
+  auto message = Message::Decode(*plaintext, versions_);
+  const bool expected = message.has_value() && expects(*message);
+  Lane& lane = expected ? expected_ : others_;
+  // Somebody who repeats one speaker's old words has one place in the queue,
+  // not all of them.
+  const auto same = std::find_if(others_.waiting.begin(), others_.waiting.end(),
+                                 [&](const Message& other) {
+                                   return !expected && message.has_value() &&
+                                          other.type == message->type &&
+                                          other.from == message->from &&
+                                          other.to == message->to;
+                                 });
+  if (same == others_.waiting.end() && lane.waiting.size() >= kMaxIncoming) {
     ++stats_.queue_full;
     return;
   }
+  // Remembered only now: what strangers invent must not displace anything, nor
+  // make us deaf to an honest envelope whose nonce they have seen.
   if (seen_.size() < kMaxSeen) {
     seen_.push_back(nonce);
   } else {
     seen_[seen_next_] = nonce;
     seen_next_ = (seen_next_ + 1) % kMaxSeen;
   }
-  auto message = Message::Decode(*plaintext, versions_);
   if (!message.has_value()) {
     ++stats_.malformed;
     return;
   }
-  Refill(now);
-  incoming_.push_back(std::move(*message));
+  if (same != others_.waiting.end()) {
+    ++stats_.overtaken;
+    *same = std::move(*message);
+    return;
+  }
+  // Nothing but these says anything to somebody whom the speaker does not know.
+  if (!expected && message->type != MessageType::kHello &&
+      message->type != MessageType::kReady &&
+      message->type != MessageType::kOffer) {
+    ++stats_.stale;
+    return;
+  }
+  lane.Refill(now);
+  lane.waiting.push_back(std::move(*message));
 }
 
-void Mailbox::Refill(TimePoint now) {
-  const double elapsed =
-      std::chrono::duration<double>(now - tokens_at_).count();
-  tokens_ = std::min(kMessagesBurst, tokens_ + elapsed * kMessagesPerSecond);
-  tokens_at_ = now;
+void Mailbox::Lane::Refill(TimePoint now) {
+  const double elapsed = std::chrono::duration<double>(now - tokens_at).count();
+  tokens = std::min(kMessagesBurst, tokens + elapsed * kMessagesPerSecond);
+  tokens_at = now;
+}
+
+std::optional<Message> Mailbox::Lane::Take(TimePoint now) {
+  if (waiting.empty()) return std::nullopt;
+  Refill(now);
+  if (tokens < 1) return std::nullopt;
+  tokens -= 1;
+  Message message = std::move(waiting.front());
+  waiting.pop_front();
+  return message;
+}
+
+TimePoint Mailbox::Lane::Due() const {
+  // One token more than rounding could take away.
+  const double missing = std::max(0.0, 1 - tokens) / kMessagesPerSecond;
+  return tokens_at +
+         std::chrono::ceil<Duration>(std::chrono::duration<double>(missing)) +
+         1us;
 }
 
 std::optional<Message> Mailbox::Next(TimePoint now) {
-  if (incoming_.empty()) return std::nullopt;
-  Refill(now);
-  if (tokens_ < 1) return std::nullopt;
-  tokens_ -= 1;
-  Message message = std::move(incoming_.front());
-  incoming_.pop_front();
-  return message;
+  if (auto message = expected_.Take(now)) return message;
+  return others_.Take(now);
 }
 
 void Mailbox::Send(const Message& message) {
@@ -134,13 +173,11 @@ std::optional<SealedMessage> Mailbox::PollPublish() {
 }
 
 TimePoint Mailbox::PollTimeout() const {
-  if (incoming_.empty()) return midnight_;
-  // One token more than rounding could take away.
-  const double missing = std::max(0.0, 1 - tokens_) / kMessagesPerSecond;
-  const TimePoint next =
-      tokens_at_ +
-      std::chrono::ceil<Duration>(std::chrono::duration<double>(missing)) + 1us;
-  return std::min(next, midnight_);
+  TimePoint next = midnight_;
+  for (const Lane* const lane : {&expected_, &others_}) {
+    if (!lane->waiting.empty()) next = std::min(next, lane->Due());
+  }
+  return next;
 }
 
 }  // namespace p2pcp::signaling

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -43,6 +44,7 @@ class Mailbox {
     std::uint64_t not_authentic = 0;  // Or altered, or under another topic.
     std::uint64_t duplicates = 0;     // The same envelope again.
     std::uint64_t queue_full = 0;     // More than may be processed.
+    std::uint64_t overtaken = 0;      // The speaker has said it again since.
     std::uint64_t malformed = 0;      // Authentic, but makes no sense.
     std::uint64_t stale = 0;          // Authentic, but of no use any more.
   };
@@ -54,9 +56,14 @@ class Mailbox {
   const std::vector<std::string>& topics() const { return topics_; }
   void SetWall(TimePoint now, UnixTime wall);
 
+  // Whether a message refers to a nonce of ours that still counts. Such a one
+  // is of these minutes, whoever carries it; any other may be a replay of
+  // whatever the peer has said in the last days.
+  using Expects = std::function<bool(const Message&)>;
   // Takes what came in, or drops and counts it.
-  void Receive(TimePoint now, std::string_view topic, ByteSpan payload);
-  // The next message that may be processed now.
+  void Receive(TimePoint now, std::string_view topic, ByteSpan payload,
+               const Expects& expects);
+  // The next message that may be processed now: those that are expected first.
   std::optional<Message> Next(TimePoint now);
 
   // Seals message for today's topic and queues it. What is beyond the bound of
@@ -73,7 +80,18 @@ class Mailbox {
  private:
   using EnvelopeNonce = std::array<std::byte, crypto::kEnvelopeNonceSize>;
 
-  void Refill(TimePoint now);
+  // Messages that wait for their turn. Two of them, so that replays, however
+  // many, never stand in the way of what is certainly news.
+  struct Lane {
+    std::deque<Message> waiting;
+    double tokens = 0;
+    TimePoint tokens_at;
+
+    void Refill(TimePoint now);
+    std::optional<Message> Take(TimePoint now);
+    // When Take() will have a message. REQUIRES: one waits.
+    TimePoint Due() const;
+  };
 
   const Role role_;
   const crypto::PublicKey self_;
@@ -90,10 +108,9 @@ class Mailbox {
   // Envelopes seen last, a ring.
   std::vector<EnvelopeNonce> seen_;
   std::size_t seen_next_ = 0;
-  std::deque<Message> incoming_;
+  Lane expected_;
+  Lane others_;
   std::deque<SealedMessage> outgoing_;
-  double tokens_;
-  TimePoint tokens_at_;
   Stats stats_;
 };
 

@@ -33,6 +33,13 @@ void Offerer::Announce(TimePoint now) {
   }
 }
 
+bool Offerer::Echoes(const Message& message) const {
+  return message.to == instance_ ||
+         std::any_of(offers_.begin(), offers_.end(), [&](const Offer& offer) {
+           return offer.nonce == message.to;
+         });
+}
+
 void Offerer::OnMessage(TimePoint now, const Message& message) {
   switch (message.type) {
     case MessageType::kReady:
@@ -117,9 +124,7 @@ void Offerer::OnAnswer(TimePoint now, const Message& message) {
 }
 
 void Offerer::OnBye(TimePoint now, const Message& message) {
-  const bool of_session = session() != nullptr &&
-                          message.from == session()->remote() &&
-                          message.to == session()->local();
+  const bool of_session = IsOfSession(message);
   Offer* const offer = FindByNonce(message.to);
   if (!of_session && offer == nullptr && message.to != instance_) {
     return CountStale();

@@ -41,6 +41,7 @@ class Offerer final : public Machine {
   };
 
   void Announce(TimePoint now) override;
+  bool Echoes(const Message& message) const override;
   void OnMessage(TimePoint now, const Message& message) override;
   void OnCandidatesKnown(TimePoint now) override;
   void OnFree(TimePoint now) override;

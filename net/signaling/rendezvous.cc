@@ -43,7 +43,9 @@ void Rendezvous::HandleSubscribed(TimePoint now, UnixTime wall) {
 void Rendezvous::HandleMessage(TimePoint now, UnixTime wall,
                                std::string_view topic, ByteSpan payload) {
   mailbox_.SetWall(now, wall);
-  mailbox_.Receive(now, topic, payload);
+  mailbox_.Receive(now, topic, payload, [this](const Message& message) {
+    return machine_->Expects(message);
+  });
   Drain(now);
 }
 

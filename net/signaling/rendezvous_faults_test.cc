@@ -238,6 +238,35 @@ TEST(RendezvousFaults, PeersMeetInTheMidstOfReplays) {
   }
 }
 
+// Beacons refer to nothing of ours, so any of the last days may be repeated.
+// Whoever has two hours of each side's repeats five hundred a second to each;
+// the two meet nevertheless, and soon.
+TEST(RendezvousFaults, HoursOfBeaconsReplayedDoNotStarveAMeeting) {
+  std::vector<Sent> old;
+  for (const bool offerer : {false, true}) {
+    World world(46);
+    offerer ? world.StartOfferer() : world.StartAnswerer();
+    world.Run(2h);
+    old.insert(old.end(), world.sent.begin(), world.sent.end());
+  }
+  // More than a mailbox remembers.
+  ASSERT_GT(old.size(), 450u);
+  for (const Order& order : kOrders) {
+    World world(5);
+    std::size_t next = 0;
+    std::function<void()> replay = [&] {
+      for (int i = 0; i < 10; ++i) {
+        const Sent& sent = old[next++ % old.size()];
+        world.Inject(sent.topic, sent.payload);
+      }
+      world.At(world.now + 10ms, replay);
+    };
+    world.At(world.now, replay);
+    const Pair pair = StartBoth(world, order);
+    ExpectMeetingAndTrickle(world, pair, 5s);
+  }
+}
+
 TEST(RendezvousFaults, PeersMeetOnceAStormOfReplaysIsOver) {
   const std::vector<Sent> old = RecordSessions(44, 10);
   World world(3);
