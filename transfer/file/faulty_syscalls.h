@@ -22,6 +22,7 @@ class FaultySyscalls final : public Syscalls {
  public:
   int create_error = 0;
   int reserve_error = 0;
+  std::uint64_t reserved_end = 0;  // How far room was asked for.
   int read_error = 0;  // Of every read from byte read_error_from on.
   off_t read_error_from = 0;
   off_t cached_until = 0;  // The system's cache holds bytes up to here.
@@ -79,9 +80,10 @@ class FaultySyscalls final : public Syscalls {
     }
     return n;
   }
-  int Reserve(int fd, std::uint64_t size) override {
-    return reserve_error != 0 ? Fail(reserve_error)
-                              : Syscalls::Reserve(fd, size);
+  int Reserve(int fd, std::uint64_t offset, std::uint64_t size) override {
+    if (reserve_error != 0) return Fail(reserve_error);
+    reserved_end = std::max(reserved_end, offset + size);
+    return Syscalls::Reserve(fd, offset, size);
   }
   int Create(int dirfd, const std::string& relative, mode_t mode) override {
     return create_error != 0 ? Fail(create_error)

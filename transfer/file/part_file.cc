@@ -21,6 +21,11 @@ namespace {
 // end takes.
 constexpr std::uint64_t kWritebackBytes = 32 << 20;
 
+// Room is reserved this far ahead of what is written: enough for large extents,
+// and no more than that, since the size is just the sender's word, and what it
+// never sends shall not take the disk from others.
+constexpr std::uint64_t kReserveAhead = 64 << 20;
+
 // "name (9999)" is where looking for a free name ends.
 constexpr unsigned kMaxNumber = 9999;
 
@@ -49,8 +54,8 @@ Result<PartFile> PartFile::Create(Syscalls& syscalls, const Output& output) {
   const int fd = syscalls.Create(output.folder->fd(), output.part_name, 0600);
   if (fd < 0) return CannotWrite(output.name, errno);
   PartFile file(syscalls, output, fd);
-  if (syscalls.Reserve(fd, output.size) != 0) {
-    return CannotWrite(output.name, errno);
+  if (Status reserved = file.ReserveUpTo(0); !reserved) {
+    return reserved.error();
   }
   return file;
 }
@@ -60,7 +65,8 @@ PartFile::PartFile(Syscalls& syscalls, const Output& output, int fd)
       fd_(fd),
       dirfd_(output.folder->fd()),
       part_name_(output.part_name),
-      name_(output.name) {}
+      name_(output.name),
+      size_(output.size) {}
 
 PartFile::PartFile(PartFile&& other) noexcept
     : syscalls_(other.syscalls_),
@@ -68,13 +74,29 @@ PartFile::PartFile(PartFile&& other) noexcept
       dirfd_(other.dirfd_),
       part_name_(std::exchange(other.part_name_, {})),
       name_(std::move(other.name_)),
+      size_(other.size_),
+      reserved_(other.reserved_),
       written_since_writeback_(other.written_since_writeback_) {}
 
 PartFile::~PartFile() {
   if (!part_name_.empty()) unlinkat(dirfd_, part_name_.c_str(), 0);
 }
 
+Status PartFile::ReserveUpTo(std::uint64_t end) {
+  // Half of it is still ahead, else each write would ask anew.
+  if (reserved_ >= size_ || reserved_ >= end + kReserveAhead / 2) return {};
+  const std::uint64_t target = std::min(size_, end + kReserveAhead);
+  if (syscalls_.Reserve(fd_.get(), reserved_, target - reserved_) != 0) {
+    return CannotWrite(name_, errno);
+  }
+  reserved_ = target;
+  return {};
+}
+
 Status PartFile::Write(std::uint64_t offset, ByteSpan bytes) {
+  if (Status reserved = ReserveUpTo(offset + bytes.size()); !reserved) {
+    return reserved;
+  }
   written_since_writeback_ += bytes.size();
   while (!bytes.empty()) {
     const ssize_t n = syscalls_.Pwrite(fd_.get(), bytes.data(), bytes.size(),

@@ -46,6 +46,8 @@ class PartFile {
  private:
   PartFile(Syscalls& syscalls, const Output& output, int fd);
 
+  // Has room for what comes up to end, and somewhat beyond.
+  Status ReserveUpTo(std::uint64_t end);
   Status PutInPlace(Output& output, const PlacedFiles& placed);
   // Whether the name was free and is taken now; errno if not.
   bool RenameNoReplace(const std::string& name);
@@ -55,6 +57,8 @@ class PartFile {
   int dirfd_;
   std::string part_name_;  // Empty once committed.
   std::string name_;       // For messages.
+  std::uint64_t size_;     // As declared.
+  std::uint64_t reserved_ = 0;
   std::uint64_t written_since_writeback_ = 0;
 };
 

@@ -207,6 +207,25 @@ TEST_F(PartFileTest, FailuresAreToldAndLeaveNothing) {
   EXPECT_TRUE(folder_.Names().empty());
 }
 
+// What a sender declares and does not send is not taken from others.
+TEST_F(PartFileTest, ReservesALittleAheadOfWhatIsWritten) {
+  constexpr std::uint64_t kAhead = 64 << 20;
+  output_.size = 1'000 * kAhead;
+  Result<PartFile> part = PartFile::Create(syscalls_, output_);
+  ASSERT_TRUE(part.ok());
+  EXPECT_EQ(syscalls_.reserved_end, kAhead);
+  ASSERT_TRUE(part->Write(0, AsBytes("hello")).ok());
+  EXPECT_EQ(syscalls_.reserved_end, kAhead);
+  ASSERT_TRUE(part->Write(kAhead / 2, AsBytes("hello")).ok());
+  EXPECT_EQ(syscalls_.reserved_end, kAhead / 2 + 5 + kAhead);
+  syscalls_.reserve_error = ENOSPC;
+  EXPECT_TRUE(part->Write(kAhead / 2 + 5, AsBytes("hello")).ok());
+  EXPECT_FALSE(part->Write(kAhead + 5, AsBytes("hello")).ok());
+  syscalls_.reserve_error = 0;
+  ASSERT_TRUE(part->Write(output_.size - 5, AsBytes("hello")).ok());
+  EXPECT_EQ(syscalls_.reserved_end, output_.size);
+}
+
 TEST_F(PartFileTest, ShortWritesAndReadsGoOn) {
   syscalls_.max_transfer = 2;
   Result<PartFile> part = PartFile::Create(syscalls_, output_);

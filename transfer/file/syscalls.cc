@@ -49,15 +49,17 @@ ssize_t Syscalls::Pwrite(int fd, const void* buffer, std::size_t size,
 
 int Syscalls::Fstat(int fd, struct stat* out) { return fstat(fd, out); }
 
-int Syscalls::Reserve(int fd, std::uint64_t size) {
+int Syscalls::Reserve(int fd, std::uint64_t offset, std::uint64_t size) {
   // Measured: halves the cost of writing on ext4. tmpfs would fill with zeros
   // (0.25 s/GiB), and copy-on-write file systems gain nothing.
   struct statfs info;
   if (size == 0 || fstatfs(fd, &info) != 0) return 0;
   const auto type = static_cast<std::uint64_t>(info.f_type);
   if (type != EXT4_SUPER_MAGIC && type != kXfsMagic) return 0;
-  if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(size)) == 0)
+  if (fallocate(fd, FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
+                static_cast<off_t>(size)) == 0) {
     return 0;
+  }
   const bool full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
   return full ? -1 : 0;
 }

@@ -26,9 +26,9 @@ class Syscalls {
   virtual ssize_t PreadCached(int fd, void* buffer, std::size_t size,
                               off_t offset);
   virtual int Fstat(int fd, struct stat* out);
-  // Reserves room for size bytes where the file system does that without
-  // writing them (ext4, XFS); elsewhere does nothing.
-  virtual int Reserve(int fd, std::uint64_t size);
+  // Reserves room for size bytes from offset on, where the file system does
+  // that without writing them (ext4, XFS); elsewhere does nothing.
+  virtual int Reserve(int fd, std::uint64_t offset, std::uint64_t size);
   // Creates relative beneath the folder dirfd (confined_open.h).
   virtual int Create(int dirfd, const std::string& relative, mode_t mode);
   virtual int Fdatasync(int fd);
