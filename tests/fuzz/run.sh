@@ -1,9 +1,9 @@
 #!/bin/sh
 # Builds the fuzz targets with clang and libFuzzer and runs each for a while.
 #
-#   tests/fuzz/run.sh [--seconds N] [TARGET...]
+#   tests/fuzz/run.sh [--minutes N | --seconds N] [TARGET...]
 #
-# N is seconds a target (60). TARGET is the name of a folder in testdata/fuzz;
+# N is for each target (a minute). TARGET is the name of a folder in testdata/fuzz;
 # default: all. What libFuzzer finds worth keeping grows in
 # build/fuzz/corpus/TARGET over the runs; testdata/fuzz/TARGET is only read.
 # An input that crashes is left in build/fuzz/crashes/TARGET-...; once the bug
@@ -21,8 +21,14 @@ while [ $# -gt 0 ]; do
       shift
       ;;
     --seconds=*) seconds=${1#--seconds=} ;;
+    --minutes)
+      [ $# -gt 1 ] || { echo "--minutes needs a number" >&2; exit 2; }
+      seconds=$(($2 * 60))
+      shift
+      ;;
+    --minutes=*) seconds=$((${1#--minutes=} * 60)) ;;
     -*)
-      echo "usage: $0 [--seconds N] [TARGET...]" >&2
+      echo "usage: $0 [--minutes N | --seconds N] [TARGET...]" >&2
       exit 2
       ;;
     *) targets="$targets $1" ;;

@@ -1,0 +1,66 @@
+"""Two people on one LAN, and a host for the broker: no NAT, no STUN server."""
+
+import os
+
+from tests.e2e import pair
+from tests.lab import network
+from tests.lab import topology
+
+ALICE, BOB, SERVER = '10.9.0.1', '10.9.0.2', '10.9.0.3'
+# Nobody stands there.
+NO_STUN = f'{SERVER}:3478'
+
+
+class Lan(network.Network):
+  """Namespaces alice, bob and srv around a switch."""
+
+  def __init__(self):
+    super().__init__()
+    switch = self.namespace('sw')
+    self.bridge(switch, 'lan')
+    for name, address in (('alice', ALICE), ('bob', BOB), ('srv', SERVER)):
+      host = self.namespace(name)
+      self.veth(host, 'lan', switch, f'lan@{name}')
+      host.ip(f'addr add {address}/24 dev lan', 'link set lan up')
+      self.files(host, resolv_conf='', hosts='127.0.0.1 localhost\n')
+
+  def person(self, name, host):
+    return topology.Person(self, name, host)
+
+  def introduce(self, alice, bob):
+    """Both get each other's key by hand."""
+    for one, other, name in ((alice, bob, 'bob'), (bob, alice, 'alice')):
+      code, key, error = other.run([pair.program(), 'id'])
+      assert code == 0, error
+      code, _, error = one.run(
+          [pair.program(), 'peers', 'add', name, key.strip()])
+      assert code == 0, error
+
+
+def options(*brokers):
+  argv = ['-v', '--stun', NO_STUN]
+  for broker in brokers:
+    argv += ['--broker', broker]
+  return argv
+
+
+def shim(offset):
+  """The environment of a command whose wall clock is `offset` seconds off."""
+  library = network.find_program('clock_shim', 'tests/e2e/clock_shim.so')
+  return {'LD_PRELOAD': library, 'P2PCP_TEST_CLOCK_OFFSET': str(int(offset))}
+
+
+def kept_secrets(person):
+  """{what: bytes} of all that a person keeps and nobody may see."""
+  home = person.environment['P2PCP_HOME']
+  secrets = {}
+  for name in ('identity', 'peers'):
+    with open(os.path.join(home, name), encoding='ascii') as file:
+      for line in file:
+        if line.startswith('#'):
+          continue
+        for i, word in enumerate(line.split()):
+          # Keys, secrets, names: not the short numbers beside them.
+          if len(word) >= 16:
+            secrets[f'{person.name}: {name} {i}'] = word.encode()
+  return secrets

@@ -1,0 +1,55 @@
+"""Hears which UDP datagrams a host sends, and where to."""
+
+import collections
+import select
+import socket
+import struct
+import threading
+
+_ETH_P_ALL = 3
+_OUTGOING = 4  # PACKET_OUTGOING, <linux/if_packet.h>
+_UDP = 17
+
+
+class Sniffer:
+  """Counts the datagrams that leave a namespace, by (address, port)."""
+
+  def __init__(self, namespace, devices=('lan', 'lo')):
+    self._sockets = []
+    for device in devices:
+      sock = namespace.socket(socket.AF_PACKET, socket.SOCK_DGRAM)
+      sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+      sock.bind((device, _ETH_P_ALL))
+      self._sockets.append(sock)
+    self._lock = threading.Lock()
+    self._sent = collections.Counter()
+    self._open = True
+    self._thread = threading.Thread(target=self._run, daemon=True)
+    self._thread.start()
+
+  def _run(self):
+    while self._open:
+      for sock in select.select(self._sockets, [], [], 0.1)[0]:
+        data, address = sock.recvfrom(65536)
+        # Each datagram on loopback is seen twice.
+        if address[2] == _OUTGOING and len(data) >= 28:
+          self._count(data)
+
+  def _count(self, data):
+    if data[0] >> 4 != 4 or data[9] != _UDP:
+      return
+    header = (data[0] & 15) * 4
+    port = struct.unpack_from('!H', data, header + 2)[0]
+    with self._lock:
+      self._sent[socket.inet_ntoa(data[16:20]), port] += 1
+
+  def sent(self):
+    """{(address, port): datagrams}"""
+    with self._lock:
+      return dict(self._sent)
+
+  def close(self):
+    self._open = False
+    self._thread.join()
+    for sock in self._sockets:
+      sock.close()

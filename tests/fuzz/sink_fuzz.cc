@@ -1,0 +1,230 @@
+// The sink against a map of bytes: ranges of a few files come in any order,
+// overlapping, outside, or never; digests come early, late, wrong or not at
+// all; the disk shows its completions when the input says. It takes each byte
+// once, and makes exactly those files whose bytes all came and whose digest is
+// theirs.
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "net/base/bytes.h"
+#include "net/base/check.h"
+#include "net/base/random.h"
+#include "net/base/result.h"
+#include "tests/fuzz/fuzz_input.h"
+#include "transfer/file/digest.h"
+#include "transfer/file/inline_disk.h"
+#include "transfer/file/manifest.h"
+#include "transfer/file/output_folder.h"
+#include "transfer/file/sink.h"
+#include "transfer/file/syscalls.h"
+#include "transfer/file/test_folder.h"
+
+namespace p2pcp::file {
+namespace {
+
+constexpr std::size_t kMaxOperations = 200;
+// As large as a chunk, so that files share one and span several.
+constexpr std::size_t kUnit = 4'096;
+
+// Files in a folder that nobody keeps need no syncing.
+class NoSync final : public Syscalls {
+ public:
+  int Fdatasync(int) override { return 0; }
+  int Fsync(int) override { return 0; }
+  int StartWriteback(int) override { return 0; }
+};
+
+class Model {
+ public:
+  explicit Model(fuzz::FuzzInput input)
+      : input_(input), target_(*OpenOutput(folder_.path())) {
+    const int files = 1 + input_.TakeU8() % 6;
+    for (int i = 0; i < files; ++i) {
+      const std::size_t size = input_.TakeU8() * kUnit + input_.TakeU8();
+      contents_.push_back(RandomText(size, 1 + static_cast<unsigned>(i)));
+      space_ += contents_.back();
+      P2PCP_CHECK(
+          manifest_.Add({"f" + std::to_string(i), size, {}, false}).ok());
+    }
+    P2PCP_CHECK(manifest_.Seal().ok());
+    came_.resize(space_.size());
+    sink_.emplace(&target_, ConflictPolicy::kRename, &manifest_, &disk_,
+                  &random_);
+    sink_->Inspect();
+    Turn();
+    const auto event = sink_->PollEvent();
+    P2PCP_CHECK(event && event->kind == Sink::Event::Kind::kInspected);
+    P2PCP_CHECK(sink_->wanted_bytes() == space_.size());
+    sink_->Start();
+    Turn();
+  }
+
+  void Drive() {
+    for (std::size_t i = 0; i < kMaxOperations && !input_.empty(); ++i) {
+      const std::uint8_t operation = input_.TakeU8();
+      switch (operation & 7) {
+        case 0:
+        case 1:
+        case 2: {
+          const std::size_t begin =
+              input_.TakeU16() * std::size_t{97} % (space_.size() + 64);
+          Write(begin, 1 + input_.TakeU16() * std::size_t{4});
+          break;
+        }
+        case 3:
+          Write(next_, 1'400);
+          break;
+        case 4:
+          Tell(operation >> 3 & 7, (operation & 64) != 0);
+          break;
+        case 5:
+          disk_.Hold(operation >> 3);
+          sink_->HandleDisk();
+          break;
+        default:
+          disk_.Release();
+          Turn();
+          break;
+      }
+      Collect();
+    }
+    disk_.Release();
+    Turn();
+    Collect();
+    sink_.reset();
+    Check();
+  }
+
+ private:
+  void Turn() {
+    while (disk_.ready()) sink_->HandleDisk();
+  }
+
+  void Write(std::size_t begin, std::size_t size) {
+    size = std::min(size, ChunkPool::kChunkBytes);
+    const bool inside = begin + size <= space_.size();
+    std::string bytes =
+        inside ? space_.substr(begin, size) : std::string(size, 'x');
+    const bool fresh =
+        inside && std::none_of(came_.begin() + static_cast<long>(begin),
+                               came_.begin() + static_cast<long>(begin + size),
+                               [](bool came) { return came; });
+    switch (sink_->Write(begin, AsBytes(bytes))) {
+      case Sink::Take::kTaken:
+        P2PCP_CHECK(fresh);
+        std::fill_n(came_.begin() + static_cast<long>(begin), size, true);
+        next_ = begin + size;
+        break;
+      case Sink::Take::kOutside:
+        P2PCP_CHECK(!fresh || failed_);
+        break;
+      case Sink::Take::kNoRoom:
+        break;
+    }
+    P2PCP_CHECK(sink_->written_bytes() <=
+                static_cast<std::uint64_t>(
+                    std::count(came_.begin(), came_.end(), true)));
+  }
+
+  void Tell(std::size_t index, bool right) {
+    if (index >= contents_.size()) {
+      return;
+    }
+    Hasher hasher;
+    hasher.Update(AsBytes(contents_[index]));
+    if (!right) hasher.Update(AsBytes(std::string_view("!")));
+    const bool taken = sink_->ExpectDigest(index, hasher.Finish());
+    const auto told = told_.find(index);
+    if (told == told_.end()) {
+      P2PCP_CHECK(taken || failed_);
+      if (taken) told_[index] = right;
+    } else {
+      P2PCP_CHECK(!taken || told->second == right);
+    }
+  }
+
+  void Collect() {
+    while (const auto event = sink_->PollEvent()) {
+      switch (event->kind) {
+        case Sink::Event::Kind::kFileDone:
+          P2PCP_CHECK(told_.contains(event->index) && told_[event->index]);
+          P2PCP_CHECK(Complete(event->index));
+          P2PCP_CHECK(settled_.insert(event->index).second);
+          done_[event->index] = event->final_name;
+          break;
+        case Sink::Event::Kind::kFileFailed:
+          P2PCP_CHECK(event->error->code == ErrorCode::kIntegrity);
+          P2PCP_CHECK(told_.contains(event->index) && !told_[event->index]);
+          P2PCP_CHECK(settled_.insert(event->index).second);
+          break;
+        case Sink::Event::Kind::kFailed:
+          failed_ = true;
+          break;
+        case Sink::Event::Kind::kInspected:
+          P2PCP_CHECK(false);
+      }
+    }
+  }
+
+  bool Complete(std::size_t index) const {
+    return std::all_of(
+        came_.begin() + static_cast<long>(manifest_.Begin(index)),
+        came_.begin() + static_cast<long>(manifest_.End(index)),
+        [](bool came) { return came; });
+  }
+
+  void Check() const {
+    P2PCP_CHECK(!failed_);
+    P2PCP_CHECK(folder_.Names().size() == done_.size());
+    for (const auto& [index, name] : done_) {
+      P2PCP_CHECK(folder_.Read(name) == contents_[index]);
+    }
+    // Nothing that could be done was left undone, in the order of the files.
+    for (std::size_t i = 0; i < contents_.size(); ++i) {
+      if (!Complete(i)) continue;
+      if (!told_.contains(i)) continue;
+      P2PCP_CHECK(settled_.contains(i) || !AllBeforeAreStarted(i));
+    }
+  }
+
+  // A file waits for its slot while sixteen before it are open.
+  bool AllBeforeAreStarted(std::size_t index) const {
+    return index < Disk::kSlots;
+  }
+
+  fuzz::FuzzInput input_;
+  TestFolder folder_;
+  OutputTarget target_;
+  NoSync syscalls_;
+  InlineDisk disk_{&syscalls_};
+  SeededRandom random_{1};
+  Manifest manifest_;
+  std::vector<std::string> contents_;
+  std::string space_;
+  std::vector<bool> came_;
+  std::size_t next_ = 0;
+  std::map<std::size_t, bool> told_;
+  std::map<std::size_t, std::string> done_;
+  std::set<std::size_t> settled_;
+  bool failed_ = false;
+  std::optional<Sink> sink_;
+};
+
+}  // namespace
+}  // namespace p2pcp::file
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
+                                      std::size_t size) {
+  p2pcp::file::Model model{
+      p2pcp::fuzz::FuzzInput(p2pcp::fuzz::InputBytes(data, size))};
+  model.Drive();
+  return 0;
+}
