@@ -2,13 +2,17 @@
 
 load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_test")
 
+# What each may take in an ordinary test run. Five would be thirty more on two
+# processors for all of them.
+_SECONDS = 3
+
 def fuzz_target(name, srcs, deps, size = "small", light = False):
     """A program that does something with an input (LLVMFuzzerTestOneInput).
 
     NAME_fuzz: for libFuzzer, with `--config=fuzz` only (run.sh builds it).
     NAME_corpus_test: the inputs of testdata/fuzz/NAME, each whole, truncated
-    and mutated, through the same entry point; with any compiler. light: with a
-    tenth of the mutations, for targets that take long.
+    and mutated, through the same entry point; with any compiler, for a few
+    seconds. light: with a tenth of the mutations, for targets that take long.
     """
     cc_binary(
         name = name + "_fuzz",
@@ -21,7 +25,10 @@ def fuzz_target(name, srcs, deps, size = "small", light = False):
         name = name + "_corpus_test",
         size = size,
         srcs = srcs,
-        args = (["--light"] if light else []) + ["testdata/fuzz/" + name],
+        args = (["--light"] if light else []) + [
+            "--seconds=%d" % _SECONDS,
+            "testdata/fuzz/" + name,
+        ],
         data = ["//testdata/fuzz:" + name],
         deps = deps + [":replay_main"],
     )

@@ -1,14 +1,16 @@
 // Runs a fuzz target without libFuzzer:
-//   NAME_corpus_test [--light] FOLDER|FILE...
+//   NAME_corpus_test [--light] [--seconds=N] FOLDER|FILE...
 //
 // Each file is handed to the target as it is, cut off at each length, and with
 // seeded mutations, so that an ordinary test run already covers a good deal
-// around the corpus. An input that crashes is named before the process ends.
+// around the corpus; what is left of N seconds goes to more mutations, of
+// further seeds. An input that crashes is named before the process ends.
 
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
@@ -38,6 +40,8 @@ constexpr std::size_t kCuts = 1024;
 constexpr std::size_t kLong = 4096;
 
 constexpr std::uint64_t kSeed = 1;
+// Of each file in a further round.
+constexpr int kMutationsPerRound = 20;
 
 // What is running, for the signal handler.
 std::array<char, 512> current{};
@@ -91,10 +95,14 @@ Input Mutate(Input input, Random& random) {
   return input;
 }
 
+Input ReadInput(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
 std::size_t Replay(const std::filesystem::path& path, bool light,
                    Random& random) {
-  std::ifstream file(path, std::ios::binary);
-  const Input input{std::istreambuf_iterator<char>(file), {}};
+  const Input input = ReadInput(path);
   const std::string name = path.string();
   const std::size_t scale = light || input.size() > kLong ? 10 : 1;
   std::size_t runs = 1;
@@ -114,15 +122,37 @@ std::size_t Replay(const std::filesystem::path& path, bool light,
   return runs;
 }
 
+// Mutations only, of a seed that the round gives.
+std::size_t Round(const std::vector<Input>& inputs,
+                  const std::vector<std::string>& names, std::uint64_t round) {
+  std::size_t runs = 0;
+  for (std::size_t file = 0; file < inputs.size(); ++file) {
+    SeededRandom random(kSeed + round);
+    for (int i = 0; i < kMutationsPerRound; ++i, ++runs) {
+      Describe(names[file], "in round " + std::to_string(round) + ", mutation",
+               static_cast<std::size_t>(i));
+      Run(Mutate(inputs[file], random));
+    }
+  }
+  return runs;
+}
+
 int Main(const std::vector<std::string>& arguments) {
+  const auto begin = std::chrono::steady_clock::now();
   for (const int signal_number : {SIGABRT, SIGSEGV, SIGFPE, SIGBUS, SIGILL}) {
     std::signal(signal_number, HandleCrash);
   }
   bool light = false;
+  std::chrono::seconds time{0};
   std::vector<std::filesystem::path> files;
   for (const std::string& argument : arguments) {
     if (argument == "--light") {
       light = true;
+      continue;
+    }
+    constexpr std::string_view kSeconds = "--seconds=";
+    if (argument.starts_with(kSeconds)) {
+      time = std::chrono::seconds(std::stoi(argument.substr(kSeconds.size())));
       continue;
     }
     if (!std::filesystem::is_directory(argument)) {
@@ -144,6 +174,16 @@ int Main(const std::vector<std::string>& arguments) {
     // The same mutations for a file whichever others there are.
     SeededRandom random(kSeed);
     runs += Replay(file, light, random);
+  }
+  std::vector<Input> inputs;
+  std::vector<std::string> names;
+  for (const auto& file : files) {
+    inputs.push_back(ReadInput(file));
+    names.push_back(file.string());
+  }
+  for (std::uint64_t round = 1; std::chrono::steady_clock::now() < begin + time;
+       ++round) {
+    runs += Round(inputs, names, round);
   }
   std::printf("%zu files, %zu inputs\n", files.size(), runs);
   return 0;
