@@ -1,7 +1,7 @@
 // Two agents behind NATs, whose probes the input loses, delays and repeats, and
 // whose candidates come when it says, with addresses that lead nowhere among
 // them. What an agent selects it has proven; what it sends stays within the
-// bounds of PROTOCOL.md; and both come to an end in time.
+// bounds of net/channel/PROTOCOL.md; and both come to an end in time.
 
 #include <algorithm>
 #include <array>
@@ -32,7 +32,7 @@ constexpr std::size_t kMaxOperations = 200;
 constexpr std::size_t kProbeSize = 46;
 constexpr Duration kOneWay = 20ms;
 constexpr TimePoint kStart{1s};
-// To an address that has proven nothing (PROTOCOL.md 5.5).
+// To an address that has proven nothing (net/channel/PROTOCOL.md 5.5).
 constexpr int kMaxToOne = 160;
 
 struct End {
