@@ -1,5 +1,7 @@
 #include "transfer/file/digest.h"
 
+// The state's members, for saving it: they differ between versions.
+#define XXH_STATIC_LINKING_ONLY
 #include <xxhash.h>
 #if defined(__x86_64__) && __has_include(<xxh_x86dispatch.h>)
 // The same functions for the vector unit that the processor has: with AVX-512
@@ -8,6 +10,7 @@
 #endif
 
 #include <cstring>
+#include <span>
 
 #include "net/base/check.h"
 
@@ -44,6 +47,55 @@ void Hasher::Reset() {
 void Hasher::Update(ByteSpan bytes) {
   P2PCP_CHECK(XXH3_128bits_update(Raw(static_cast<void*>(state_.get())),
                                   bytes.data(), bytes.size()) == XXH_OK);
+}
+
+std::uint64_t Hasher::size() const {
+  return Raw(static_cast<const void*>(state_.get()))->totalLen;
+}
+
+// version (32 bit), bytes in the buffer (32), stripes (64), size (64),
+// accumulators, buffer. What else the state has is as after a reset.
+Hasher::Saved Hasher::Save() const {
+  const XXH3_state_t& state = *Raw(static_cast<const void*>(state_.get()));
+  static_assert(24 + sizeof(state.acc) + sizeof(state.buffer) == kSavedSize);
+  Saved saved;
+  ByteWriter writer(saved);
+  writer.WriteU32(XXH_versionNumber());
+  writer.WriteU32(state.bufferedSize);
+  writer.WriteU64(state.nbStripesSoFar);
+  writer.WriteU64(state.totalLen);
+  writer.WriteBytes(std::as_bytes(std::span(state.acc)));
+  writer.WriteBytes(std::as_bytes(std::span(state.buffer)));
+  P2PCP_CHECK(writer.ok());
+  return saved;
+}
+
+std::uint64_t Hasher::SizeOf(const Saved& saved) {
+  ByteReader reader(ByteSpan(saved).subspan(16));
+  return reader.ReadU64();
+}
+
+bool Hasher::Restore(const Saved& saved) {
+  Reset();
+  XXH3_state_t& state = *Raw(static_cast<void*>(state_.get()));
+  ByteReader reader(saved);
+  const std::uint32_t version = reader.ReadU32();
+  const std::uint32_t buffered = reader.ReadU32();
+  const std::uint64_t stripes = reader.ReadU64();
+  const std::uint64_t size = reader.ReadU64();
+  if (version != XXH_versionNumber() || version != XXH_VERSION_NUMBER ||
+      buffered > sizeof(state.buffer) || buffered > size ||
+      stripes > state.nbStripesPerBlock) {
+    return false;
+  }
+  state.bufferedSize = buffered;
+  state.nbStripesSoFar = stripes;
+  state.totalLen = size;
+  CopyBytes(reader.ReadBytes(sizeof(state.acc)),
+            std::as_writable_bytes(std::span(state.acc)));
+  CopyBytes(reader.ReadBytes(sizeof(state.buffer)),
+            std::as_writable_bytes(std::span(state.buffer)));
+  return true;
 }
 
 Digest Hasher::Finish() const {

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -37,6 +38,18 @@ class Hasher {
   void Update(ByteSpan bytes);
   // The digest of all bytes since Reset; more may follow.
   Digest Finish() const;
+  // Bytes since Reset.
+  std::uint64_t size() const;
+
+  // A running digest as bytes, to go on with after a restart of the program.
+  static constexpr std::size_t kSavedSize = 344;
+  using Saved = std::array<std::byte, kSavedSize>;
+  Saved Save() const;
+  // The bytes that it had seen.
+  static std::uint64_t SizeOf(const Saved& saved);
+  // Goes on from there. False, and as after Reset(): not saved by this version
+  // of the library, or nothing that can have been saved.
+  [[nodiscard]] bool Restore(const Saved& saved);
 
  private:
   struct State;

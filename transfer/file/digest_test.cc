@@ -6,6 +6,7 @@
 #include <string>
 
 #include "net/base/bytes.h"
+#include "net/base/random.h"
 #include "transfer/file/test_folder.h"
 
 namespace p2pcp::file {
@@ -60,6 +61,40 @@ TEST(Digest, ResetForgetsWhatWasSeen) {
   hasher.Update(AsBytes("something"));
   hasher.Reset();
   EXPECT_EQ(hasher.Finish().ToString(), DigestOf(""));
+}
+
+TEST(Digest, GoesOnFromWhatWasSavedAtAnyPlace) {
+  const std::string text = RandomText(300'000, 8);
+  const std::string_view view = text;
+  SeededRandom random(9);
+  for (int i = 0; i < 300; ++i) {
+    const std::size_t at =
+        i < 20 ? static_cast<std::size_t>(i) : random.Below(text.size() + 1);
+    Hasher first;
+    first.Update(AsBytes(view.substr(0, at)));
+    EXPECT_EQ(first.size(), at);
+    Hasher second;
+    second.Update(AsBytes("what it saw before does not count"));
+    ASSERT_TRUE(second.Restore(first.Save()));
+    EXPECT_EQ(second.size(), at);
+    EXPECT_EQ(second.Finish(), first.Finish()) << at;
+    second.Update(AsBytes(view.substr(at)));
+    EXPECT_EQ(second.Finish().ToString(), DigestOf(text)) << at;
+  }
+}
+
+TEST(Digest, DoesNotGoOnFromWhatNoneOfItsVersionSaved) {
+  Hasher hasher;
+  hasher.Update(AsBytes("something"));
+  const Hasher::Saved good = hasher.Save();
+  // The version, the bytes in the buffer, the stripes.
+  for (const std::size_t at : {3, 4, 8}) {
+    Hasher::Saved bad = good;
+    bad[at] ^= std::byte{0x40};
+    EXPECT_FALSE(hasher.Restore(bad)) << at;
+    EXPECT_EQ(hasher.Finish().ToString(), DigestOf("")) << at;
+  }
+  EXPECT_FALSE(hasher.Restore({}));
 }
 
 }  // namespace

@@ -34,6 +34,8 @@ class IntervalSet {
   // The first offset from begin on that is not in the set.
   std::uint64_t ContiguousEnd(std::uint64_t begin) const;
 
+  // Sorted, disjoint, not touching.
+  const std::vector<Interval>& list() const { return intervals_; }
   std::size_t intervals() const { return intervals_.size(); }
   std::uint64_t bytes() const { return bytes_; }
 
