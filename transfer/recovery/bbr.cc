@@ -220,8 +220,11 @@ void Bbr::SetPacingRate() {
     // Whatever the floor is thought to be: this rate must not cause loss.
     rate = kDownPacingGain * quiet_base_;
   } else if (quiet_ == Quiet::kSettling) {
-    rate = kDownPacingGain *
-           (last_round_rate_ > 0 ? std::min(bw(), last_round_rate_) : bw());
+    rate = bw();
+    if (last_round_rate_ > 0 && !after_drain_) {
+      rate = std::min(rate, last_round_rate_);
+    }
+    rate *= kDownPacingGain;
   } else if (floor_.awaits_verdict() && quiet_rate_ > 0 && !IsProbingBw()) {
     // Not yet back to what may have caused the loss.
     rate = std::min(bw(), quiet_rate_ / kDownPacingGain) * Excess() *

@@ -66,8 +66,14 @@ class Bbr final : public CongestionController {
   static constexpr int kMaxJoiningRtts = 4;
   static constexpr int kMaxDrainRounds = 3;
   // Rounds of DOWN before the floor is measured: what was sent in UP must have
-  // arrived, and then what was sent in DOWN.
-  static constexpr int kSettlingRounds = 2;
+  // arrived.
+  static constexpr int kSettlingRounds = 1;
+  // After Drain what was sent at half the rate must have, too, lest its rate be
+  // taken for the path's: a round longer, at a part of what is known. Not where
+  // a larger part than this was lost until then, since a policer is still
+  // flooded by half of what its bucket let pass.
+  static constexpr int kSettlingRoundsAfterDrain = 2;
+  static constexpr double kLittleLoss = 0.05;
   // Lost ranges in a round that end Startup (section 5.3.1.3) ...
   static constexpr std::uint64_t kStartupFullLossCount = 6;
   // ... and that make any other signal at once. A queue that overflows at a
@@ -283,7 +289,6 @@ class Bbr final : public CongestionController {
   double full_bw_round_ = 0;  // The rate in the round before.
   int full_bw_count_ = 0;
   std::uint64_t drain_start_round_ = 0;
-  std::uint64_t down_start_round_ = 0;
   // Packets of Startup's rounds in which the rate grew: loss there had other
   // causes than a full queue.
   double startup_packets_ = 0;
@@ -300,8 +305,9 @@ class Bbr final : public CongestionController {
   double probe_up_acked_ = 0;
   double probe_up_count_ = kInfiniteRate;  // ACKed bytes a packet.
   Quiet quiet_ = Quiet::kNo;
-  std::uint64_t quiet_delivered_ = 0;  // When it settles.
-  int settling_rounds_ = 0;
+  std::uint64_t quiet_delivered_ = 0;      // When it settles.
+  int settling_rounds_ = kSettlingRounds;  // Still to come, when it settles.
+  bool after_drain_ = false;               // Of kSettlingRoundsAfterDrain.
   double quiet_base_ = 0;  // Delivered in DOWN; measured at a part of it.
   double quiet_rate_ = 0;  // The best sample while measuring.
   // The worst loss round that was not reacted to for want of a verdict.

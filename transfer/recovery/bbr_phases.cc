@@ -89,7 +89,12 @@ void Bbr::CheckDrain(const AckEvent& event) {
   if (state_ != State::kDrain) return;
   if (event.bytes_in_flight <= Inflight(1.0) ||
       round_count_ > drain_start_round_ + kMaxDrainRounds) {
+    const auto lost = static_cast<double>(rate_.lost() - cycle_lost_);
+    const auto arrived =
+        static_cast<double>(rate_.delivered() - cycle_delivered_);
     StartDown(event.now);
+    after_drain_ = lost < kLittleLoss * (lost + arrived);
+    if (after_drain_) settling_rounds_ = kSettlingRoundsAfterDrain;
   }
 }
 
@@ -196,7 +201,8 @@ void Bbr::StartDown(TimePoint now) {
   pacing_gain_ = kDownPacingGain;
   cwnd_gain_ = kCwndGain;
   quiet_ = Quiet::kNo;
-  down_start_round_ = round_count_;
+  settling_rounds_ = kSettlingRounds;
+  after_drain_ = false;
   previous_cycle_lost_ = cycle_lost_;
   previous_cycle_delivered_ = cycle_delivered_;
   cycle_lost_ = rate_.lost();

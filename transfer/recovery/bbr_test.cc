@@ -167,6 +167,20 @@ TEST(Bbr, FillsThePathWithoutAQueue) {
   EXPECT_LE(queue / 1000, Duration(8ms));
 }
 
+// Drain sends at half the rate. What arrives of that is not what the path can
+// do, so that the loss floor must not be measured at a part of it.
+TEST(Bbr, MeasuresTheFirstLossFloorAtThePathsRate) {
+  Path path({.rate = 12e6, .queue = 2000, .loss = 0.005});
+  while (path.bbr().state() != Bbr::State::kProbeBwDown) path.RunFor(1ms);
+  ASSERT_LT(path.now(), TimePoint{} + 2s);
+  std::uint64_t slowest = path.bbr().pacing_rate(50ms);
+  while (path.bbr().state() == Bbr::State::kProbeBwDown) {
+    path.RunFor(1ms);
+    slowest = std::min(slowest, path.bbr().pacing_rate(50ms));
+  }
+  EXPECT_GE(static_cast<double>(slowest), 0.75 * 12e6);
+}
+
 TEST(Bbr, ProbesEveryTwoToThreeSeconds) {
   Path path({});
   path.RunFor(1s);
