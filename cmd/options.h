@@ -4,62 +4,15 @@
 #ifndef P2PCP_CMD_OPTIONS_H_
 #define P2PCP_CMD_OPTIONS_H_
 
-#include <cstdint>
 #include <filesystem>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "cmd/console.h"
 #include "cmd/home.h"
+#include "cmd/option_values.h"
 #include "net/base/result.h"
-#include "net/base/time.h"
 
 namespace p2pcp::cmd {
-
-enum class Verb { kHelp, kVersion, kSend, kRecv, kPair, kId, kPeers, kServe };
-
-enum class ConflictOption { kRename, kSkip, kOverwrite };
-enum class CongestionOption { kCubic, kBbr, kScavenger };
-
-struct Options {
-  Verb verb = Verb::kHelp;
-  // --help was given, or `help VERB`: print the help of `verb`.
-  bool help = false;
-
-  // Everywhere.
-  std::vector<std::string> brokers;       // mqtt[s]://[user@]HOST[:PORT]
-  std::vector<std::string> stun_servers;  // HOST[:PORT]
-  std::uint16_t port = 0;                 // Local UDP port; 0: any.
-  bool ipv4_only = false;
-  bool ipv6_only = false;
-  std::optional<Duration> timeout;  // For the peer to appear; none: for ever.
-  Console::Config console;
-
-  // send, recv, pair.
-  std::vector<std::string> paths;
-  std::string peer;
-  // Through which a pairing code goes from the side that shows it to the side
-  // that takes it; "-": stdout and stdin. Empty: over the screen.
-  std::string code_file;
-  bool show = false;
-  std::filesystem::path out = ".";
-  CongestionOption congestion = CongestionOption::kBbr;
-  std::uint64_t bwlimit = 0;  // Bytes a second on the wire; 0: no limit.
-  ConflictOption conflict = ConflictOption::kRename;
-  bool ask = false;
-
-  bool json = false;  // Events on stdout (EVENTS.md); send and recv.
-  std::string trace;  // The file to write a trace into; empty: none.
-
-  // peers.
-  std::vector<std::string> arguments;  // After the verb: list, add, ...
-
-  // serve.
-  std::string bind = "0.0.0.0";
-  std::uint16_t broker_port = 1883;  // 0: any.
-  std::uint16_t stun_port = 3478;    // 0: any.
-};
 
 // args: without the program's name. config_file: where to look for one unless
 // --config names another; it need not exist.

@@ -1,0 +1,141 @@
+#include "cmd/option_check.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "cmd/text.h"
+
+namespace p2pcp::cmd {
+namespace {
+
+// A packet of an Ethernet in each second, in bytes.
+constexpr std::uint64_t kMinBwlimit = 1500;
+
+Error Usage(std::string message) {
+  return Error{ErrorCode::kUsage, std::move(message)};
+}
+
+Status Check(Verb verb, const RawOptions& raw, Options* options) {
+  for (unsigned port : {raw.port, raw.broker_port, raw.stun_port}) {
+    if (port > std::numeric_limits<std::uint16_t>::max()) {
+      return Usage(fmt::format("port {}: a port is 0 to 65535", port));
+    }
+  }
+  if (raw.ipv4 && raw.ipv6) return Usage("-4 and -6 exclude each other");
+  if (!(raw.timeout >= 0) || raw.timeout > 1e9) {
+    return Usage("--timeout: a number of seconds, 0 or more");
+  }
+  if (raw.progress == "always") {
+    options->console.progress = ProgressMode::kAlways;
+  } else if (raw.progress == "never") {
+    options->console.progress = ProgressMode::kNever;
+  } else if (raw.progress != "auto") {
+    return Usage("--progress: auto, always or never");
+  }
+  if (raw.cc == "cubic") {
+    options->congestion = CongestionOption::kCubic;
+  } else if (!raw.cc.empty() && raw.cc != "bbr") {
+    return Usage("--cc: bbr or cubic");
+  }
+  if (raw.background) {
+    if (!raw.cc.empty()) {
+      return Usage(
+          "--background is a congestion control of its own, and excludes --cc "
+          "(on the command line, in the environment or in the configuration)");
+    }
+    options->congestion = CongestionOption::kScavenger;
+  }
+  const std::optional<std::uint64_t> bwlimit = ParseSize(raw.bwlimit);
+  if (!bwlimit) {
+    return Usage("--bwlimit: bytes a second, such as 500k, 1.5M or 1G");
+  }
+  if (*bwlimit > 0 && *bwlimit < kMinBwlimit) {
+    return Usage(
+        fmt::format("--bwlimit: at least {}, a packet a second (0: no limit)",
+                    kMinBwlimit));
+  }
+  options->bwlimit = *bwlimit;
+  if (raw.conflict == "skip") {
+    options->conflict = ConflictOption::kSkip;
+  } else if (raw.conflict == "overwrite") {
+    options->conflict = ConflictOption::kOverwrite;
+  } else if (raw.conflict != "rename") {
+    return Usage("--conflict: rename, skip or overwrite");
+  }
+  if (verb == Verb::kSend && !raw.help) {
+    if (raw.paths.empty()) {
+      return Usage("nothing to send; usage: p2pcp send FILE... --to PEER");
+    }
+    if (raw.to.empty()) {
+      return Usage("say whom to send to: p2pcp send FILE... --to PEER");
+    }
+  }
+  if (verb == Verb::kSend && raw.json && raw.code_file == "-") {
+    return Usage("--json and --code-file - both want stdout");
+  }
+  if (verb == Verb::kRecv && !raw.help) {
+    if (raw.from.empty()) {
+      return Usage("say whose files to take: p2pcp recv --from PEER");
+    }
+    if (!raw.arguments.empty()) {
+      return Usage(fmt::format("'{}' is too much; a folder is given as --out",
+                               Escape(raw.arguments.front())));
+    }
+  }
+  if (verb == Verb::kPair && !raw.help && raw.arguments.size() != 1) {
+    return Usage(
+        fmt::format("say whom to pair with; usage: {}", TextOf(verb).usage));
+  }
+  if ((verb == Verb::kId || verb == Verb::kServe) && !raw.arguments.empty()) {
+    return Usage(fmt::format("'{}' is too much; usage: {}",
+                             Escape(raw.arguments.front()),
+                             TextOf(verb).usage));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Options> CheckOptions(Verb verb, const RawOptions& raw) {
+  Options options;
+  options.verb = verb;
+  if (Status checked = Check(verb, raw, &options); !checked.ok()) {
+    return std::move(checked).error();
+  }
+  options.help = raw.help;
+  options.brokers = raw.brokers;
+  options.stun_servers = raw.stun_servers;
+  options.port = static_cast<std::uint16_t>(raw.port);
+  options.ipv4_only = raw.ipv4;
+  options.ipv6_only = raw.ipv6;
+  if (raw.timeout > 0) {
+    options.timeout = std::chrono::round<Duration>(
+        std::chrono::duration<double>(raw.timeout));
+  }
+  options.console.quiet = raw.quiet;
+  options.console.verbose = raw.verbose;
+  options.paths = raw.paths;
+  options.peer = verb == Verb::kSend ? raw.to : raw.from;
+  if (verb == Verb::kPair && !raw.arguments.empty()) {
+    options.peer = raw.arguments.front();
+  }
+  options.code_file = raw.code_file;
+  options.show = raw.show;
+  options.out = raw.out;
+  options.ask = raw.ask;
+  options.json = raw.json;
+  options.trace = raw.trace;
+  options.arguments = raw.arguments;
+  options.bind = raw.bind;
+  options.broker_port = static_cast<std::uint16_t>(raw.broker_port);
+  options.stun_port = static_cast<std::uint16_t>(raw.stun_port);
+  return options;
+}
+
+}  // namespace p2pcp::cmd

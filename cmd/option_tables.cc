@@ -1,0 +1,144 @@
+#include "cmd/option_tables.h"
+
+#include <algorithm>
+
+namespace p2pcp::cmd {
+
+namespace po = boost::program_options;
+
+const std::array<VerbText, 6> kVerbs = {{
+    {Verb::kSend, "send",
+     "p2pcp send FILE... --to PEER [--background | --cc bbr|cubic] [--bwlimit "
+     "RATE]",
+     "send files to a peer", "  p2pcp send holiday.mp4 --to bob\n"},
+    {Verb::kRecv, "recv",
+     "p2pcp recv --from PEER [--out DIR|FILE] [--conflict rename|skip|"
+     "overwrite] [--ask]",
+     "receive what a peer sends",
+     "  p2pcp recv --from alice --out ~/Downloads\n"},
+    {Verb::kPair, "pair", "p2pcp pair PEER [--show] [--code-file FILE]",
+     "get to know a peer by a code that is shown on one side and typed on the "
+     "other",
+     "  p2pcp pair bob\n"},
+    {Verb::kId, "id", "p2pcp id", "print this device's public key",
+     "  p2pcp id\n"},
+    {Verb::kPeers, "peers",
+     "p2pcp peers [list | add NAME KEY | rename OLD NEW | remove NAME]",
+     "show or change the contact book",
+     "  p2pcp peers add bob KEY-THAT-BOB-READ-FROM-p2pcp-id\n"},
+    {Verb::kServe, "serve", "p2pcp serve [--bind ADDRESS]",
+     "run a rendezvous of your own: an MQTT broker and a STUN server",
+     "  p2pcp serve --bind 192.0.2.7\n"},
+}};
+
+const std::array<VerbAlias, 5> kVerbAliases = {{{"receive", Verb::kRecv},
+                                                {"rx", Verb::kRecv},
+                                                {"get", Verb::kRecv},
+                                                {"tx", Verb::kSend},
+                                                {"contacts", Verb::kPeers}}};
+
+const VerbText& TextOf(Verb verb) {
+  return *std::find_if(kVerbs.begin(), kVerbs.end(),
+                       [&](const VerbText& text) { return text.verb == verb; });
+}
+
+namespace {
+
+po::options_description CommonOptions(RawOptions* raw) {
+  po::options_description options("Options of every command that connects");
+  auto add = options.add_options();
+  add("broker", po::value(&raw->brokers)->value_name("URL"),
+      "MQTT broker, mqtt[s]://[user@]HOST[:PORT]; repeat for more");
+  add("stun", po::value(&raw->stun_servers)->value_name("HOST[:PORT]"),
+      "STUN server; repeat for more");
+  add("port", po::value(&raw->port)->value_name("N"),
+      "local UDP port (default: any)");
+  add("ipv4,4", po::bool_switch(&raw->ipv4), "use IPv4 only");
+  add("ipv6,6", po::bool_switch(&raw->ipv6), "use IPv6 only");
+  add("timeout", po::value(&raw->timeout)->value_name("SECONDS"),
+      "how long to wait for the peer to appear (default: for ever)");
+  return options;
+}
+
+po::options_description OutputOptions(RawOptions* raw) {
+  po::options_description options("Options of every command");
+  auto add = options.add_options();
+  add("quiet,q", po::bool_switch(&raw->quiet), "say nothing but errors");
+  add("verbose,v", po::bool_switch(&raw->verbose), "say each step");
+  add("progress", po::value(&raw->progress)->value_name("WHEN"),
+      "progress line: auto (on a terminal), always or never");
+  add("config", po::value(&raw->config)->value_name("FILE"),
+      "read options from FILE instead of the usual place");
+  add("help,h", po::bool_switch(&raw->help), "print this help");
+  return options;
+}
+
+po::options_description VerbOptions(Verb verb, RawOptions* raw) {
+  po::options_description options("Options");
+  auto add = options.add_options();
+  if (verb == Verb::kSend) {
+    add("to", po::value(&raw->to)->value_name("PEER"),
+        "whom to send to; with a name that is new, a code is shown first");
+    add("code-file", po::value(&raw->code_file)->value_name("FILE"),
+        "write that code to FILE (-: stdout) instead of showing it");
+    add("background", po::bool_switch(&raw->background),
+        "take only what others leave of the line");
+    add("bwlimit", po::value(&raw->bwlimit)->value_name("RATE"),
+        "bytes a second to send at most; k, M, G: times 1024 each (default: 0, "
+        "no limit)");
+    add("cc", po::value(&raw->cc)->value_name("HOW"),
+        "congestion control: bbr (default), or cubic, which takes every loss "
+        "for a full queue");
+  }
+  if (verb == Verb::kRecv) {
+    add("from", po::value(&raw->from)->value_name("PEER"),
+        "whose files to take; with a name that is new, a code is asked first");
+    add("code-file", po::value(&raw->code_file)->value_name("FILE"),
+        "read that code from FILE (-: stdin) instead of asking for it");
+    add("out,o", po::value(&raw->out)->value_name("DIR|FILE"),
+        "the folder to write into, or the name of a single file");
+    add("conflict", po::value(&raw->conflict)->value_name("HOW"),
+        "when a file of that name exists: rename (default), skip, overwrite");
+    add("ask", po::bool_switch(&raw->ask), "show what is offered, then ask");
+  }
+  if (verb == Verb::kSend || verb == Verb::kRecv) {
+    add("json", po::bool_switch(&raw->json),
+        "tell what happens on stdout, one JSON object a line");
+    add("trace", po::value(&raw->trace)->value_name("FILE"),
+        "write a qlog of the connection to FILE, for viewers such as qvis");
+  }
+  if (verb == Verb::kPair) {
+    add("show", po::bool_switch(&raw->show),
+        "show a code only, do not ask for one");
+    add("code-file", po::value(&raw->code_file)->value_name("FILE"),
+        "read the code from FILE (-: stdin); with --show, write it there "
+        "(-: stdout)");
+  }
+  if (verb == Verb::kServe) {
+    add("bind", po::value(&raw->bind)->value_name("ADDRESS"),
+        "the address to serve on (default: every IPv4 address)");
+    add("broker-port", po::value(&raw->broker_port)->value_name("N"),
+        "TCP port of the broker (default: 1883; 0: any that is free)");
+    add("stun-port", po::value(&raw->stun_port)->value_name("N"),
+        "UDP port of the STUN server (default: 3478; 0: any that is free)");
+  }
+  return options;
+}
+
+bool Connects(Verb verb) {
+  return verb == Verb::kSend || verb == Verb::kRecv || verb == Verb::kPair;
+}
+
+}  // namespace
+
+po::options_description AllOptions(Verb verb, RawOptions* raw) {
+  po::options_description options;
+  if (const auto own = VerbOptions(verb, raw); !own.options().empty()) {
+    options.add(own);
+  }
+  if (Connects(verb)) options.add(CommonOptions(raw));
+  options.add(OutputOptions(raw));
+  return options;
+}
+
+}  // namespace p2pcp::cmd

@@ -1,0 +1,54 @@
+// The commands and their options as tables: what is parsed, what --help prints
+// and what the documents are checked against.
+
+#ifndef P2PCP_CMD_OPTION_TABLES_H_
+#define P2PCP_CMD_OPTION_TABLES_H_
+
+#include <array>
+#include <boost/program_options.hpp>
+#include <string>
+#include <vector>
+
+#include "cmd/option_values.h"
+
+namespace p2pcp::cmd {
+
+struct VerbText {
+  Verb verb;
+  const char* name;
+  const char* usage;
+  const char* summary;
+  const char* example;
+};
+
+// In the order of --help; and other spellings that people type.
+extern const std::array<VerbText, 6> kVerbs;
+struct VerbAlias {
+  const char* name;
+  Verb verb;
+};
+extern const std::array<VerbAlias, 5> kVerbAliases;
+
+// REQUIRES: it is in kVerbs.
+const VerbText& TextOf(Verb verb);
+
+// Options as they were typed, not checked yet.
+struct RawOptions {
+  std::vector<std::string> brokers, stun_servers, paths, arguments;
+  std::string to, from, out = ".", conflict = "rename", cc, bwlimit = "0",
+                        progress = "auto", bind = "0.0.0.0", config, code_file,
+                        trace;
+  unsigned port = 0, broker_port = 1883, stun_port = 3478;
+  double timeout = 0;
+  bool ipv4 = false, ipv6 = false, quiet = false, verbose = false, ask = false,
+       show = false, json = false, background = false, help = false;
+};
+
+// What the verb takes, all but positional words, in sections for --help. What
+// is parsed goes to raw, which must outlive the result.
+boost::program_options::options_description AllOptions(Verb verb,
+                                                       RawOptions* raw);
+
+}  // namespace p2pcp::cmd
+
+#endif  // P2PCP_CMD_OPTION_TABLES_H_
