@@ -17,6 +17,7 @@ namespace p2pcp::cmd {
 Result<ExitCode> RunId(const Home& home);
 Result<ExitCode> RunPeers(const Options& options, const Home& home,
                           Console& console);
+Result<ExitCode> RunCompletion(const Options& options);
 Result<ExitCode> RunServe(const Options& options, Console& console);
 Result<ExitCode> RunSend(const Options& options, const Home& home,
                          Console& console, Events& events);

@@ -30,6 +30,7 @@ namespace {
 Result<ExitCode> Run(const Options& options, const Environment& environment,
                      Console& console, Events& events) {
   if (options.verb == Verb::kServe) return RunServe(options, console);
+  if (options.verb == Verb::kCompletion) return RunCompletion(options);
   Result<Home> home = FindHome(environment);
   if (!home.ok()) return std::move(home).error();
   switch (options.verb) {
@@ -44,6 +45,7 @@ Result<ExitCode> Run(const Options& options, const Environment& environment,
     case Verb::kPeers:
       return RunPeers(options, *home, console);
     case Verb::kServe:
+    case Verb::kCompletion:
     case Verb::kHelp:
     case Verb::kVersion:
       break;

@@ -92,6 +92,10 @@ Status Check(Verb verb, const RawOptions& raw, Options* options) {
     return Usage(
         fmt::format("say whom to pair with; usage: {}", TextOf(verb).usage));
   }
+  if (verb == Verb::kCompletion && !raw.help && raw.arguments.size() != 1) {
+    return Usage(
+        fmt::format("say for which shell; usage: {}", TextOf(verb).usage));
+  }
   if ((verb == Verb::kId || verb == Verb::kServe) && !raw.arguments.empty()) {
     return Usage(fmt::format("'{}' is too much; usage: {}",
                              Escape(raw.arguments.front()),

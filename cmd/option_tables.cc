@@ -6,7 +6,7 @@ namespace p2pcp::cmd {
 
 namespace po = boost::program_options;
 
-const std::array<VerbText, 6> kVerbs = {{
+const std::array<VerbText, 7> kVerbs = {{
     {Verb::kSend, "send",
      "p2pcp send FILE... --to PEER [--background | --cc bbr|cubic] [--bwlimit "
      "RATE]",
@@ -29,6 +29,9 @@ const std::array<VerbText, 6> kVerbs = {{
     {Verb::kServe, "serve", "p2pcp serve [--bind ADDRESS]",
      "run a rendezvous of your own: an MQTT broker and a STUN server",
      "  p2pcp serve --bind 192.0.2.7\n"},
+    {Verb::kCompletion, "completion", "p2pcp completion bash|zsh|fish",
+     "print a script that completes p2pcp's words in a shell",
+     "  eval \"$(p2pcp completion bash)\"\n"},
 }};
 
 const std::array<VerbAlias, 5> kVerbAliases = {{{"receive", Verb::kRecv},

@@ -22,7 +22,7 @@ struct VerbText {
 };
 
 // In the order of --help; and other spellings that people type.
-extern const std::array<VerbText, 6> kVerbs;
+extern const std::array<VerbText, 7> kVerbs;
 struct VerbAlias {
   const char* name;
   Verb verb;

@@ -185,7 +185,7 @@ std::string HelpText(Verb verb) {
     text << "p2pcp gets a file from one computer to another: directly, through "
             "the NATs of\nboth, encrypted end to end, verified.\n\nCommands:\n";
     for (const VerbText& each : kVerbs) {
-      text << fmt::format("  {:<7}{}\n", each.name, each.summary);
+      text << fmt::format("  {:<12}{}\n", each.name, each.summary);
     }
     text << "\nIn either order:\n"
             "  p2pcp send FILE --to bob         on alice's computer\n"

@@ -46,6 +46,16 @@ def table(text):
   return dict(line.split(maxsplit=1) for line in text.splitlines() if line)
 
 
+def options_in(text):
+  """Options of a section of --help: {'--out': ('-o', 'DIR|FILE')}."""
+  options = {}
+  for short, long, argument in re.findall(
+      r'^  (?:(-\w) \[ )?(--[\w-]+)(?: \])?(?: ([^ \n]\S*))?(?:  |\n)', text,
+      re.M):
+    options[long] = (short, argument)
+  return options
+
+
 class Help:
   """What the program says of itself."""
 
@@ -60,18 +70,9 @@ class Help:
       text = help_of(command)
       self.usages[command] = re.match(r'usage: (.*)\n', text).group(1)
       for section, heading in SECTIONS.items():
-        options = self._options(block(text, section))
+        options = options_in(block(text, section))
         if options:
           self.options.setdefault(heading or command, options)
-
-  @staticmethod
-  def _options(text):
-    options = {}
-    for short, long, argument in re.findall(
-        r'^  (?:(-\w) \[ )?(--[\w-]+)(?: \])?(?: ([^ \n]\S*))?(?:  |\n)', text,
-        re.M):
-      options[long] = (short, argument)
-    return options
 
 
 class Manual:
