@@ -100,6 +100,20 @@ void Events::Path(std::string_view text, std::size_t max_payload,
   output_->Write(Line(event));
 }
 
+void Events::Stalled(Duration quiet) {
+  if (!output_) return;
+  Json event = Event("stalled");
+  event["quiet_ms"] = Milliseconds(quiet);
+  output_->Write(Line(event));
+}
+
+void Events::Resumed(Duration took) {
+  if (!output_) return;
+  Json event = Event("resumed");
+  event["stalled_ms"] = Milliseconds(took);
+  output_->Write(Line(event));
+}
+
 void Events::Handle(const Offered& offered) {
   if (!output_) return;
   Json event = Event("offered");

@@ -36,6 +36,10 @@ class Events {
   // detail: the broker's URL; empty for other steps.
   void Connecting(std::string_view step, std::string_view detail = {});
   void Path(std::string_view text, std::size_t max_payload, Duration rtt);
+  // Nothing has come from the peer for so long; a path is looked for.
+  void Stalled(Duration quiet);
+  // After a stall of that length it goes on.
+  void Resumed(Duration took);
   void Handle(const Offered& offered);
   void Handle(const Started& started);
   void Handle(const FileDone& done);

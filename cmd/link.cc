@@ -34,7 +34,9 @@ constexpr std::size_t kMaxEarly = 64;
 }  // namespace
 
 Link::Link(Config config, Console* console)
-    : config_(std::move(config)), console_(console) {}
+    : config_(std::move(config)),
+      console_(console),
+      stall_(config_.peer.name, console, config_.events) {}
 
 Link::~Link() {
   if (!connector_ || !mqtt_) return;
@@ -42,9 +44,7 @@ Link::~Link() {
   // and why; our goodbye would only tell it that we are gone.
   if (error_ && error_->code == ErrorCode::kNoPath) return;
   connector_->Close(loop_->Now(), signaling::ByeReason::kGaveUp);
-  while (const auto publish = connector_->PollPublish()) {
-    mqtt_->Publish(publish->topic, publish->payload);
-  }
+  PublishAll();
 }
 
 Result<std::unique_ptr<Link>> Link::Open(const Options& options,
@@ -114,10 +114,15 @@ Status Link::Start(const Options& options) {
       servers->loopback};
   connector_ = std::make_unique<connect::Connector>(started_, udp::WallTime(),
                                                     connector_config, random_);
-  connector_->SetHostCandidates(started_,
-                                network_.HostCandidates(servers->loopback));
+  loopback_ = servers->loopback;
+  connector_->SetHostCandidates(started_, network_.HostCandidates(loopback_));
+  Result<std::unique_ptr<udp::AddressWatch>> address_watch =
+      udp::AddressWatch::Create(loop_.get(),
+                                [this] { RescanAddresses(loop_->Now()); });
+  if (address_watch.ok()) address_watch_ = *std::move(address_watch);
   mqtt_->SetTopics(connector_->Topics());
   for (const StunServer& server : servers->stun_servers) Resolve(server);
+  lan_ = LanLink::Open(options, loop_.get(), connector_.get());
   return {};
 }
 
@@ -223,6 +228,8 @@ void Link::HandleConnectorEvents(TimePoint now) {
       Step(fmt::format("STUN server {} sees us as {}",
                        reflexive->server.ToString(),
                        reflexive->mapped.ToString()));
+      // The NAT has forgotten us, and the brokers' connections with us.
+      if (stall_.stalled()) RedialBrokers();
     } else if (std::holds_alternative<connect::PeerSeen>(*event)) {
       config_.events->Connecting("peer");
       Step(fmt::format("{} is there", config_.peer.name));
@@ -251,6 +258,16 @@ void Link::HandleConnectorEvents(TimePoint now) {
       }
     } else if (const auto* change =
                    std::get_if<connect::ChannelEvent>(&*event)) {
+      if (pump_) pump_->HandleChannelEvent(now, change->event);
+      if (change->event.type == channel::EventType::kSilent) {
+        HandleSilence(now);
+        continue;
+      }
+      if (change->event.type == channel::EventType::kAlive) {
+        stall_.HandleAlive(now);
+        Step(fmt::format("path: {} answers again", PathText()));
+        continue;
+      }
       config_.events->Path(PathText(), max_payload(), change->event.path.rtt);
       if (change->event.type != channel::EventType::kMaxPayloadChanged) {
         connected_ = true;
@@ -262,8 +279,40 @@ void Link::HandleConnectorEvents(TimePoint now) {
                          connector_->channel()->max_payload() +
                              channel::Channel::kOverhead));
       }
-      if (pump_) pump_->HandleChannelEvent(now, change->event);
     }
+  }
+}
+
+void Link::HandleSilence(TimePoint now) {
+  // A broker that is not heard of within so many reports, which come every
+  // 3 s, has to be dialled anew: TCP alone tries ever more seldom.
+  constexpr int kReportsToRedial = 3;
+  const Duration quiet = connector_->channel()->quiet(now);
+  stall_.HandleSilence(now, quiet);
+  Step(fmt::format("path: {} is silent for {}; punching again", PathText(),
+                   FormatLatency(quiet)));
+  RescanAddresses(now);
+  if (stall_.reports() % kReportsToRedial == 0) RedialBrokers();
+}
+
+void Link::RescanAddresses(TimePoint now) {
+  if (!connector_->SetHostCandidates(now, network_.HostCandidates(loopback_))) {
+    return;
+  }
+  Step("this host has other addresses now");
+  if (lan_) lan_->Join();
+  RedialBrokers();
+}
+
+void Link::RedialBrokers() {
+  PublishAll();
+  mqtt_->Redial();
+}
+
+void Link::PublishAll() {
+  while (const auto publish = connector_->PollPublish()) {
+    mqtt_->Publish(publish->topic, publish->payload);
+    if (lan_) lan_->Publish(publish->topic, publish->payload);
   }
 }
 
@@ -362,10 +411,9 @@ void Link::Turn(TimePoint until) {
   }
   if (pump_) pump_->HandleTimeout(now);
   HandleConnectorEvents(now);
+  stall_.HandleTick(now);
   SendTrains(now);
-  while (const auto publish = connector_->PollPublish()) {
-    mqtt_->Publish(publish->topic, publish->payload);
-  }
+  PublishAll();
 }
 
 Error Link::NobodyCame() const {
@@ -405,7 +453,11 @@ Result<std::optional<ExitCode>> Link::Connect() {
     TimePoint until = now + kTick;
     if (!met_) {
       const TimePoint never_up = started_ + kBrokerTimeout;
-      if (!broker_was_up_ && now >= never_up) return NobodyCame();
+      // On a network that leads nowhere there is nobody to be reached but those
+      // on it, and they may still come.
+      if (!broker_was_up_ && now >= never_up && !(lan_ && IsIsland())) {
+        return NobodyCame();
+      }
       if (timeout_) {
         if (now >= started_ + *timeout_) return NobodyCame();
         until = std::min(until, started_ + *timeout_);

@@ -14,11 +14,13 @@
 #include "cmd/console.h"
 #include "cmd/events.h"
 #include "cmd/exit_code.h"
+#include "cmd/lan_link.h"
 #include "cmd/local_network.h"
 #include "cmd/options.h"
 #include "cmd/pump.h"
 #include "cmd/servers.h"
 #include "cmd/signals.h"
+#include "cmd/stall.h"
 #include "net/base/log.h"
 #include "net/base/random.h"
 #include "net/base/result.h"
@@ -28,6 +30,7 @@
 #include "net/crypto/identity.h"
 #include "net/signaling/broker_url.h"
 #include "net/signaling/mqtt_client.h"
+#include "net/udp/address_watch.h"
 #include "net/udp/event_loop.h"
 #include "net/udp/resolver.h"
 #include "transfer/session/session.h"
@@ -107,6 +110,13 @@ class Link {
   void HandleTooBig(TimePoint now, std::size_t datagram_size);
   void SendBlocked();
   void HandleConnectorEvents(TimePoint now);
+  void HandleSilence(TimePoint now);
+  // This host's addresses may be others now.
+  void RescanAddresses(TimePoint now);
+  // The brokers' connections are dead, or were made through a mapping that is:
+  // what there is to say leaves by these and by new ones.
+  void RedialBrokers();
+  void PublishAll();
   Error NobodyCame() const;
 
   const Config config_;
@@ -118,8 +128,13 @@ class Link {
   std::unique_ptr<udp::Resolver> resolver_;
   std::vector<signaling::Broker> brokers_;
   std::unique_ptr<signaling::MqttClient> mqtt_;
+  // Null where the system does not tell.
+  std::unique_ptr<udp::AddressWatch> address_watch_;
   std::unique_ptr<connect::Connector> connector_;
+  std::unique_ptr<LanLink> lan_;  // Null where the system has none.
   std::unique_ptr<Pump> pump_;
+  Stall stall_;
+  bool loopback_ = false;  // Loopback addresses are candidates.
   Session* session_ = nullptr;
 
   TimePoint started_;

@@ -5,6 +5,11 @@
 #include "net/udp/interfaces.h"
 
 namespace p2pcp::cmd {
+namespace {
+
+constexpr int kMaxLinkLocal = 2;
+
+}  // namespace
 
 Result<LocalNetwork> LocalNetwork::Open(const Config& config) {
   LocalNetwork network;
@@ -42,13 +47,24 @@ std::vector<ice::Candidate> LocalNetwork::HostCandidates(bool loopback) const {
   std::vector<ice::Candidate> candidates;
   udp::InterfaceOptions options;
   options.loopback = loopback;
+  options.link_local = true;
   std::uint16_t preference = 0xffff;
+  int link_locals = 0;
   for (const udp::LocalAddress& local : udp::ListInterfaces(options)) {
     const auto socket = SocketFor(local.ip);
     if (!socket) continue;
+    const bool link_local = local.ip.IsLinkLocal();
+    // A peer on the same network may have no other address (net/signaling/
+    // PROTOCOL.md, "On one network"); for any other these are of no use.
+    if (link_local &&
+        (local.ip.is_v4() || local.kind > udp::InterfaceKind::kLogical ||
+         ++link_locals > kMaxLinkLocal)) {
+      continue;
+    }
     ice::Candidate candidate;
     candidate.type = ice::CandidateType::kHost;
-    candidate.address = {local.ip, sockets_[*socket].local_address().port};
+    candidate.address = {local.ip, sockets_[*socket].local_address().port,
+                         link_local ? local.index : 0};
     candidate.base = candidate.address;
     candidate.socket = *socket;
     candidate.priority = ice::ComputePriority(candidate.type, preference--);

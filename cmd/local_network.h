@@ -30,7 +30,7 @@ class LocalNetwork {
   // The socket of the address's family; nullopt if there is none.
   std::optional<std::uint8_t> SocketFor(const IpAddress& address) const;
   // Every usable interface address with the port of its family's socket, best
-  // first. Read anew at each call.
+  // first, and up to two IPv6 link-local ones. Read anew at each call.
   std::vector<ice::Candidate> HostCandidates(bool loopback) const;
 
  private:

@@ -40,6 +40,8 @@ void Pump::HandleChannelEvent(TimePoint now, const channel::Event& event) {
     case channel::EventType::kMaxPayloadChanged:
       SyncMaxPayload();
       break;
+    case channel::EventType::kSilent:
+    case channel::EventType::kAlive:
     case channel::EventType::kLost:
     case channel::EventType::kFailed:
       break;

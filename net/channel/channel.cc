@@ -63,10 +63,12 @@ std::optional<Channel::Payload> Channel::HandleDatagram(
     paths_.HandlePayload(now, socket, from, datagram.size(), packet->newest);
   }
   const ice::Pair* path = paths_.selected();
-  consent_.OnReceived(now, path && path->Is(socket, from));
+  consent_.OnReceived(now, path && path->Is(socket, from),
+                      packet->type == PacketType::kPayload);
   // It may be another path by now, which takes more.
   if (was_silent && !consent_.silent()) mtu_.Search(now);
   ProcessAgentEvents(now);
+  NoteAlive();
   if (packet->type == PacketType::kProbe) return std::nullopt;
   return Payload{.number = packet->number, .bytes = packet->plaintext};
 }
@@ -116,6 +118,17 @@ void Channel::ProcessAgentEvents(TimePoint now) {
   }
 }
 
+void Channel::NoteAlive() {
+  if (!told_silent_ || consent_.silent()) return;
+  told_silent_ = false;
+  alive_event_ = true;
+}
+
+void Channel::CheckPaths(TimePoint now) {
+  if (over()) return;
+  paths_.agent().CheckAll(now);
+}
+
 void Channel::HandleTimeout(TimePoint now) {
   if (over()) return;
   if (forget_at_ && now >= *forget_at_) {
@@ -124,6 +137,7 @@ void Channel::HandleTimeout(TimePoint now) {
   }
   paths_.HandleTimeout(now);
   ProcessAgentEvents(now);
+  NoteAlive();
   if (!consent_.running()) return;
   ice::Agent& agent = paths_.agent();
   while (const auto due = consent_.Poll(now)) {
@@ -138,6 +152,8 @@ void Channel::HandleTimeout(TimePoint now) {
         break;
       case Consent::Due::kSilence:
         paths_.HandleSilence(now);
+        told_silent_ = true;
+        silent_event_ = true;
         break;
       case Consent::Due::kLoss:
         End();
@@ -197,9 +213,17 @@ std::optional<Event> Channel::PollEvent() {
     connected_event_ = false;
     return Event{.type = EventType::kConnected, .path = path()};
   }
+  if (silent_event_) {
+    silent_event_ = false;
+    return Event{.type = EventType::kSilent, .path = path()};
+  }
   if (path_event_) {
     path_event_ = false;
     return Event{.type = EventType::kPathChanged, .path = path()};
+  }
+  if (alive_event_) {
+    alive_event_ = false;
+    return Event{.type = EventType::kAlive, .path = path()};
   }
   if (reported_size_ != mtu_.datagram_size()) {
     reported_size_ = mtu_.datagram_size();

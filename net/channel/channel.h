@@ -55,6 +55,12 @@ enum class EventType : std::uint8_t {
   // max_payload() has changed on the same path: grown once larger datagrams
   // were seen to pass, or fallen back because they no longer did.
   kMaxPayloadChanged,
+  // Something was sent on the path and nothing came back for 500 ms or more: all
+  // pairs are tried. Again every 3 s while that lasts. Fresh candidates of both
+  // sides are what helps where NATs have forgotten us, or we have moved.
+  kSilent,
+  // After kSilent: the path answers again, or another was taken.
+  kAlive,
   // Nothing authentic has come for 45 s, or more forged packets have than the
   // keys can bear. Final.
   kLost,
@@ -156,6 +162,14 @@ class Channel {
   // The socket has refused a datagram of this size for its size: a hint that
   // the interface takes less now. To be called after SetLinkMtu().
   void HandleTooBig(TimePoint now, std::size_t datagram_size);
+  // The path may be gone, or there may be a better one: this host's addresses
+  // have changed, or the peer looks for us. Every pair is checked, and what is
+  // in use is asked whether it lives.
+  void CheckPaths(TimePoint now);
+  // How long nothing authentic has come, on any path. REQUIRES: a path was
+  // chosen once.
+  Duration quiet(TimePoint now) const { return now - consent_.last_received(); }
+
   // Packets of max_payload() go unanswered: finds out whether large ones still
   // pass (a black hole, RFC 8899 section 4.3), and falls back if not. What is
   // lost by chance does no harm but a dozen probes.
@@ -185,6 +199,8 @@ class Channel {
   void HandleProbe(TimePoint now, std::uint8_t socket,
                    const SocketAddress& from, std::size_t size,
                    const PacketProtection::Opened& packet);
+  // Tells that a silence is over, if it is.
+  void NoteAlive();
   std::size_t SealProbe(const ice::Probe& probe, std::size_t size,
                         MutableByteSpan out);
   bool over() const { return lost_ || failed_; }
@@ -204,6 +220,9 @@ class Channel {
   std::size_t reported_size_ = PathMtu::kBaseSize;
   bool connected_event_ = false;
   bool path_event_ = false;
+  bool silent_event_ = false;
+  bool alive_event_ = false;
+  bool told_silent_ = false;  // kSilent without kAlive since.
   bool end_event_ = false;
   std::uint64_t payloads_sent_ = 0;
   std::uint64_t probes_sent_ = 0;

@@ -11,6 +11,7 @@ void Consent::OnPath(TimePoint now) {
   running_ = true;
   silent_ = false;
   unanswered_since_.reset();
+  quiet_at_.reset();
   last_sent_ = now;
   keepalive_interval_ = KeepaliveInterval();
   standby_at_ = now + KeepaliveInterval();
@@ -39,7 +40,9 @@ std::optional<Consent::Due> Consent::Poll(TimePoint now) {
     silence_at_ = now + kSilenceAgain;
     return Due::kSilence;
   }
-  if (now >= last_sent_ + keepalive_interval_) {
+  const bool quiet = quiet_at_ && now >= *quiet_at_;
+  if (quiet) quiet_at_.reset();
+  if (quiet || now >= last_sent_ + keepalive_interval_) {
     last_sent_ = now;
     keepalive_interval_ = KeepaliveInterval();
     return Due::kKeepalive;
@@ -56,6 +59,7 @@ std::optional<TimePoint> Consent::next() const {
   TimePoint next = std::min({last_received_ + kConsentTimeout,
                              last_sent_ + keepalive_interval_, standby_at_});
   if (unanswered_since_) next = std::min(next, silence_at_);
+  if (quiet_at_) next = std::min(next, *quiet_at_);
   return next;
 }
 

@@ -4,8 +4,11 @@
 //     out, before a NAT forgets us (RFC 4787 REQ-5 asks for 2 minutes, Linux
 //     gives 30 s, carriers' NATs as little as 10 s).
 //   standby: the same for the second best pair, which carries nothing else.
-//   silence: something was sent on the path, and for 1 s (3 round trips if that
-//     is longer) nothing came back; again every 3 s while that lasts.
+//   quiet: payload came on the path, and no more of it for 250 ms (a round
+//     trip if that is longer), so one probe asks: a receiver whose NAT has
+//     forgotten it opens that again, without having anything to say.
+//   silence: something was sent on the path, and for 500 ms (3 round trips if
+//     that is longer) nothing came back; again every 3 s while that lasts.
 //   loss: nothing authentic came on any path for 45 s. A line that was gone for
 //     half a minute (a lift, a router that starts anew) carries on where it
 //     was. RFC 7675 takes the consent to send back after 30 s; it thinks of
@@ -15,6 +18,7 @@
 #ifndef P2PCP_NET_CHANNEL_CONSENT_H_
 #define P2PCP_NET_CHANNEL_CONSENT_H_
 
+#include <algorithm>
 #include <optional>
 
 #include "net/base/random.h"
@@ -23,8 +27,11 @@
 namespace p2pcp::channel {
 
 inline constexpr Duration kKeepaliveInterval = 5s;
-inline constexpr Duration kSilenceAfter = 1s;
+// A Wi-Fi or LTE line that hands over is silent for some hundred milliseconds.
+// Where that is taken for more, it costs six probes a pair.
+inline constexpr Duration kSilenceAfter = 500ms;
 inline constexpr int kSilenceRoundTrips = 3;
+inline constexpr Duration kQuietAfter = 250ms;
 // So often the checks begin anew: six packets in 0.8 s, then a pause. At 30 %
 // loss a challenge and its echo both pass in half of all cases; that none does
 // even within 15 s happens less than once in 10^8 times.
@@ -44,11 +51,13 @@ class Consent {
   void SetRtt(Duration rtt) { rtt_ = rtt; }
 
   // An authentic packet came, on the path in use or on another.
-  void OnReceived(TimePoint now, bool on_path) {
+  void OnReceived(TimePoint now, bool on_path, bool payload) {
     last_received_ = now;
     if (on_path) {
       unanswered_since_.reset();
       silent_ = false;
+      // Not after a probe: two ends that answer each other would never rest.
+      if (payload) quiet_at_ = now + std::max(kQuietAfter, rtt_);
     }
   }
   // A packet went out on the path; `asks`: the peer will answer it.
@@ -62,6 +71,8 @@ class Consent {
 
   // The path is silent: reported, and nothing came since.
   bool silent() const { return silent_; }
+  // When an authentic packet came last, on any path.
+  TimePoint last_received() const { return last_received_; }
 
   enum class Due { kKeepalive, kStandby, kSilence, kLoss };
   // What has become due by now, each once; nullopt when there is no more.
@@ -83,6 +94,7 @@ class Consent {
   TimePoint last_sent_;
   TimePoint standby_at_;
   std::optional<TimePoint> unanswered_since_;
+  std::optional<TimePoint> quiet_at_;
   TimePoint silence_at_;
 };
 

@@ -32,13 +32,13 @@ TEST_F(ConsentTest, KeepsAnIdlePathAliveEveryFiveSecondsOrSo) {
   std::vector<Duration> gaps;
   while (now < kStart + 1000s) {
     now = *consent_.next();
-    consent_.OnReceived(now, true);
+    consent_.OnReceived(now, true, false);
     for (const Due due : PollAll(now)) {
       if (due == Due::kKeepalive) {
         gaps.push_back(now - last);
         last = now;
         consent_.OnSent(now, true);
-        consent_.OnReceived(now, true);
+        consent_.OnReceived(now, true, false);
         ++count;
       } else {
         EXPECT_EQ(due, Due::kStandby);
@@ -56,20 +56,20 @@ TEST_F(ConsentTest, KeepsAnIdlePathAliveEveryFiveSecondsOrSo) {
 TEST_F(ConsentTest, SendsNoKeepaliveWhileDataFlows) {
   for (TimePoint now = kStart; now < kStart + 30s; now += 100ms) {
     consent_.OnSent(now, true);
-    consent_.OnReceived(now, true);
+    consent_.OnReceived(now, true, false);
     for (const Due due : PollAll(now)) EXPECT_EQ(due, Due::kStandby);
   }
 }
 
-TEST_F(ConsentTest, NoticesSilenceOneSecondAfterSending) {
+TEST_F(ConsentTest, NoticesSilenceHalfASecondAfterSending) {
   consent_.OnSent(kStart + 1s, true);
-  consent_.OnSent(kStart + 1900ms, true);
-  EXPECT_TRUE(PollAll(kStart + 1999ms).empty());
-  EXPECT_EQ(PollAll(kStart + 2s), (std::vector{Due::kSilence}));
+  consent_.OnSent(kStart + 1400ms, true);
+  EXPECT_TRUE(PollAll(kStart + 1499ms).empty());
+  EXPECT_EQ(PollAll(kStart + 1500ms), (std::vector{Due::kSilence}));
   EXPECT_TRUE(consent_.silent());
-  consent_.OnReceived(kStart + 2100ms, /*on_path=*/false);
+  consent_.OnReceived(kStart + 2100ms, /*on_path=*/false, /*payload=*/false);
   EXPECT_TRUE(consent_.silent());
-  consent_.OnReceived(kStart + 2200ms, /*on_path=*/true);
+  consent_.OnReceived(kStart + 2200ms, /*on_path=*/true, /*payload=*/false);
   EXPECT_FALSE(consent_.silent());
 }
 
@@ -80,6 +80,17 @@ TEST_F(ConsentTest, WaitsThreeRoundTripsWhereThatIsLonger) {
   EXPECT_EQ(PollAll(kStart + 1800ms), (std::vector{Due::kSilence}));
 }
 
+TEST_F(ConsentTest, AsksOnceWherePayloadCeases) {
+  consent_.OnReceived(kStart, /*on_path=*/true, /*payload=*/true);
+  consent_.OnReceived(kStart + 100ms, /*on_path=*/true, /*payload=*/true);
+  EXPECT_TRUE(PollAll(kStart + 349ms).empty());
+  EXPECT_EQ(PollAll(kStart + 350ms), (std::vector{Due::kKeepalive}));
+  consent_.OnSent(kStart + 350ms, /*asks=*/true);
+  // The answer is no payload.
+  consent_.OnReceived(kStart + 400ms, /*on_path=*/true, /*payload=*/false);
+  EXPECT_TRUE(PollAll(kStart + 3s).empty());
+}
+
 TEST_F(ConsentTest, TakesNoSilenceForAnAnswerThatNobodyOwes) {
   consent_.OnSent(kStart, /*asks=*/false);
   EXPECT_TRUE(PollAll(kStart + 3s).empty());
@@ -87,7 +98,7 @@ TEST_F(ConsentTest, TakesNoSilenceForAnAnswerThatNobodyOwes) {
 
 // Both sides of the threshold.
 TEST_F(ConsentTest, LosesThePeerAfterFortyFiveSeconds) {
-  consent_.OnReceived(kStart + 1s, false);
+  consent_.OnReceived(kStart + 1s, false, false);
   PollAll(kStart + 45999ms);
   EXPECT_TRUE(consent_.next().has_value());
   EXPECT_EQ(PollAll(kStart + 46s), (std::vector{Due::kLoss}));
@@ -96,7 +107,7 @@ TEST_F(ConsentTest, LosesThePeerAfterFortyFiveSeconds) {
 
 TEST_F(ConsentTest, KeepsThePeerWhoseOtherPathIsAlive) {
   for (TimePoint now = kStart; now < kStart + 60s; now += 1s) {
-    consent_.OnReceived(now, /*on_path=*/false);
+    consent_.OnReceived(now, /*on_path=*/false, /*payload=*/false);
     for (const Due due : PollAll(now)) EXPECT_NE(due, Due::kLoss);
   }
 }

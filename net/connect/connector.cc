@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "net/crypto/packet_cipher.h"
+#include "net/signaling/lan_datagram.h"
 
 namespace p2pcp::connect {
 namespace {
@@ -11,6 +12,14 @@ namespace {
 // what STUN servers see, which is all that a peer elsewhere can use, and which
 // comes later.
 constexpr std::size_t kMaxHostCandidates = ice::kMaxCandidates - 6;
+
+// Where the peer was heard so lately, that it looks for us is old news.
+constexpr Duration kStillHeard = 200ms;
+// It tells so at 0, 1, 3 and 7 s; a round of checks takes longer.
+constexpr Duration kPeerSeeksInterval = 2s;
+
+// A meeting takes four, from each side.
+constexpr int kMaxLanMessages = 10;
 
 signaling::Rendezvous::Config RendezvousConfig(
     const Connector::Config& config) {
@@ -40,11 +49,17 @@ Connector::Connector(TimePoint now, UnixTime wall, const Config& config,
       rendezvous_(now, wall, RendezvousConfig(config), random),
       gatherer_(random) {}
 
-void Connector::SetHostCandidates(TimePoint now,
+bool Connector::SetHostCandidates(TimePoint now,
                                   std::vector<ice::Candidate> candidates) {
+  if (candidates.size() > kMaxHostCandidates) {
+    candidates.resize(kMaxHostCandidates);
+  }
+  if (published_ && candidates == hosts_) return false;
   hosts_ = std::move(candidates);
-  if (hosts_.size() > kMaxHostCandidates) hosts_.resize(kMaxHostCandidates);
   PublishCandidates(now);
+  gatherer_.Refresh(now);
+  if (was_connected_) channel_->CheckPaths(now);
+  return true;
 }
 
 void Connector::AddStunServer(TimePoint now, const SocketAddress& server,
@@ -61,6 +76,36 @@ void Connector::HandleMessage(TimePoint now, UnixTime wall,
                               std::string_view topic, ByteSpan payload) {
   rendezvous_.HandleMessage(now, wall, topic, payload);
   HandleRendezvousEvents(now);
+}
+
+void Connector::HandleLanDatagram(TimePoint now, UnixTime wall,
+                                  std::uint32_t interface, ByteSpan datagram) {
+  const std::vector<std::string> topics = rendezvous_.Topics();
+  const auto message = signaling::DecodeLanDatagram(datagram, topics);
+  if (!message) return;
+  // Anybody on the network can repeat what he has seen: that may not fill the
+  // queue for what brokers bring.
+  if (now >= lan_second_ + 1s) {
+    lan_second_ = now;
+    lan_messages_ = 0;
+  }
+  if (++lan_messages_ > kMaxLanMessages) return;
+  if (lan_interface_ != interface) {
+    lan_interface_ = interface;
+    if (channel_ && channel_is_current_) AddRemoteCandidates(now);
+  }
+  HandleMessage(now, wall, message->topic, message->envelope);
+}
+
+// With an interface for those that want one.
+void Connector::AddRemoteCandidates(TimePoint now) {
+  std::vector<ice::Candidate> candidates = remote_;
+  for (ice::Candidate& candidate : candidates) {
+    if (candidate.address.ip.is_v6() && candidate.address.ip.IsLinkLocal()) {
+      candidate.address.scope_id = lan_interface_.value_or(0);
+    }
+  }
+  channel_->AddRemoteCandidates(now, candidates);
 }
 
 void Connector::Close(TimePoint now, signaling::ByeReason reason) {
@@ -80,6 +125,7 @@ bool Connector::HandleStun(TimePoint now, std::uint8_t socket,
 }
 
 void Connector::PublishCandidates(TimePoint now) {
+  published_ = true;
   local_ = hosts_;
   // Servers that were added first are preferred; all that matters is that the
   // order is one.
@@ -137,11 +183,15 @@ void Connector::HandleRendezvousEvent(TimePoint now,
     config.probe_budget = &probe_budget_;
     channel_ = std::make_unique<channel::Channel>(now, config, random_);
     channel_->AddLocalCandidates(now, local_);
-    channel_->AddRemoteCandidates(now, established->candidates);
+    remote_ = established->candidates;
+    AddRemoteCandidates(now);
     events_.push_back(HandshakeDone{established->candidates.size()});
   } else if (auto* more = std::get_if<Rendezvous::RemoteCandidates>(&event)) {
     if (channel_ && channel_is_current_) {
-      channel_->AddRemoteCandidates(now, more->candidates);
+      // All of them: one may be of use again that was let go.
+      remote_ = more->all;
+      AddRemoteCandidates(now);
+      if (was_connected_) HandlePeerSeeks(now);
     }
   } else if (std::holds_alternative<Rendezvous::Superseded>(event) ||
              std::holds_alternative<Rendezvous::PeerLeft>(event)) {
@@ -154,6 +204,16 @@ void Connector::HandleRendezvousEvent(TimePoint now,
   } else if (auto* failed = std::get_if<Rendezvous::Failed>(&event)) {
     events_.push_back(Failed{std::move(failed->error)});
   }
+}
+
+// The peer tells its candidates again: it does not hear us, or has moved. Our
+// own NAT may be the one that has forgotten.
+void Connector::HandlePeerSeeks(TimePoint now) {
+  if (channel_->quiet(now) < kStillHeard) return;
+  if (peer_sought_ && now < *peer_sought_ + kPeerSeeksInterval) return;
+  peer_sought_ = now;
+  gatherer_.Refresh(now);
+  channel_->CheckPaths(now);
 }
 
 std::optional<Connector::Transmit> Connector::PollTransmit(
@@ -221,7 +281,13 @@ void Connector::HandleChannelEvents(TimePoint now) {
         rendezvous_.SetBusy(now, true);
         events_.push_back(ChannelEvent{*event});
         break;
+      case channel::EventType::kSilent:
+        gatherer_.Refresh(now);
+        rendezvous_.RepeatCandidates(now);
+        events_.push_back(ChannelEvent{*event});
+        break;
       case channel::EventType::kPathChanged:
+      case channel::EventType::kAlive:
       case channel::EventType::kMaxPayloadChanged:
         events_.push_back(ChannelEvent{*event});
         break;

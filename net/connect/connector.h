@@ -49,7 +49,9 @@ struct HandshakeDone {
   std::size_t remote_candidates = 0;
 };
 // An event of the channel, from kConnected on. kLost and kFailed come as
-// Failed instead.
+// Failed instead. With kSilent the search for a new path has begun: STUN
+// servers are asked again and the peer is told our candidates. The owner may
+// know of addresses that have changed.
 struct ChannelEvent {
   channel::Event event;
 };
@@ -83,8 +85,9 @@ class Connector {
   // Candidates.
 
   // The addresses of the local sockets, best first; replaces earlier ones. The
-  // first ten are used.
-  void SetHostCandidates(TimePoint now, std::vector<ice::Candidate> candidates);
+  // first ten are used. True if they are others than before: this host has
+  // moved, so STUN servers are asked again and all paths are checked.
+  bool SetHostCandidates(TimePoint now, std::vector<ice::Candidate> candidates);
   // Asks server from local socket `socket`, which must be of its family, now
   // and every 20 s until connected, so that the NAT keeps the mapping.
   void AddStunServer(TimePoint now, const SocketAddress& server,
@@ -101,6 +104,12 @@ class Connector {
   std::optional<signaling::Rendezvous::Publish> PollPublish() {
     return rendezvous_.PollPublish();
   }
+  // The same by multicast on a network that we are on, by interface number
+  // `interface`: a message that is for us becomes one as from a broker, of ten
+  // a second at most. Published messages go there as EncodeLanDatagram() makes
+  // them.
+  void HandleLanDatagram(TimePoint now, UnixTime wall, std::uint32_t interface,
+                         ByteSpan datagram);
   // Tells the peer that it is over, so that it need not find out by silence;
   // drain PollPublish once more.
   void Close(TimePoint now, signaling::ByeReason reason);
@@ -136,6 +145,8 @@ class Connector {
   void HandleRendezvousEvent(TimePoint now, signaling::Rendezvous::Event event);
   void HandleChannelEvents(TimePoint now);
   bool PeerWasThere() const;
+  void HandlePeerSeeks(TimePoint now);
+  void AddRemoteCandidates(TimePoint now);
   void PublishCandidates(TimePoint now);
 
   const Config config_;
@@ -146,8 +157,18 @@ class Connector {
   ice::ProbeBudget probe_budget_;
   std::vector<ice::Candidate> hosts_;
   std::vector<ice::Candidate> local_;
+  // The peer's, as it told them last.
+  std::vector<ice::Candidate> remote_;
+  // By which interface the peer, or somebody who repeats it, was heard on a
+  // network of ours: there are its link-local addresses.
+  std::optional<std::uint32_t> lan_interface_;
+  TimePoint lan_second_;
+  int lan_messages_ = 0;  // Within a second of that.
   std::unique_ptr<channel::Channel> channel_;
+  bool published_ = false;      // Candidates are known.
   bool was_connected_ = false;  // kConnected has been told of it.
+  // When the peer was last heard to look for us, once connected.
+  std::optional<TimePoint> peer_sought_;
   // The rendezvous' session is the one that the channel is of.
   bool channel_is_current_ = false;
   std::deque<Event> events_;

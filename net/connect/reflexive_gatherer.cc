@@ -50,34 +50,47 @@ bool ReflexiveGatherer::HandleDatagram(TimePoint now, std::uint8_t socket,
   return false;
 }
 
-void ReflexiveGatherer::HandleTimeout(TimePoint now) {
-  if (stopped_) return;
+void ReflexiveGatherer::Stop() {
+  stopped_ = true;
+  for (Server& server : servers_) server.transaction.reset();
+}
+
+void ReflexiveGatherer::Refresh(TimePoint now) {
   for (Server& server : servers_) {
-    if (now >= server.refresh_at) {
+    if (server.transaction && server.transaction->PollTimeout()) continue;
+    server.transaction.emplace(now, server.address, random_);
+    server.refresh_at = now + kRefresh;
+  }
+}
+
+void ReflexiveGatherer::HandleTimeout(TimePoint now) {
+  for (Server& server : servers_) {
+    if (!stopped_ && now >= server.refresh_at) {
       server.transaction.emplace(now, server.address, random_);
       server.refresh_at = now + kRefresh;
-    } else {
+    } else if (server.transaction) {
       server.transaction->HandleTimeout(now);
     }
   }
 }
 
 std::optional<TimePoint> ReflexiveGatherer::PollTimeout() const {
-  if (stopped_) return std::nullopt;
   std::optional<TimePoint> earliest;
   for (const Server& server : servers_) {
-    const TimePoint due =
-        std::min(server.refresh_at,
-                 server.transaction->PollTimeout().value_or(server.refresh_at));
-    if (!earliest || due < *earliest) earliest = due;
+    std::optional<TimePoint> due;
+    if (server.transaction) due = server.transaction->PollTimeout();
+    if (!stopped_) {
+      due = std::min(due.value_or(server.refresh_at), server.refresh_at);
+    }
+    if (due && (!earliest || *due < *earliest)) earliest = due;
   }
   return earliest;
 }
 
 std::optional<ReflexiveGatherer::Transmit> ReflexiveGatherer::PollTransmit(
     TimePoint now, MutableByteSpan out) {
-  if (stopped_) return std::nullopt;
   for (Server& server : servers_) {
+    if (!server.transaction) continue;
     if (const auto size = server.transaction->PollTransmit(now, out)) {
       return Transmit{server.socket, server.address, *size};
     }

@@ -31,8 +31,11 @@ class ReflexiveGatherer {
   // effect.
   void AddServer(TimePoint now, const SocketAddress& server,
                  std::uint8_t socket);
-  // No more requests; what is known stays.
-  void Stop() { stopped_ = true; }
+  // Nothing is asked any more, until Refresh(); what is known stays.
+  void Stop();
+  // Asks every server now that is not being asked: the NAT may have given us
+  // other addresses. After Stop(): this once.
+  void Refresh(TimePoint now);
 
   struct Mapping {
     std::uint8_t socket = 0;
@@ -62,6 +65,7 @@ class ReflexiveGatherer {
   struct Server {
     SocketAddress address;
     std::uint8_t socket = 0;
+    // The present one, or the last; none after Stop().
     std::optional<stun::BindingTransaction> transaction;
     TimePoint refresh_at;
     std::optional<SocketAddress> mapped;

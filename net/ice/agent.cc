@@ -25,7 +25,7 @@ void Agent::AddRemoteCandidates(TimePoint now,
     begin_ = now;
     fail_at_ = now + kFailAfter;
   }
-  StartNewPairs(now, checklist_.AddRemote(candidates));
+  StartNewPairs(now, checklist_.AddRemote(candidates, now, selected_));
 }
 
 void Agent::StartNewPairs(TimePoint now, bool formed) {
@@ -76,6 +76,7 @@ const Pair* Agent::HandleProbe(TimePoint now, std::uint8_t socket,
 }
 
 void Agent::OnProven(TimePoint now, Pair& pair) {
+  checklist_.OnProven(now, pair);
   if (config_.role == Role::kControlled && !selected_) {
     // Until the nomination has come the round goes on: each answer repeats it.
     if (nominated_ == pair.id()) Switch(now, pair);

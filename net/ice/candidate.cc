@@ -57,10 +57,8 @@ bool IsProbeable(const SocketAddress& address, bool allow_loopback) {
   // networks that filter let through.
   if (address.port < 1024 && address.port != 443) return false;
   const IpAddress& ip = address.ip;
-  if (ip.IsUnspecified() || ip.IsMulticast() || ip.IsBroadcast() ||
-      ip.IsLinkLocal()) {
-    return false;
-  }
+  if (ip.IsUnspecified() || ip.IsMulticast() || ip.IsBroadcast()) return false;
+  if (ip.IsLinkLocal()) return ip.is_v6() && address.scope_id != 0;
   if (ip.IsLoopback()) return allow_loopback;
   if (ip.is_v4()) {
     const auto first = std::to_integer<unsigned>(ip.bytes()[0]);

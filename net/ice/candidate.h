@@ -59,9 +59,10 @@ std::uint64_t ComputePairPriority(std::uint32_t controlling,
                                   std::uint32_t controlled);
 
 // Whether a packet may ever be sent to address because a peer named it. Never:
-// unspecified and 0/8, multicast, broadcast, 240/4, link-local, any port
-// below 1024 but 443. Loopback passes only if allow_loopback, which is for its
-// caller to know.
+// unspecified and 0/8, multicast, broadcast, 240/4, any port below 1024 but
+// 443, and link-local, but for an IPv6 one with the interface that it is meant
+// for: the peer has been heard there, or a packet has come from it. Loopback
+// passes only if allow_loopback, which is for its caller to know.
 bool IsProbeable(const SocketAddress& address, bool allow_loopback);
 
 }  // namespace p2pcp::ice

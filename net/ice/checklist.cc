@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "net/base/check.h"
-
 namespace p2pcp::ice {
 namespace {
 
@@ -17,22 +15,33 @@ const IpAddress& LocalIp(const Candidate& local) {
 bool Checklist::AddLocal(std::span<const Candidate> candidates) {
   for (const Candidate& candidate : candidates) {
     if (std::ranges::find(local_, candidate) != local_.end()) continue;
+    // What matters of them is which sockets there are, of what family. A host
+    // that moves has ever new ones; the oldest goes that is one of several of
+    // its socket.
     if (local_.size() == kMaxCandidates) {
-      ++refused_;
-      continue;
+      const auto spare = std::ranges::find_if(local_, [&](const Candidate& c) {
+        return std::ranges::count(local_, c.socket, &Candidate::socket) > 1;
+      });
+      if (spare == local_.end()) {
+        ++refused_;
+        continue;
+      }
+      local_.erase(spare);
     }
     local_.push_back(candidate);
   }
   return FormPairs();
 }
 
-bool Checklist::AddRemote(std::span<const Candidate> candidates) {
+bool Checklist::AddRemote(std::span<const Candidate> candidates, TimePoint now,
+                          const Pair* kept) {
   bool formed = false;
   for (const Candidate& candidate : candidates) {
     const SocketAddress& address = candidate.address;
-    // Loopback is held back in FormPairs(). A scope is the peer's own matter.
+    // Loopback is held back in FormPairs(). A scope is that of an interface
+    // here, by which a link-local address is reached.
     if (!IsProbeable(address, /*allow_loopback=*/true) ||
-        address.scope_id != 0 ||
+        (address.scope_id != 0 && !address.ip.IsLinkLocal()) ||
         candidate.type == CandidateType::kPeerReflexive) {
       ++refused_;
       continue;
@@ -41,12 +50,13 @@ bool Checklist::AddRemote(std::span<const Candidate> candidates) {
         remote_.end()) {
       continue;
     }
-    if (remote_ever_ == kMaxRemoteEver ||
-        (remote_.size() == kMaxCandidates && !EvictFailedRemote())) {
+    const bool counts = !IsProven(address.ip);
+    if ((counts && remote_ever_ == kMaxRemoteEver) ||
+        (remote_.size() == kMaxCandidates && !EvictRemote(now, kept))) {
       ++refused_;
       continue;
     }
-    ++remote_ever_;
+    if (counts) ++remote_ever_;
     remote_.push_back(candidate);
     // At once, so that the next one does not take it for useless.
     formed = FormPairs() || formed;
@@ -54,12 +64,22 @@ bool Checklist::AddRemote(std::span<const Candidate> candidates) {
   return formed;
 }
 
-bool Checklist::EvictFailedRemote() {
+bool Checklist::IsProven(const IpAddress& ip) const {
+  return std::ranges::any_of(pairs_, [&](const auto& pair) {
+    return pair->proven() && pair->remote().ip == ip;
+  });
+}
+
+bool Checklist::EvictRemote(TimePoint now, const Pair* kept) {
   if (local_.empty()) return false;
-  // All of its pairs have failed, or no socket of ours can reach it at all.
+  // All of its pairs have failed or fallen silent, or no socket of ours can
+  // reach it at all.
   const auto failed = std::ranges::find_if(remote_, [&](const Candidate& c) {
     return std::ranges::none_of(pairs_, [&](const auto& pair) {
-      return pair->remote() == c.address && pair->state() != PairState::kFailed;
+      return pair->remote() == c.address &&
+             (pair.get() == kept ||
+              (pair->state() != PairState::kFailed &&
+               !(pair->proven() && !pair->HeardSince(now - kStaleAfter))));
     });
   });
   if (failed == remote_.end()) return false;
@@ -185,14 +205,25 @@ bool Checklist::BookSend(Pair& pair, std::size_t size) {
     const IpAddress& ip = pair.remote().ip;
     auto budget = std::ranges::find(budgets_, ip, &Budget::ip);
     if (budget == budgets_.end()) {
-      P2PCP_CHECK(budgets_.size() < kMaxRemoteEver);
-      budget = budgets_.insert(budget, {.ip = ip});
+      if (budgets_.size() == kMaxRemoteEver) return false;
+      budget = budgets_.insert(budget, {.ip = ip, .renewed = {}});
     }
     if (budget->sent == kMaxProbesPerAddress) return false;
     ++budget->sent;
   }
   pair.OnSent(size);
   return true;
+}
+
+void Checklist::OnProven(TimePoint now, const Pair& pair) {
+  const auto budget =
+      std::ranges::find(budgets_, pair.remote().ip, &Budget::ip);
+  if (budget == budgets_.end() ||
+      now < budget->renewed + kProbeBudgetInterval) {
+    return;
+  }
+  budget->sent = 0;
+  budget->renewed = now;
 }
 
 CandidateType Checklist::LocalType(const Pair& pair) const {

@@ -25,12 +25,19 @@ class Checklist {
   // Peer-reflexive pairs at a time; a new one pushes out the one that has been
   // silent longest.
   static constexpr std::size_t kMaxPeerReflexive = 16;
-  // Remote candidates over the whole session: a failed one makes room for
-  // another (a peer that moves), but not without end.
+  // Remote candidates over the whole session, at IPs where the peer has not
+  // proven itself: one that is of no use makes room for another (a peer that
+  // moves), but not without end.
   static constexpr std::size_t kMaxRemoteEver = 64;
-  // Packets to one IP address that the peer has named, until it is proven
-  // there: 16 candidates, 10 packets each. So nobody can aim us at a victim.
+  // Packets to one IP address that the peer has named: 16 candidates, 10
+  // packets each. So nobody can aim us at a victim. Where the peer has proven
+  // itself there are so many more, but no more often than each
+  // kProbeBudgetInterval: its NAT may give it another port all day long.
   static constexpr int kMaxProbesPerAddress = 160;
+  static constexpr Duration kProbeBudgetInterval = 30s;
+  // A pair that was not heard of for so long makes room for a new candidate,
+  // though it was proven once.
+  static constexpr Duration kStaleAfter = 15s;
 
   Checklist(Role role, bool allow_loopback)
       : role_(role), allow_loopback_(allow_loopback) {}
@@ -40,7 +47,9 @@ class Checklist {
   // bounds are ignored. Loopback candidates of the peer wait until a host
   // address that both sides have proves that it is this host.
   bool AddLocal(std::span<const Candidate> candidates);
-  bool AddRemote(std::span<const Candidate> candidates);
+  // `kept` is never pushed out.
+  bool AddRemote(std::span<const Candidate> candidates,
+                 TimePoint now = TimePoint(), const Pair* kept = nullptr);
 
   Pair* Find(std::uint8_t socket, const SocketAddress& remote) const;
   Pair* FindById(PairId id) const;
@@ -51,6 +60,8 @@ class Checklist {
 
   // Whether `size` bytes may go out on the pair now; if so they are booked.
   bool BookSend(Pair& pair, std::size_t size);
+  // The pair was proven, perhaps not for the first time.
+  void OnProven(TimePoint now, const Pair& pair);
 
   std::span<const std::unique_ptr<Pair>> pairs() const { return pairs_; }
   // The best guess for people: a pair that crosses a NAT of ours is
@@ -64,12 +75,14 @@ class Checklist {
   struct Budget {
     IpAddress ip;
     int sent = 0;
+    TimePoint renewed;  // By proof.
   };
 
   bool FormPairs();
   bool LoopbackAllowed() const;
   // Makes room for one more remote candidate; false if there is none.
-  bool EvictFailedRemote();
+  bool EvictRemote(TimePoint now, const Pair* kept);
+  bool IsProven(const IpAddress& ip) const;
   std::uint64_t PairPriority(std::uint8_t socket,
                              std::uint32_t remote_priority) const;
   PairId NextId() { return PairId{next_id_++}; }

@@ -47,9 +47,11 @@ struct Established {
   std::vector<ice::Candidate> candidates;  // The peer's, so far.
 };
 
-// More candidates of the peer of the established session.
+// The peer of the established session has told its candidates: some that are
+// new, or, while SetBusy(true) holds, the same ones again: it looks for us.
 struct RemoteCandidates {
-  std::vector<ice::Candidate> candidates;
+  std::vector<ice::Candidate> candidates;  // What is new.
+  std::vector<ice::Candidate> all;         // The complete list.
 };
 
 // The established session is void: the peer began anew, or another sender came

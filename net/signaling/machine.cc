@@ -42,9 +42,17 @@ void Machine::HandleMessage(TimePoint now, const Message& message) {
       return;
     }
     std::vector<ice::Candidate> added;
-    switch (session_->HandleCandidates(message, added)) {
+    std::vector<ice::Candidate> all;
+    switch (session_->HandleCandidates(message, added, all)) {
+      case Session::Verdict::kRepeated:
+        // While a path is looked for, each list is told four times.
+        if (!busy_) {
+          CountStale();
+          break;
+        }
+        [[fallthrough]];
       case Session::Verdict::kNews:
-        Emit(RemoteCandidates{std::move(added)});
+        Emit(RemoteCandidates{std::move(added), std::move(all)});
         break;
       case Session::Verdict::kStale:
         CountStale();
@@ -100,6 +108,12 @@ void Machine::SetLocalCandidates(TimePoint now,
   } else if (first && online_) {
     OnCandidatesKnown(now);
   }
+}
+
+void Machine::RepeatCandidates(TimePoint now) {
+  if (over_ || !session_.has_value()) return;
+  session_->Confirm(now);
+  HandleTimeout(now);
 }
 
 void Machine::SetBusy(TimePoint now, bool busy) {

@@ -52,6 +52,7 @@ class Machine {
   std::optional<TimePoint> PollTimeout() const;
   void SetLocalCandidates(TimePoint now,
                           std::vector<ice::Candidate> candidates);
+  void RepeatCandidates(TimePoint now);
   void SetBusy(TimePoint now, bool busy);
   void Close(ByeReason reason);
   std::optional<RendezvousEvent> PollEvent();

@@ -293,6 +293,12 @@ void MqttClient::Publish(std::string_view topic, ByteSpan payload) {
   Flush();
 }
 
+void MqttClient::Redial() {
+  if (socket_ < 0 || outgoing_.size() >= kMaxOutgoing) return;
+  outgoing_.push_back(MqttFrame::Encode(MqttFrame::Redial{}));
+  Flush();
+}
+
 std::optional<MqttClient::Event> MqttClient::PollEvent() {
   if (events_.empty()) return std::nullopt;
   Event event = std::move(events_.front());

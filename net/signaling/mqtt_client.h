@@ -95,6 +95,11 @@ class MqttClient {
   // REQUIRES: topic.size() <= kMaxTopicSize; payload.size() <= kMaxPayload.
   void Publish(std::string_view topic, ByteSpan payload);
 
+  // Gives up all connections and dials at once: this host has moved, and they
+  // are dead more likely than not. What was published just before still leaves
+  // by the old ones where these live.
+  void Redial();
+
   std::optional<Event> PollEvent();
 
   // Brokers that are up.

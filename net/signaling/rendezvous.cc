@@ -71,6 +71,10 @@ void Rendezvous::SetLocalCandidates(TimePoint now,
   machine_->SetLocalCandidates(now, std::move(candidates));
 }
 
+void Rendezvous::RepeatCandidates(TimePoint now) {
+  machine_->RepeatCandidates(now);
+}
+
 void Rendezvous::SetBusy(TimePoint now, bool busy) {
   machine_->SetBusy(now, busy);
 }

@@ -75,6 +75,10 @@ class Rendezvous {
   void SetLocalCandidates(TimePoint now,
                           std::vector<ice::Candidate> candidates);
 
+  // The path to the peer of the established session has fallen silent: tells it
+  // our candidates once more, by which it knows that we look for it.
+  void RepeatCandidates(TimePoint now);
+
   // True: the established session is alive (its channel is connected) and
   // nothing that arrives here may end it; or this host is occupied with
   // somebody else. An answerer tells senders to wait. False: that is over; what

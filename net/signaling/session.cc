@@ -13,8 +13,8 @@ namespace {
 
 constexpr Duration kFirstRepeat = 1s;
 constexpr Duration kLastRepeat = 4s;
-// Candidates that one peer may name in the life of a session: four times what
-// it may have at once (net/ice bounds the packets to each of them).
+// The peer's candidates that are remembered as known: four times what it may
+// have at once (net/ice bounds the packets to each of them).
 constexpr std::size_t kMaxRemoteCandidates = 4 * ice::kMaxCandidates;
 
 // The keys of the packets stay the packets'.
@@ -82,13 +82,14 @@ std::optional<Message> Session::PollMessage(TimePoint now,
 }
 
 Session::Verdict Session::HandleCandidates(const Message& message,
-                                           std::vector<ice::Candidate>& added) {
+                                           std::vector<ice::Candidate>& added,
+                                           std::vector<ice::Candidate>& all) {
   const auto plaintext =
       crypto::OpenEnvelope(receive_key_, message.Header(), message.sealed);
   if (!plaintext.has_value()) return Verdict::kMalformed;
   ByteReader reader(*plaintext);
   const std::uint32_t counter = reader.ReadU32();
-  const std::vector<ice::Candidate> candidates = DecodeCandidates(reader);
+  std::vector<ice::Candidate> candidates = DecodeCandidates(reader);
   if (!reader.AtEnd()) return Verdict::kMalformed;
   if (counter <= receive_counter_) return Verdict::kStale;
   receive_counter_ = counter;
@@ -98,11 +99,15 @@ Session::Verdict Session::HandleCandidates(const Message& message,
                     [&candidate](const ice::Candidate& other) {
                       return SameAddress(candidate, other);
                     });
-    if (known || remote_candidates_.size() >= kMaxRemoteCandidates) continue;
+    if (known) continue;
+    if (remote_candidates_.size() == kMaxRemoteCandidates) {
+      remote_candidates_.erase(remote_candidates_.begin());
+    }
     remote_candidates_.push_back(candidate);
     added.push_back(candidate);
   }
-  return added.empty() ? Verdict::kStale : Verdict::kNews;
+  all = std::move(candidates);
+  return added.empty() ? Verdict::kRepeated : Verdict::kNews;
 }
 
 }  // namespace p2pcp::signaling

@@ -44,17 +44,20 @@ class Session {
                                      Random& random);
   // Tell the current list again: a broker has come up.
   void Repeat(TimePoint now);
-  // Tells the current list even if the handshake did: the peer sees by it that
-  // we have the session too.
+  // Tells the current list even if the handshake did, or it was told before:
+  // the peer sees by it that we have the session too, and later that we look
+  // for it.
   void Confirm(TimePoint now);
   // The peer has said something under the session's keys.
   bool confirmed() const { return receive_counter_ > 0; }
 
-  enum class Verdict { kNews, kStale, kMalformed };
+  enum class Verdict { kNews, kRepeated, kStale, kMalformed };
   // Takes a kCandidates message that bears this session's name. kNews: added
-  // holds the candidates that were not known.
+  // holds the candidates that were not known; kRepeated: there are none. With
+  // both, all is the complete list.
   Verdict HandleCandidates(const Message& message,
-                           std::vector<ice::Candidate>& added);
+                           std::vector<ice::Candidate>& added,
+                           std::vector<ice::Candidate>& all);
 
  private:
   const Nonce local_;

@@ -39,16 +39,26 @@ ConnectPeer::ConnectPeer(Simulator& simulator, Host& host, Options options)
     clients_.push_back(broker->Connect(
         {.on_subscribed =
              [this] {
+               if (asleep_) return;
                connector_->HandleSubscribed(simulator_.now(), Wall());
                Turn();
              },
          .on_message =
              [this](std::string_view topic, ByteSpan payload) {
+               if (asleep_) return;
                connector_->HandleMessage(simulator_.now(), Wall(), topic,
                                          payload);
                Turn();
              }}));
   }
+  connector_->SetHostCandidates(now, HostCandidates());
+  for (const SocketAddress& server : options_.stun_servers) {
+    connector_->AddStunServer(now, server, SocketOf(server));
+  }
+  Turn();
+}
+
+std::vector<ice::Candidate> ConnectPeer::HostCandidates() const {
   std::vector<ice::Candidate> candidates;
   for (const IpAddress& ip : host_.addresses()) {
     const SocketAddress address{.ip = ip, .port = options_.port};
@@ -59,11 +69,17 @@ ConnectPeer::ConnectPeer(Simulator& simulator, Host& host, Options options)
          .priority = ice::ComputePriority(ice::CandidateType::kHost, 65535),
          .socket = SocketOf(address)});
   }
-  connector_->SetHostCandidates(now, std::move(candidates));
-  for (const SocketAddress& server : options_.stun_servers) {
-    connector_->AddStunServer(now, server, SocketOf(server));
-  }
+  return candidates;
+}
+
+void ConnectPeer::Rescan() {
+  connector_->SetHostCandidates(simulator_.now(), HostCandidates());
   Turn();
+}
+
+void ConnectPeer::Sleep(Duration duration) {
+  asleep_ = true;
+  simulator_.SetTimer(timer_, simulator_.now() + duration);
 }
 
 ConnectPeer::~ConnectPeer() {
@@ -76,6 +92,7 @@ ConnectPeer::~ConnectPeer() {
 
 void ConnectPeer::Say(std::string_view text) {
   P2PCP_CHECK(connected());
+  if (asleep_ || !connector_->connected()) return;
   channel::Channel& channel = *connector_->channel();
   std::array<std::byte, channel::Channel::kMaxDatagramSize> out;
   const channel::Path path = channel.path();
@@ -92,18 +109,23 @@ UnixTime ConnectPeer::Wall() const {
 
 void ConnectPeer::HandleDatagram(const SocketAddress& from,
                                  MutableByteSpan datagram) {
+  if (asleep_) return;
   const TimePoint now = simulator_.now();
   const std::uint8_t socket = SocketOf(from);
   if (!connector_->HandleStun(now, socket, from, datagram) &&
       connector_->channel() != nullptr) {
     const auto payload =
         connector_->channel()->HandleDatagram(now, socket, from, datagram);
-    if (payload) heard_.emplace_back(AsText(payload->bytes));
+    if (payload) {
+      heard_.emplace_back(AsText(payload->bytes));
+      heard_at_.push_back(now);
+    }
   }
   Turn();
 }
 
 void ConnectPeer::HandleTimeout() {
+  asleep_ = false;
   const TimePoint now = simulator_.now();
   connector_->HandleTimeout(now, Wall());
   if (connected()) connector_->channel()->HandleTimeout(now);

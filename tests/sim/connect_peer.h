@@ -62,8 +62,14 @@ class ConnectPeer {
 
   // Sends this over the channel. REQUIRES: connected().
   void Say(std::string_view text);
-  // What the peer has said, in the order of arrival.
+  // What the peer has said, in the order of arrival, and when it came.
   const std::vector<std::string>& heard() const { return heard_; }
+  const std::vector<TimePoint>& heard_at() const { return heard_at_; }
+
+  // The host's addresses have changed, and the system has said so.
+  void Rescan();
+  // The lid is closed: nothing is sent or received until it opens again.
+  void Sleep(Duration duration);
 
   bool peer_seen() const { return peer_seen_; }
   int handshakes() const { return handshakes_; }
@@ -72,6 +78,7 @@ class ConnectPeer {
 
  private:
   UnixTime Wall() const;
+  std::vector<ice::Candidate> HostCandidates() const;
   void HandleDatagram(const SocketAddress& from, MutableByteSpan datagram);
   void HandleTimeout();
   void Turn();
@@ -90,6 +97,8 @@ class ConnectPeer {
   std::optional<TimePoint> connected_at_;
   std::optional<Error> error_;
   std::vector<std::string> heard_;
+  std::vector<TimePoint> heard_at_;
+  bool asleep_ = false;
   bool peer_seen_ = false;
   int handshakes_ = 0;
   std::set<SocketAddress> destinations_;

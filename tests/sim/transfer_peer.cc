@@ -124,6 +124,8 @@ void TransferPeer::HandleChannelEvents() {
       case channel::EventType::kPathChanged:
         channel_.SetLinkMtu(now, options_.link_mtu);
         break;
+      case channel::EventType::kSilent:
+      case channel::EventType::kAlive:
       case channel::EventType::kMaxPayloadChanged:
         break;
       case channel::EventType::kLost:
