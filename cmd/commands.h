@@ -18,6 +18,8 @@ Result<ExitCode> RunId(const Home& home);
 Result<ExitCode> RunPeers(const Options& options, const Home& home,
                           Console& console);
 Result<ExitCode> RunCompletion(const Options& options);
+Result<ExitCode> RunDoctor(const Options& options, const Home& home,
+                           Console& console);
 Result<ExitCode> RunServe(const Options& options, Console& console);
 Result<ExitCode> RunSend(const Options& options, const Home& home,
                          Console& console, Events& events);

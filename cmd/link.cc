@@ -122,6 +122,7 @@ Status Link::Start(const Options& options) {
   if (address_watch.ok()) address_watch_ = *std::move(address_watch);
   mqtt_->SetTopics(connector_->Topics());
   for (const StunServer& server : servers->stun_servers) Resolve(server);
+  MapPort();
   lan_ = LanLink::Open(options, loop_.get(), connector_.get());
   return {};
 }
@@ -301,12 +302,33 @@ void Link::RescanAddresses(TimePoint now) {
   }
   Step("this host has other addresses now");
   if (lan_) lan_->Join();
+  MapPort();
   RedialBrokers();
+}
+
+void Link::MapPort() {
+  const auto socket = network_.SocketFor(IpAddress());
+  port_mapping_.reset();
+  if (!socket) return;
+  port_mapping_ = udp::PortMapping::Start(
+      loop_.get(), network_.sockets()[*socket].local_address().port,
+      {"/proc/self/exe", {kUpnpChildVerb}}, random_,
+      [this] { HandlePortMapped(); });
+}
+
+void Link::HandlePortMapped() {
+  const std::vector<SocketAddress> mapped = port_mapping_->mapped();
+  for (const SocketAddress& address : mapped) {
+    Step(fmt::format("the router maps {} to us ({})", address.ToString(),
+                     fmt::join(port_mapping_->protocols(), ", ")));
+  }
+  connector_->SetMappedCandidates(loop_->Now(),
+                                  *network_.SocketFor(IpAddress()), mapped);
 }
 
 void Link::RedialBrokers() {
   PublishAll();
-  mqtt_->Redial();
+  mqtt_->Redial(loop_->Now());
 }
 
 void Link::PublishAll() {

@@ -32,6 +32,7 @@
 #include "net/signaling/mqtt_client.h"
 #include "net/udp/address_watch.h"
 #include "net/udp/event_loop.h"
+#include "net/udp/port_mapping.h"
 #include "net/udp/resolver.h"
 #include "transfer/session/session.h"
 
@@ -40,6 +41,8 @@ namespace p2pcp::cmd {
 // How this program is started as the child that runs libmosquitto: a verb that
 // no user types.
 inline constexpr char kMqttChildVerb[] = "mqtt-child";
+// The same for libminiupnpc.
+inline constexpr char kUpnpChildVerb[] = "upnp-child";
 
 class Link {
  public:
@@ -111,6 +114,9 @@ class Link {
   void SendBlocked();
   void HandleConnectorEvents(TimePoint now);
   void HandleSilence(TimePoint now);
+  // Asks the router for a mapping of the IPv4 socket, anew.
+  void MapPort();
+  void HandlePortMapped();
   // This host's addresses may be others now.
   void RescanAddresses(TimePoint now);
   // The brokers' connections are dead, or were made through a mapping that is:
@@ -131,6 +137,8 @@ class Link {
   // Null where the system does not tell.
   std::unique_ptr<udp::AddressWatch> address_watch_;
   std::unique_ptr<connect::Connector> connector_;
+  // Null where this host has no router.
+  std::unique_ptr<udp::PortMapping> port_mapping_;
   std::unique_ptr<LanLink> lan_;  // Null where the system has none.
   std::unique_ptr<Pump> pump_;
   Stall stall_;

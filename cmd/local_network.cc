@@ -54,8 +54,8 @@ std::vector<ice::Candidate> LocalNetwork::HostCandidates(bool loopback) const {
     const auto socket = SocketFor(local.ip);
     if (!socket) continue;
     const bool link_local = local.ip.IsLinkLocal();
-    // A peer on the same network may have no other address (net/signaling/
-    // PROTOCOL.md, "On one network"); for any other these are of no use.
+    // A peer on the same network may have no other address ("On one network" in
+    // net/signaling/PROTOCOL.md); for any other these are of no use.
     if (link_local &&
         (local.ip.is_v4() || local.kind > udp::InterfaceKind::kLogical ||
          ++link_locals > kMaxLinkLocal)) {

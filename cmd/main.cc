@@ -22,6 +22,7 @@
 #include "net/base/check.h"
 #include "net/base/sanitizer.h"
 #include "net/signaling/mqtt_child.h"
+#include "net/udp/upnp_child.h"
 
 namespace p2pcp::cmd {
 namespace {
@@ -44,6 +45,8 @@ Result<ExitCode> Run(const Options& options, const Environment& environment,
       return RunId(*home);
     case Verb::kPeers:
       return RunPeers(options, *home, console);
+    case Verb::kDoctor:
+      return RunDoctor(options, *home, console);
     case Verb::kServe:
     case Verb::kCompletion:
     case Verb::kHelp:
@@ -114,6 +117,10 @@ int main(int argc, char** argv) {
   // The child process that runs libmosquitto is this program again.
   if (!args.empty() && args.front() == p2pcp::cmd::kMqttChildVerb) {
     return p2pcp::signaling::MqttChildMain();
+  }
+  // And that which runs libminiupnpc.
+  if (!args.empty() && args.front() == p2pcp::cmd::kUpnpChildVerb) {
+    return p2pcp::udp::UpnpChildMain({args.begin() + 1, args.end()});
   }
   return p2pcp::cmd::Main(args);
 }

@@ -96,7 +96,7 @@ Status Check(Verb verb, const RawOptions& raw, Options* options) {
     return Usage(
         fmt::format("say for which shell; usage: {}", TextOf(verb).usage));
   }
-  if ((verb == Verb::kId || verb == Verb::kServe) && !raw.arguments.empty()) {
+  if ((verb == Verb::kId || verb == Verb::kServe || verb == Verb::kDoctor) && !raw.arguments.empty()) {
     return Usage(fmt::format("'{}' is too much; usage: {}",
                              Escape(raw.arguments.front()),
                              TextOf(verb).usage));
@@ -126,6 +126,7 @@ Result<Options> CheckOptions(Verb verb, const RawOptions& raw) {
   options.console.verbose = raw.verbose;
   options.paths = raw.paths;
   options.peer = verb == Verb::kSend ? raw.to : raw.from;
+  if (verb == Verb::kDoctor) options.peer = raw.with;
   if (verb == Verb::kPair && !raw.arguments.empty()) {
     options.peer = raw.arguments.front();
   }

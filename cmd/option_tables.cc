@@ -6,7 +6,7 @@ namespace p2pcp::cmd {
 
 namespace po = boost::program_options;
 
-const std::array<VerbText, 7> kVerbs = {{
+const std::array<VerbText, 8> kVerbs = {{
     {Verb::kSend, "send",
      "p2pcp send FILE... --to PEER [--background | --cc bbr|cubic] [--bwlimit "
      "RATE]",
@@ -26,6 +26,9 @@ const std::array<VerbText, 7> kVerbs = {{
      "p2pcp peers [list | add NAME KEY | rename OLD NEW | remove NAME]",
      "show or change the contact book",
      "  p2pcp peers add bob KEY-THAT-BOB-READ-FROM-p2pcp-id\n"},
+    {Verb::kDoctor, "doctor", "p2pcp doctor [--with PEER]",
+     "see what this network allows, and what to do about it",
+     "  p2pcp doctor --with bob\n"},
     {Verb::kServe, "serve", "p2pcp serve [--bind ADDRESS]",
      "run a rendezvous of your own: an MQTT broker and a STUN server",
      "  p2pcp serve --bind 192.0.2.7\n"},
@@ -117,6 +120,12 @@ po::options_description VerbOptions(Verb verb, RawOptions* raw) {
         "read the code from FILE (-: stdin); with --show, write it there "
         "(-: stdout)");
   }
+  if (verb == Verb::kDoctor) {
+    add("with", po::value(&raw->with)->value_name("PEER"),
+        "try it with PEER, who runs 'p2pcp doctor --with' or 'p2pcp recv'");
+    add("json", po::bool_switch(&raw->json),
+        "tell it on stdout as JSON objects, one a line");
+  }
   if (verb == Verb::kServe) {
     add("bind", po::value(&raw->bind)->value_name("ADDRESS"),
         "the address to serve on (default: every IPv4 address)");
@@ -129,7 +138,8 @@ po::options_description VerbOptions(Verb verb, RawOptions* raw) {
 }
 
 bool Connects(Verb verb) {
-  return verb == Verb::kSend || verb == Verb::kRecv || verb == Verb::kPair;
+  return verb == Verb::kSend || verb == Verb::kRecv || verb == Verb::kPair ||
+         verb == Verb::kDoctor;
 }
 
 }  // namespace

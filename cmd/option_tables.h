@@ -22,7 +22,7 @@ struct VerbText {
 };
 
 // In the order of --help; and other spellings that people type.
-extern const std::array<VerbText, 7> kVerbs;
+extern const std::array<VerbText, 8> kVerbs;
 struct VerbAlias {
   const char* name;
   Verb verb;
@@ -35,7 +35,7 @@ const VerbText& TextOf(Verb verb);
 // Options as they were typed, not checked yet.
 struct RawOptions {
   std::vector<std::string> brokers, stun_servers, paths, arguments;
-  std::string to, from, out = ".", conflict = "rename", cc, bwlimit = "0",
+  std::string to, from, with, out = ".", conflict = "rename", cc, bwlimit = "0",
                         progress = "auto", bind = "0.0.0.0", config, code_file,
                         trace;
   unsigned port = 0, broker_port = 1883, stun_port = 3478;

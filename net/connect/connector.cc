@@ -124,29 +124,45 @@ bool Connector::HandleStun(TimePoint now, std::uint8_t socket,
   return true;
 }
 
+void Connector::SetMappedCandidates(TimePoint now, std::uint8_t socket,
+                                    std::vector<SocketAddress> addresses) {
+  mapped_ = std::move(addresses);
+  mapped_socket_ = socket;
+  PublishCandidates(now);
+}
+
+void Connector::AddLocal(ice::CandidateType type, const SocketAddress& address,
+                         std::uint8_t socket, std::uint16_t preference) {
+  // Without a NAT the outside address is a host candidate already.
+  for (const ice::Candidate& known : local_) {
+    if (known.address == address) return;
+  }
+  ice::Candidate candidate;
+  candidate.type = type;
+  candidate.address = address;
+  candidate.socket = socket;
+  candidate.priority = ice::ComputePriority(type, preference);
+  const auto base = std::find_if(
+      hosts_.begin(), hosts_.end(),
+      [&](const ice::Candidate& host) { return host.socket == socket; });
+  if (base != hosts_.end()) candidate.base = base->address;
+  local_.push_back(candidate);
+}
+
 void Connector::PublishCandidates(TimePoint now) {
   published_ = true;
   local_ = hosts_;
+  std::uint16_t preference = 0xffff;
+  for (const SocketAddress& address : mapped_) {
+    AddLocal(ice::CandidateType::kMapped, address, mapped_socket_,
+             preference--);
+  }
   // Servers that were added first are preferred; all that matters is that the
   // order is one.
-  std::uint16_t preference = 0xffff;
+  preference = 0xffff;
   for (const ReflexiveGatherer::Mapping& mapping : gatherer_.mappings()) {
-    const auto known = [&](const ice::Candidate& candidate) {
-      return candidate.address == mapping.mapped;
-    };
-    // Without a NAT the mapped address is a host candidate already.
-    if (std::any_of(local_.begin(), local_.end(), known)) continue;
-    ice::Candidate candidate;
-    candidate.type = ice::CandidateType::kServerReflexive;
-    candidate.address = mapping.mapped;
-    candidate.socket = mapping.socket;
-    candidate.priority = ice::ComputePriority(candidate.type, preference--);
-    const auto base = std::find_if(hosts_.begin(), hosts_.end(),
-                                   [&](const ice::Candidate& host) {
-                                     return host.socket == mapping.socket;
-                                   });
-    if (base != hosts_.end()) candidate.base = base->address;
-    local_.push_back(candidate);
+    AddLocal(ice::CandidateType::kServerReflexive, mapping.mapped,
+             mapping.socket, preference--);
   }
   // The peer takes the first ones where there are too many.
   std::stable_sort(local_.begin(), local_.end(),

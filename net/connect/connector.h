@@ -93,6 +93,11 @@ class Connector {
   void AddStunServer(TimePoint now, const SocketAddress& server,
                      std::uint8_t socket);
 
+  // Where the router lets packets for local socket `socket` in (PCP, NAT-PMP,
+  // UPnP): the complete list, best first. It may come at any time.
+  void SetMappedCandidates(TimePoint now, std::uint8_t socket,
+                           std::vector<SocketAddress> addresses);
+
   // Rendezvous.
 
   // What to be subscribed to. Changes over midnight, so ask after each input.
@@ -148,6 +153,8 @@ class Connector {
   void HandlePeerSeeks(TimePoint now);
   void AddRemoteCandidates(TimePoint now);
   void PublishCandidates(TimePoint now);
+  void AddLocal(ice::CandidateType type, const SocketAddress& address,
+                std::uint8_t socket, std::uint16_t preference);
 
   const Config config_;
   Random& random_;
@@ -156,6 +163,8 @@ class Connector {
   // Of all channels to this peer.
   ice::ProbeBudget probe_budget_;
   std::vector<ice::Candidate> hosts_;
+  std::vector<SocketAddress> mapped_;  // By the router, for mapped_socket_.
+  std::uint8_t mapped_socket_ = 0;
   std::vector<ice::Candidate> local_;
   // The peer's, as it told them last.
   std::vector<ice::Candidate> remote_;

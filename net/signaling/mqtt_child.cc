@@ -202,8 +202,6 @@ class Child final : public MqttLink::Owner {
       for (auto& link : links_) {
         link->Publish(now, publish->topic, publish->payload);
       }
-    } else if (std::get_if<MqttFrame::Redial>(&frame) != nullptr) {
-      for (auto& link : links_) link->Redial(now);
     }
   }
 

@@ -28,6 +28,8 @@ constexpr std::size_t kMaxOutgoing = 64;
 constexpr std::size_t kMaxEvents = 256;
 // Frames taken from the child in one go, so that others get their turn.
 constexpr int kMaxFramesPerRead = 64;
+// Children that have been replaced and have not ended yet.
+constexpr std::size_t kMaxReplaced = 4;
 constexpr Duration kMinRestartDelay = 1s;
 constexpr Duration kMaxRestartDelay = 30s;
 // What the destructor waits for the child's last messages: a little more than
@@ -89,6 +91,11 @@ MqttClient::~MqttClient() {
     close(socket_);
   }
   Reap();
+  ReapReplaced();
+  for (const pid_t pid : replaced_) {
+    kill(pid, SIGKILL);
+    waitpid(pid, nullptr, 0);
+  }
   if (epoll_fd_ >= 0) close(epoll_fd_);
 }
 
@@ -293,10 +300,33 @@ void MqttClient::Publish(std::string_view topic, ByteSpan payload) {
   Flush();
 }
 
-void MqttClient::Redial() {
-  if (socket_ < 0 || outgoing_.size() >= kMaxOutgoing) return;
-  outgoing_.push_back(MqttFrame::Encode(MqttFrame::Redial{}));
-  Flush();
+void MqttClient::Redial(TimePoint now) {
+  if (socket_ >= 0) {
+    Flush();
+    epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, socket_, nullptr);
+    close(socket_);
+    socket_ = -1;
+    replaced_.push_back(std::exchange(pid_, -1));
+  }
+  ReapReplaced();
+  restart_at_.reset();
+  std::fill(up_.begin(), up_.end(), false);
+  if (Spawn().ok()) {
+    Introduce(now);
+  } else {
+    HandleChildGone(now);
+  }
+}
+
+void MqttClient::ReapReplaced() {
+  std::erase_if(replaced_,
+                [](pid_t pid) { return waitpid(pid, nullptr, WNOHANG) != 0; });
+  // It had a third of a second, and something has gone wrong.
+  while (replaced_.size() > kMaxReplaced) {
+    kill(replaced_.front(), SIGKILL);
+    waitpid(replaced_.front(), nullptr, 0);
+    replaced_.erase(replaced_.begin());
+  }
 }
 
 std::optional<MqttClient::Event> MqttClient::PollEvent() {

@@ -96,9 +96,10 @@ class MqttClient {
   void Publish(std::string_view topic, ByteSpan payload);
 
   // Gives up all connections and dials at once: this host has moved, and they
-  // are dead more likely than not. What was published just before still leaves
-  // by the old ones where these live.
-  void Redial();
+  // are dead more likely than not. That takes another child: the old one may be
+  // stuck in a call that nothing answers. It still sends what was published
+  // before, where its connections live, and ends.
+  void Redial(TimePoint now);
 
   std::optional<Event> PollEvent();
 
@@ -124,6 +125,8 @@ class MqttClient {
   void HandleChildGone(TimePoint now);
   void Push(Event event);
   void Reap();
+  // Of those children that Redial() has replaced, the ones that have ended.
+  void ReapReplaced();
 
   const Command command_;
   const std::vector<Broker> brokers_;
@@ -135,6 +138,7 @@ class MqttClient {
   int epoll_fd_ = -1;
   int socket_ = -1;
   pid_t pid_ = -1;
+  std::vector<pid_t> replaced_;
   bool wants_write_ = false;
   std::optional<TimePoint> restart_at_;
   Duration restart_delay_;

@@ -282,7 +282,7 @@ void MqttLink::HandleTimer(TimePoint now) {
 void MqttLink::Redial(TimePoint now) {
   if (closed_) return;
   if (state_ != State::kIdle && state_ != State::kDialling) {
-    Fail(now, "this machine has slept or moved");
+    Fail(now, "this machine has slept");
   }
   delay_ = kMinDelay;
   next_dial_ = now;

@@ -72,8 +72,7 @@ class MqttLink {
   // To be called at least once a second.
   void HandleTimer(TimePoint now);
 
-  // Gives up the connection, if any, and dials at once: after a suspend, or in
-  // another network.
+  // Gives up the connection, if any, and dials at once: after a suspend.
   void Redial(TimePoint now);
   // All that was published has been handed to the kernel.
   bool Flushed() const;

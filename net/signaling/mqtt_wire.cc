@@ -13,7 +13,6 @@ enum Tag : std::uint8_t {
   kStart = 2,
   kTopics = 3,
   kPublish = 4,
-  kRedial = 5,
   kUp = 10,
   kDown = 11,
   kMessage = 12,
@@ -55,7 +54,6 @@ struct Writer {
     WriteText(out, frame.topic);
     out.WriteBytes(frame.payload);
   }
-  void operator()(const MqttFrame::Redial&) const { out.WriteU8(kRedial); }
   void operator()(const MqttFrame::Up& frame) const {
     out.WriteU8(kUp);
     out.WriteU8(frame.broker);
@@ -118,9 +116,6 @@ std::optional<MqttFrame::Any> MqttFrame::Decode(ByteSpan bytes) {
       frame = Publish{topic, ReadRest(reader)};
       break;
     }
-    case kRedial:
-      frame = Redial{};
-      break;
     case kUp: {
       const std::uint8_t broker = reader.ReadU8();
       frame = Up{broker, reader.ReadU32()};

@@ -7,7 +7,6 @@
 //                   2 start    no more brokers follow
 //                   3 topics   version u32, count, topic...
 //                   4 publish  topic, payload to the end
-//                   5 redial   give up the connections and dial at once
 //   to the client  10 up       broker u8, version of the topics u32
 //                  11 down     broker u8, reason
 //                  12 message  topic, payload to the end
@@ -46,7 +45,6 @@ struct MqttFrame {
     std::string_view topic;
     ByteSpan payload;
   };
-  struct Redial {};
   struct Up {
     std::uint8_t broker;
     std::uint32_t version;
@@ -59,8 +57,8 @@ struct MqttFrame {
     std::string_view topic;
     ByteSpan payload;
   };
-  using Any = std::variant<AddBroker, Start, Topics, Publish, Redial, Up, Down,
-                           Message>;
+  using Any =
+      std::variant<AddBroker, Start, Topics, Publish, Up, Down, Message>;
 
   static Bytes Encode(const Any& frame);
   // nullopt if the bytes are no frame. Views point into bytes.

@@ -35,6 +35,7 @@ LIBRARIES = (
     (r'openssl/', 'openssl_crypto', {'net/crypto', 'tests'}),
     (r'intel-ipsec-mb\.h', 'ipsec_mb', {'net/crypto'}),
     (r'mosquitto(\.h|pp\.h|_)', 'mosquitto', {'net/signaling'}),
+    (r'miniupnpc/', 'miniupnpc', {'net/udp'}),
     (r'(xxhash|xxh3|xxh_x86dispatch)\.h', 'xxhash', {'transfer/file'}),
     (r'boost/', 'program_options', {'cmd'}),
     (r'fmt/', 'fmt', {'cmd', 'tests'}),

@@ -71,6 +71,11 @@ PLANS = {
              Home('PRC'),
              Home('PRC'),
              shared_carrier='HP'),
+    'one-strict-carrier':
+        Plan('two homes behind one carrier NAT that does not hairpin',
+             Home('PRC'),
+             Home('PRC'),
+             shared_carrier='PRC'),
     'v6-firewalls':
         Plan('two homes with IPv6 only, behind stateful firewalls',
              Home('V6FW'),

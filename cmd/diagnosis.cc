@@ -1,0 +1,338 @@
+#include "cmd/diagnosis.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "cmd/text.h"
+
+namespace p2pcp::cmd {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// A step or a range that a peer can guess within.
+constexpr int kMaxStep = 16;
+constexpr int kMaxBlock = 4096;
+// Fewer samples tell nothing of a model.
+constexpr std::size_t kMinSamples = 4;
+
+std::string_view Name(Mapping mapping) {
+  switch (mapping) {
+    case Mapping::kUnknown:
+      return "unknown";
+    case Mapping::kNoNat:
+      return "no_nat";
+    case Mapping::kEndpointIndependent:
+      return "endpoint_independent";
+    case Mapping::kDependent:
+      return "dependent";
+  }
+  return "unknown";
+}
+
+std::string_view Name(PortModel model) {
+  switch (model) {
+    case PortModel::kUnknown:
+      return "unknown";
+    case PortModel::kPreserved:
+      return "preserved";
+    case PortModel::kSequential:
+      return "sequential";
+    case PortModel::kBlock:
+      return "block";
+    case PortModel::kRandom:
+      return "random";
+  }
+  return "unknown";
+}
+
+std::string_view Name(Outlook outlook) {
+  switch (outlook) {
+    case Outlook::kWillPunch:
+      return "will_punch";
+    case Outlook::kNeedsGuessing:
+      return "needs_guessing";
+    case Outlook::kWillNot:
+      return "will_not";
+  }
+  return "will_not";
+}
+
+bool Answered(const NetworkFacts& facts, bool v6) {
+  return std::ranges::any_of(facts.stun, [v6](const StunFact& fact) {
+    return fact.mapped && fact.mapped->ip.is_v6() == v6;
+  });
+}
+
+bool AnyBroker(const NetworkFacts& facts) {
+  return std::ranges::any_of(facts.brokers, [](const BrokerFact& fact) {
+    return fact.up.has_value();
+  });
+}
+
+// What a peer does not need to punch: an address of ours that takes packets
+// from anybody.
+bool IsOpen(const NetworkFacts& facts) {
+  return facts.mapping == Mapping::kNoNat || !facts.router_mapped.empty();
+}
+
+std::string MappingSentence(const NetworkFacts& facts) {
+  switch (facts.mapping) {
+    case Mapping::kUnknown:
+      return "unknown: fewer than two STUN servers have answered over IPv4";
+    case Mapping::kNoNat:
+      return "none: this host has a public address";
+    case Mapping::kEndpointIndependent:
+      return "one outside address for all destinations (endpoint-independent)";
+    case Mapping::kDependent:
+      return "another port for every destination (symmetric)";
+  }
+  return "";
+}
+
+Json Optional(const std::optional<SocketAddress>& address) {
+  return address ? Json(address->ToString()) : Json();
+}
+
+Json Milliseconds(const std::optional<Duration>& duration) {
+  if (!duration) return Json();
+  return std::chrono::duration<double, std::milli>(*duration).count();
+}
+
+}  // namespace
+
+Mapping ClassifyMapping(const NetworkFacts& facts) {
+  std::vector<SocketAddress> seen;
+  for (const StunFact& fact : facts.stun) {
+    if (fact.mapped && fact.mapped->ip.is_v4()) seen.push_back(*fact.mapped);
+  }
+  if (!seen.empty() && std::ranges::find(facts.addresses, seen.front().ip) !=
+                           facts.addresses.end()) {
+    return Mapping::kNoNat;
+  }
+  if (seen.size() < 2) return Mapping::kUnknown;
+  const bool same = std::ranges::all_of(
+      seen, [&](const SocketAddress& mapped) { return mapped == seen[0]; });
+  return same ? Mapping::kEndpointIndependent : Mapping::kDependent;
+}
+
+PortModel ClassifyPorts(const std::vector<std::uint16_t>& inside,
+                        const std::vector<std::uint16_t>& outside) {
+  if (outside.size() < kMinSamples || inside.size() != outside.size()) {
+    return PortModel::kUnknown;
+  }
+  if (inside == outside) return PortModel::kPreserved;
+  bool sequential = true;
+  for (std::size_t i = 1; i < outside.size(); ++i) {
+    const int step = int{outside[i]} - int{outside[i - 1]};
+    sequential = sequential && step != 0 && std::abs(step) <= kMaxStep;
+  }
+  if (sequential) return PortModel::kSequential;
+  const auto [low, high] = std::ranges::minmax(outside);
+  return high - low < kMaxBlock ? PortModel::kBlock : PortModel::kRandom;
+}
+
+Diagnosis Diagnose(const NetworkFacts& facts) {
+  Diagnosis result;
+  const bool udp = Answered(facts, false) || Answered(facts, true);
+  if (!AnyBroker(facts)) {
+    result.code = ExitCode::kRendezvousUnreachable;
+    result.remedies.push_back(
+        "No broker can be reached. Check the network, or name another one with "
+        "--broker ('p2pcp serve' runs one). Peers on the same network are "
+        "found "
+        "without any.");
+  }
+  if (!udp) {
+    if (result.code == ExitCode::kVerified) result.code = ExitCode::kNoPath;
+    result.verdicts.push_back(
+        {"anywhere else", Outlook::kWillNot,
+         "no STUN server answers: this network lets no UDP out"});
+    result.remedies.push_back(
+        "Let UDP out in the firewall, or use another network.");
+    return result;
+  }
+  const bool symmetric =
+      facts.mapping == Mapping::kDependent && facts.router_mapped.empty();
+  const bool predictable =
+      facts.ports == PortModel::kSequential || facts.ports == PortModel::kBlock;
+  result.verdicts.push_back({"with a public address, or a router that maps",
+                             Outlook::kWillPunch,
+                             "packets to it need nobody's leave"});
+  if (!symmetric) {
+    result.verdicts.push_back({"behind an ordinary home router",
+                               Outlook::kWillPunch,
+                               "both outside addresses are known"});
+    result.verdicts.push_back(
+        {"behind a symmetric NAT (many mobile networks)",
+         IsOpen(facts) ? Outlook::kWillPunch : Outlook::kNeedsGuessing,
+         IsOpen(facts) ? "it can reach us at an address that is open"
+                       : "its port towards us has to be found by trying"});
+  } else {
+    result.verdicts.push_back(
+        {"behind an ordinary home router", Outlook::kNeedsGuessing,
+         "our port towards it has to be found by trying"});
+    result.verdicts.push_back(
+        {"behind a symmetric NAT (many mobile networks)",
+         predictable ? Outlook::kNeedsGuessing : Outlook::kWillNot,
+         predictable
+             ? "both ports have to be found by trying"
+             : "two ports that nobody can foretell would have to meet"});
+    result.remedies.push_back(
+        "This router gives every destination another port. Enable UPnP, "
+        "NAT-PMP or PCP in it, use IPv6, or another network.");
+  }
+  if (facts.ipv6_works) {
+    result.verdicts.push_back(
+        {"with IPv6", Outlook::kWillPunch, "IPv6 passes without translation"});
+  } else if (symmetric) {
+    result.remedies.push_back(
+        "IPv6, where the provider offers it, would help.");
+  }
+  if (facts.hairpin == false && facts.router_mapped.empty() &&
+      facts.mapping != Mapping::kNoNat) {
+    result.verdicts.push_back(
+        {"behind the same carrier's NAT", Outlook::kWillNot,
+         "the outermost router does not send packets back in; on the same home "
+         "network it works"});
+  }
+  if (facts.receive_buffer < facts.receive_buffer_wanted) {
+    result.remedies.push_back(fmt::format(
+        "For lines beyond some 100 Mbit/s: sysctl net.core.rmem_max={} (the "
+        "kernel grants a receive buffer of {} only).",
+        facts.receive_buffer_wanted,
+        FormatSize(static_cast<std::uint64_t>(facts.receive_buffer))));
+  }
+  return result;
+}
+
+std::vector<std::string> DescribeFacts(const NetworkFacts& facts) {
+  std::vector<std::string> lines;
+  for (const BrokerFact& broker : facts.brokers) {
+    lines.push_back(
+        fmt::format("broker    {}: {}", Escape(broker.url),
+                    broker.up ? "connected after " + FormatLatency(*broker.up)
+                    : broker.error.empty() ? "no answer"
+                                           : Escape(broker.error)));
+  }
+  for (const StunFact& stun : facts.stun) {
+    std::string line = "STUN      " + Escape(stun.server);
+    if (stun.address) line += " " + stun.address->ToString();
+    line +=
+        stun.mapped ? ": sees us as " + stun.mapped->ToString() : ": no answer";
+    if (stun.rtt) line += ", rtt " + FormatLatency(*stun.rtt);
+    lines.push_back(std::move(line));
+  }
+  lines.push_back("NAT       " + MappingSentence(facts));
+  if (facts.ports != PortModel::kUnknown && facts.mapping != Mapping::kNoNat) {
+    lines.push_back(fmt::format("ports     {} ({})", Name(facts.ports),
+                                fmt::join(facts.outside_ports, ", ")));
+  }
+  if (facts.hairpin) {
+    lines.push_back(fmt::format("hairpin   {}", *facts.hairpin ? "yes" : "no"));
+  }
+  if (!facts.router_mapped.empty()) {
+    std::string addresses;
+    for (const SocketAddress& mapped : facts.router_mapped) {
+      addresses += (addresses.empty() ? "" : ", ") + mapped.ToString();
+    }
+    lines.push_back(fmt::format("router    maps ports: {} ({})",
+                                fmt::join(facts.router_protocols, ", "),
+                                addresses));
+  } else {
+    lines.push_back(facts.has_router
+                        ? "router    maps no ports (PCP, NAT-PMP, UPnP)"
+                        : "router    none");
+  }
+  lines.push_back(facts.ipv6_works     ? "IPv6      works"
+                  : facts.ipv6_address ? "IPv6      an address, no answer"
+                                       : "IPv6      none");
+  if (facts.link_mtu > 0) {
+    lines.push_back(fmt::format(
+        "MTU       {} at the interface, {} to a server", facts.link_mtu,
+        facts.path_mtu > 0 ? fmt::format("{} or more", facts.path_mtu)
+                           : "not tried"));
+  }
+  lines.push_back(
+      fmt::format("socket    receive buffer {}; segmentation offload {}, "
+                  "receive offload {}",
+                  FormatSize(static_cast<std::uint64_t>(facts.receive_buffer)),
+                  facts.gso ? "yes" : "no", facts.gro ? "yes" : "no"));
+  return lines;
+}
+
+std::vector<std::string> DescribeDiagnosis(const Diagnosis& diagnosis) {
+  std::vector<std::string> lines;
+  for (const Verdict& verdict : diagnosis.verdicts) {
+    const char* word = verdict.outlook == Outlook::kWillPunch ? "works"
+                       : verdict.outlook == Outlook::kNeedsGuessing
+                           ? "needs guessing"
+                           : "will not work";
+    lines.push_back(
+        fmt::format("A peer {}: {}; {}.", verdict.peer, word, verdict.why));
+  }
+  lines.insert(lines.end(), diagnosis.remedies.begin(),
+               diagnosis.remedies.end());
+  return lines;
+}
+
+std::string DiagnosisAsJson(const NetworkFacts& facts,
+                            const Diagnosis& diagnosis) {
+  Json json = {{"event", "diagnosis"}};
+  for (const BrokerFact& broker : facts.brokers) {
+    json["brokers"].push_back({{"url", broker.url},
+                               {"up_ms", Milliseconds(broker.up)},
+                               {"error", broker.error}});
+  }
+  for (const StunFact& stun : facts.stun) {
+    json["stun"].push_back({{"server", stun.server},
+                            {"address", Optional(stun.address)},
+                            {"mapped", Optional(stun.mapped)},
+                            {"rtt_ms", Milliseconds(stun.rtt)}});
+  }
+  json["nat"] = {{"mapping", Name(facts.mapping)},
+                 {"ports", Name(facts.ports)},
+                 {"outside_ports", facts.outside_ports},
+                 {"hairpin", facts.hairpin ? Json(*facts.hairpin) : Json()}};
+  Json mapped = Json::array();
+  for (const SocketAddress& address : facts.router_mapped) {
+    mapped.push_back(address.ToString());
+  }
+  json["router"] = {{"present", facts.has_router},
+                    {"protocols", facts.router_protocols},
+                    {"mapped", std::move(mapped)}};
+  json["ipv6"] = {{"address", facts.ipv6_address}, {"works", facts.ipv6_works}};
+  json["mtu"] = {{"link", facts.link_mtu}, {"path", facts.path_mtu}};
+  json["socket"] = {{"receive_buffer", facts.receive_buffer},
+                    {"receive_buffer_wanted", facts.receive_buffer_wanted},
+                    {"gso", facts.gso},
+                    {"gro", facts.gro}};
+  Json verdicts = Json::array();
+  for (const Verdict& verdict : diagnosis.verdicts) {
+    verdicts.push_back({{"peer", verdict.peer},
+                        {"outlook", Name(verdict.outlook)},
+                        {"why", verdict.why}});
+  }
+  json["verdicts"] = std::move(verdicts);
+  json["remedies"] = diagnosis.remedies;
+  json["exit_code"] = static_cast<int>(diagnosis.code);
+  return json.dump(-1, ' ', true, Json::error_handler_t::replace);
+}
+
+std::string TrialAsJson(std::string_view peer, std::string_view path,
+                        Duration rtt, std::string_view error) {
+  Json json = {{"event", "trial"}, {"peer", peer}, {"works", !path.empty()}};
+  if (path.empty()) {
+    json["error"] = error;
+  } else {
+    json["path"] = path;
+    json["rtt_ms"] = Milliseconds(rtt);
+  }
+  return json.dump(-1, ' ', true, Json::error_handler_t::replace);
+}
+
+}  // namespace p2pcp::cmd
