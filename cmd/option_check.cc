@@ -96,7 +96,8 @@ Status Check(Verb verb, const RawOptions& raw, Options* options) {
     return Usage(
         fmt::format("say for which shell; usage: {}", TextOf(verb).usage));
   }
-  if ((verb == Verb::kId || verb == Verb::kServe || verb == Verb::kDoctor) && !raw.arguments.empty()) {
+  if ((verb == Verb::kId || verb == Verb::kServe || verb == Verb::kDoctor) &&
+      !raw.arguments.empty()) {
     return Usage(fmt::format("'{}' is too much; usage: {}",
                              Escape(raw.arguments.front()),
                              TextOf(verb).usage));

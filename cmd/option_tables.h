@@ -36,8 +36,8 @@ const VerbText& TextOf(Verb verb);
 struct RawOptions {
   std::vector<std::string> brokers, stun_servers, paths, arguments;
   std::string to, from, with, out = ".", conflict = "rename", cc, bwlimit = "0",
-                        progress = "auto", bind = "0.0.0.0", config, code_file,
-                        trace;
+                              progress = "auto", bind = "0.0.0.0", config,
+                              code_file, trace;
   unsigned port = 0, broker_port = 1883, stun_port = 3478;
   double timeout = 0;
   bool ipv4 = false, ipv6 = false, quiet = false, verbose = false, ask = false,

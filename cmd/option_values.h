@@ -14,7 +14,18 @@
 
 namespace p2pcp::cmd {
 
-enum class Verb { kHelp, kVersion, kSend, kRecv, kPair, kId, kPeers, kDoctor, kServe, kCompletion };
+enum class Verb {
+  kHelp,
+  kVersion,
+  kSend,
+  kRecv,
+  kPair,
+  kId,
+  kPeers,
+  kDoctor,
+  kServe,
+  kCompletion
+};
 
 enum class ConflictOption { kRename, kSkip, kOverwrite };
 enum class CongestionOption { kCubic, kBbr, kScavenger };

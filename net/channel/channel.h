@@ -55,7 +55,8 @@ enum class EventType : std::uint8_t {
   // max_payload() has changed on the same path: grown once larger datagrams
   // were seen to pass, or fallen back because they no longer did.
   kMaxPayloadChanged,
-  // Something was sent on the path and nothing came back for 500 ms or more: all
+  // Something was sent on the path and nothing came back for 500 ms or more:
+  // all
   // pairs are tried. Again every 3 s while that lasts. Fresh candidates of both
   // sides are what helps where NATs have forgotten us, or we have moved.
   kSilent,
