@@ -8,9 +8,9 @@
 #include <utility>
 
 #include "cmd/commands.h"
-#include "cmd/diagnosis.h"
+#include "cmd/doctor/diagnosis.h"
+#include "cmd/doctor/network_survey.h"
 #include "cmd/link.h"
-#include "cmd/network_survey.h"
 #include "cmd/product.h"
 #include "cmd/self_and_peer.h"
 #include "cmd/text.h"

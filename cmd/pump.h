@@ -10,7 +10,7 @@
 #include <optional>
 #include <vector>
 
-#include "cmd/train_check.h"
+#include "cmd/network/train_check.h"
 #include "net/base/bytes.h"
 #include "net/base/socket_address.h"
 #include "net/base/time.h"

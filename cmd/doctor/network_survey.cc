@@ -1,4 +1,4 @@
-#include "cmd/network_survey.h"
+#include "cmd/doctor/network_survey.h"
 
 #include <sys/epoll.h>
 

@@ -15,8 +15,8 @@
 //                                                           v
 //                                                       condemned
 
-#ifndef P2PCP_CMD_TRAIN_CHECK_H_
-#define P2PCP_CMD_TRAIN_CHECK_H_
+#ifndef P2PCP_CMD_NETWORK_TRAIN_CHECK_H_
+#define P2PCP_CMD_NETWORK_TRAIN_CHECK_H_
 
 #include <cstdint>
 
@@ -78,4 +78,4 @@ class TrainCheck {
 
 }  // namespace p2pcp::cmd
 
-#endif  // P2PCP_CMD_TRAIN_CHECK_H_
+#endif  // P2PCP_CMD_NETWORK_TRAIN_CHECK_H_

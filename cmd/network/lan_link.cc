@@ -1,4 +1,4 @@
-#include "cmd/lan_link.h"
+#include "cmd/network/lan_link.h"
 
 #include <sys/epoll.h>
 

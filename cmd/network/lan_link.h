@@ -1,8 +1,8 @@
 // The meeting on one network, without a broker: joins a connector and the
 // multicast socket (net/signaling/PROTOCOL.md, "On one network").
 
-#ifndef P2PCP_CMD_LAN_LINK_H_
-#define P2PCP_CMD_LAN_LINK_H_
+#ifndef P2PCP_CMD_NETWORK_LAN_LINK_H_
+#define P2PCP_CMD_NETWORK_LAN_LINK_H_
 
 #include <memory>
 #include <string_view>
@@ -44,4 +44,4 @@ bool IsIsland();
 
 }  // namespace p2pcp::cmd
 
-#endif  // P2PCP_CMD_LAN_LINK_H_
+#endif  // P2PCP_CMD_NETWORK_LAN_LINK_H_

@@ -1,4 +1,4 @@
-#include "cmd/diagnosis.h"
+#include "cmd/doctor/diagnosis.h"
 
 #include <gtest/gtest.h>
 

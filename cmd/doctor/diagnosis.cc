@@ -1,4 +1,4 @@
-#include "cmd/diagnosis.h"
+#include "cmd/doctor/diagnosis.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

@@ -1,8 +1,8 @@
 // What `p2pcp doctor` has found out about the network, and what follows: with
 // which kinds of peers it will work, and what would help. No IO.
 
-#ifndef P2PCP_CMD_DIAGNOSIS_H_
-#define P2PCP_CMD_DIAGNOSIS_H_
+#ifndef P2PCP_CMD_DOCTOR_DIAGNOSIS_H_
+#define P2PCP_CMD_DOCTOR_DIAGNOSIS_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -102,4 +102,4 @@ std::string TrialAsJson(std::string_view peer, std::string_view path,
 
 }  // namespace p2pcp::cmd
 
-#endif  // P2PCP_CMD_DIAGNOSIS_H_
+#endif  // P2PCP_CMD_DOCTOR_DIAGNOSIS_H_

@@ -1,8 +1,8 @@
 // Finds out what this host's network does: the facts of `p2pcp doctor`. Some
 // seconds of brokers, STUN servers and the router, with sockets of its own.
 
-#ifndef P2PCP_CMD_NETWORK_SURVEY_H_
-#define P2PCP_CMD_NETWORK_SURVEY_H_
+#ifndef P2PCP_CMD_DOCTOR_NETWORK_SURVEY_H_
+#define P2PCP_CMD_DOCTOR_NETWORK_SURVEY_H_
 
 #include <cstdint>
 #include <memory>
@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "cmd/diagnosis.h"
+#include "cmd/doctor/diagnosis.h"
 #include "cmd/exit_code.h"
 #include "cmd/local_network.h"
 #include "cmd/options.h"
@@ -103,4 +103,4 @@ class NetworkSurvey {
 
 }  // namespace p2pcp::cmd
 
-#endif  // P2PCP_CMD_NETWORK_SURVEY_H_
+#endif  // P2PCP_CMD_DOCTOR_NETWORK_SURVEY_H_

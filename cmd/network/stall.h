@@ -1,7 +1,7 @@
 // What the user is told while the path to the peer is silent.
 
-#ifndef P2PCP_CMD_STALL_H_
-#define P2PCP_CMD_STALL_H_
+#ifndef P2PCP_CMD_NETWORK_STALL_H_
+#define P2PCP_CMD_NETWORK_STALL_H_
 
 #include <optional>
 #include <string>
@@ -43,4 +43,4 @@ class Stall {
 
 }  // namespace p2pcp::cmd
 
-#endif  // P2PCP_CMD_STALL_H_
+#endif  // P2PCP_CMD_NETWORK_STALL_H_

@@ -1,4 +1,4 @@
-#include "cmd/stall.h"
+#include "cmd/network/stall.h"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-#include "cmd/train_check.h"
+#include "cmd/network/train_check.h"
 
 #include <algorithm>
 
