@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -132,6 +133,32 @@ TEST_F(Hostile, ATamperingMiddleboxChangesNothing) {
             expected);
   EXPECT_EQ(pair_.a().Count(EventType::kPathChanged), 0);
   EXPECT_EQ(pair_.b().Count(EventType::kPathChanged), 0);
+}
+
+// Authentic packets, copied from a source that has proven nothing: what goes
+// back is never more than what came, at any time.
+TEST_F(Hostile, NoAnswerIsLargerThanItsCause) {
+  ASSERT_TRUE(pair_.Connect());
+  std::map<SocketAddress, std::size_t> came;
+  std::map<SocketAddress, std::size_t> went;
+  std::uint16_t port = 2'000;
+  pair_.network().tap = [&](TimePoint, VirtualDatagram& datagram) {
+    if (datagram.to == pair_.b().sockets[0]) {
+      // Each from a source of its own.
+      datagram.from = {IpAddress::V4({198, 51, 100, 66}), port++, 0};
+      came[datagram.from] += datagram.bytes.size();
+    } else if (came.contains(datagram.to)) {
+      went[datagram.to] += datagram.bytes.size();
+      EXPECT_LE(went[datagram.to], came[datagram.to]);
+      return true;
+    }
+    return false;
+  };
+  for (int i = 0; i < 200; ++i) {
+    pair_.SendText(pair_.a(), std::string(static_cast<std::size_t>(i), 'x'));
+    pair_.RunFor(50ms);
+  }
+  EXPECT_GT(went.size(), 20u);
 }
 
 // RFC 9001 section 6.6: keys that have borne too many forgeries are not used

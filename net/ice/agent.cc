@@ -77,6 +77,7 @@ const Pair* Agent::HandleProbe(TimePoint now, std::uint8_t socket,
 
 void Agent::OnProven(TimePoint now, Pair& pair) {
   checklist_.OnProven(now, pair);
+  if (config_.budget != nullptr) config_.budget->Prove(now, pair.remote().ip);
   if (config_.role == Role::kControlled && !selected_) {
     // Until the nomination has come the round goes on: each answer repeats it.
     if (nominated_ == pair.id()) Switch(now, pair);

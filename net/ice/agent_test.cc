@@ -169,11 +169,13 @@ TEST_F(AgentTest, ChecksAnUnknownSourceAndTakesItByProof) {
   EXPECT_EQ(agent_->selected()->remote_type(), CandidateType::kPeerReflexive);
 }
 
-// RFC 9000 section 8.1: a forged source gets no more than 3 times the bytes.
-TEST_F(AgentTest, SendsThreeProbesAtMostToAnUnprovenSource) {
+// A forged source gets no more bytes than came from it.
+TEST_F(AgentTest, SendsAProbeForAProbeToAnUnprovenSource) {
   Start(Role::kControlling, {});
   Receive(kStart, "203.0.113.66:7777", {.challenge = 5});
-  EXPECT_EQ(RunUntil(kStart + 20s).size(), 3u);
+  EXPECT_EQ(RunUntil(kStart + 1s).size(), 1u);
+  Receive(kStart + 1s, "203.0.113.66:7777", {.challenge = 6});
+  EXPECT_EQ(RunUntil(kStart + 9s).size(), 1u);
 }
 
 TEST_F(AgentTest, AnswersOnceAndWithoutAChallengeWhenProven) {

@@ -29,4 +29,13 @@ bool ProbeBudget::Take(TimePoint now, const IpAddress& ip) {
   return true;
 }
 
+void ProbeBudget::Prove(TimePoint now, const IpAddress& ip) {
+  const auto entry = std::ranges::find(entries_, ip, &Entry::ip);
+  if (entry == entries_.end()) return;
+  if (entry->proven_at && now < *entry->proven_at + kProofInterval) return;
+  entry->proven_at = now;
+  entry->tokens = kBurst;
+  entry->at = now;
+}
+
 }  // namespace p2pcp::ice

@@ -7,6 +7,7 @@
 #define P2PCP_NET_ICE_PROBE_BUDGET_H_
 
 #include <cstddef>
+#include <optional>
 #include <vector>
 
 #include "net/base/socket_address.h"
@@ -25,14 +26,21 @@ class ProbeBudget {
   // Addresses that have had some of it lately; a further one waits.
   static constexpr std::size_t kMaxAddresses = 256;
 
+  // After a proof at an address it has all of it again, but no more often than
+  // this (as in a session: Checklist::kProbeBudgetInterval).
+  static constexpr Duration kProofInterval = 30s;
+
   // Whether one more probe may go to ip now; if so it is booked.
   bool Take(TimePoint now, const IpAddress& ip);
+  // The peer has proven to be at ip.
+  void Prove(TimePoint now, const IpAddress& ip);
 
  private:
   struct Entry {
     IpAddress ip;
     double tokens;
     TimePoint at;
+    std::optional<TimePoint> proven_at = {};
   };
   static double Refilled(const Entry& entry, TimePoint now);
 

@@ -28,6 +28,17 @@ TEST(ProbeBudget, GivesABurstAndThenOneASecond) {
   EXPECT_EQ(TakeAll(budget, kStart + 1h, Ip(0, 1)), 160);
 }
 
+TEST(ProbeBudget, GivesAllOfItAgainAfterAProof) {
+  ProbeBudget budget;
+  EXPECT_EQ(TakeAll(budget, kStart, Ip(0, 1)), 160);
+  budget.Prove(kStart, Ip(0, 1));
+  EXPECT_EQ(TakeAll(budget, kStart, Ip(0, 1)), 160);
+  budget.Prove(kStart + 29s, Ip(0, 1));
+  EXPECT_EQ(TakeAll(budget, kStart + 29s, Ip(0, 1)), 29);
+  budget.Prove(kStart + 30s, Ip(0, 1));
+  EXPECT_EQ(TakeAll(budget, kStart + 30s, Ip(0, 1)), 160);
+}
+
 TEST(ProbeBudget, KeepsABoundedNumberOfAddresses) {
   ProbeBudget budget;
   int served = 0;

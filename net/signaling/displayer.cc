@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "net/base/check.h"
+#include "net/crypto/hash.h"
 #include "net/signaling/pairing_keys.h"
 
 namespace p2pcp::signaling {
@@ -228,7 +229,8 @@ void Displayer::HandleWrongProof(TimePoint now, const PairingMessage& proof) {
 void Displayer::HandleDone(const PairingMessage& done) {
   if (state_ != State::kAnswered || done.enterer != answer_->enterer ||
       done.displayer != answer_->displayer ||
-      done.done_tag != MakeDoneTag(*secret_, done.kept)) {
+      !crypto::ConstantTimeEqual(done.done_tag,
+                                 MakeDoneTag(*secret_, done.kept))) {
     ++mailbox_.stats().stale;
     return;
   }

@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "net/base/bytes.h"
@@ -12,8 +13,12 @@
 #include "net/base/result.h"
 #include "net/base/time.h"
 #include "net/crypto/cpace.h"
+#include "net/crypto/envelope.h"
+#include "net/crypto/hash.h"
 #include "net/crypto/identity.h"
+#include "net/crypto/key.h"
 #include "net/crypto/pairing_code.h"
+#include "net/crypto/public_key.h"
 #include "net/signaling/message.h"
 #include "net/signaling/pairing.h"
 #include "net/signaling/pairing_event.h"
@@ -159,6 +164,50 @@ TEST(PairingAbuse, OfTenThousandGuessesThreeAndThreeAreEvaluated) {
   EXPECT_EQ(a.failure->code, ErrorCode::kAuthenticationFailed);
   EXPECT_EQ(b.failure->code, ErrorCode::kAuthenticationFailed);
   EXPECT_EQ(a.guesses_left, (std::vector<int>{2, 1}));
+}
+
+// Mallory has the code, as Bob's guest has, and wants to be Bob in Alice's
+// book: a key that is not his can't sign for this run.
+TEST(PairingAbuse, NobodyPairsWithAKeyThatHeDoesNotHave) {
+  PairingWorld world;
+  Stranger stranger(&world);
+  Person& a = world.Start(world.alice, Code(kCode));
+  world.Run(1s);
+  bool asked = false;
+  world.adversary = [&](const Heard& heard) {
+    const auto share = stranger.Read(heard);
+    if (!share || share->type != PairingType::kShare) return;
+    if (std::exchange(asked, true)) return;
+    const Bytes own = EntererData(kPairingVersions, {kSuite});
+    const crypto::Cpace run =
+        StartCpace(PairingRole::kEnterer, Code(kCode), share->displayer,
+                   share->enterer, own, world.random);
+    const auto secret = *run.Finish(
+        share->share, DisplayerData(share->versions, 1, kSuite, own));
+    PairingMessage proof =
+        stranger.Make(PairingType::kProof, share->enterer, share->displayer);
+    proof.share = run.share();
+    proof.tag = secret.Tag(run.share(), own);
+    // His own identity, and in it Bob's key in the place of his.
+    const crypto::Key key = crypto::DeriveKey(
+        secret.isk(), "p2pcp/1 pair identity", AsBytes("enterer"));
+    Bytes identity =
+        *crypto::OpenEnvelope(key, AsBytes("p2pcp/1 pair"),
+                              SealIdentity(secret, PairingRole::kEnterer,
+                                           world.mallory, world.random));
+    CopyBytes(world.bob.public_key().bytes(),
+              MutableByteSpan(identity).first(crypto::PublicKey::kSize));
+    CopyBytes(crypto::SealEnvelope(key, AsBytes("p2pcp/1 pair"), identity,
+                                   world.random),
+              proof.identity);
+    stranger.Say(proof);
+  };
+  stranger.Say(stranger.Request());
+  world.Run(5s);
+  EXPECT_TRUE(asked);
+  EXPECT_FALSE(a.paired.has_value());
+  // It counts as a guess.
+  EXPECT_EQ(a->displayer_stats().wrong_proofs, 1u);
 }
 
 TEST(PairingAbuse, OneRunIsGoodForOneGuess) {

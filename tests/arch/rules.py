@@ -89,6 +89,7 @@ class Tree:
 
 
 _README = 'README' + '.md'
+_SECURITY = 'SECURITY' + '.md'
 _TEST = re.compile(r'^TEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\s*\)', re.M)
 _PYTHON_TEST = re.compile(r'^  def (test_\w+)\(', re.M)
 _TEST_NAME = re.compile(r'`([A-Z]\w*\.[A-Z]\w*|\w+_test\.test_\w+)`')
@@ -250,7 +251,7 @@ def check_documents(tree):
 
 
 def check_named_tests(tree):
-  """A test that a README names as `Suite.Name` or `x_test.test_y` exists."""
+  """A test that a README or SECURITY names as `Suite.Name` or `x_test.test_y` exists."""
   tests = set()
   for source in tree.sources:
     if source.is_cpp:
@@ -259,7 +260,7 @@ def check_named_tests(tree):
       stem = source.name[:-len('.py')]
       tests.update(f'{stem}.{m}' for m in _PYTHON_TEST.findall(source.text))
   for source in tree.sources:
-    if source.name != _README:
+    if source.name not in (_README, _SECURITY):
       continue
     for number, line in enumerate(source.text.split('\n'), 1):
       for name in _TEST_NAME.findall(line):

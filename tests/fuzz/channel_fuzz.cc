@@ -1,7 +1,7 @@
 // A channel that is sent anything: garbage from strangers, and authentic
 // packets with any content from any address by a peer that holds the keys.
 // What it hands up was sealed by the peer; what it sends goes where it may, and
-// to an address that has proven nothing at most three times of what came.
+// to an address that has proven nothing no more than what came.
 
 #include <algorithm>
 #include <array>
@@ -31,8 +31,8 @@ namespace p2pcp::channel {
 namespace {
 
 constexpr std::size_t kMaxOperations = 300;
-// RFC 9000 section 8.1.
-constexpr std::uint64_t kAmplification = 3;
+// RFC 9000 section 8.1 allows 3.
+constexpr std::uint64_t kAmplification = 1;
 
 crypto::SessionKeys Keys(bool victim) {
   crypto::SessionKeys keys;

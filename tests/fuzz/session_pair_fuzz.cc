@@ -25,7 +25,7 @@
 namespace p2pcp {
 namespace {
 
-constexpr std::size_t kMaxOperations = 60;
+constexpr std::size_t kMaxOperations = 40;
 constexpr Duration kPatience = 300s;
 
 class Arena {
@@ -34,7 +34,7 @@ class Arena {
       : input_(input), pair_(ConfigOf(input_.TakeU8())) {
     const int files = 1 + input_.TakeU8() % 4;
     for (int i = 0; i < files; ++i) {
-      const std::size_t size = input_.TakeU16() * (i == 0 ? 8u : 1u);
+      const std::size_t size = input_.TakeU16() * (i == 0 ? 2u : 1u) / 4;
       contents_.push_back(file::RandomText(size, 1 + static_cast<unsigned>(i)));
       pair_.Add("file" + std::to_string(i), contents_.back());
     }

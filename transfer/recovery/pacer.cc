@@ -38,6 +38,7 @@ void Pacer::SetRate(TimePoint now, std::uint64_t rate, std::uint64_t bandwidth,
   burst_ = std::clamp(rate_ * static_cast<double>(kBurstTime.count()),
                       std::min(kMinBurstPackets * packet_size_, most), most);
   capacity_ = burst_ + rate_ * static_cast<double>(kLateCredit.count());
+  tokens_ = std::max(tokens_, -burst_);
 }
 
 bool Pacer::CanSend(TimePoint now) {

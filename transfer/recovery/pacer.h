@@ -4,6 +4,7 @@
 #ifndef P2PCP_TRANSFER_RECOVERY_PACER_H_
 #define P2PCP_TRANSFER_RECOVERY_PACER_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -40,8 +41,12 @@ class Pacer {
                Duration min_rtt, std::size_t packet_size);
   // Whether a packet of at most the packet size may go now.
   bool CanSend(TimePoint now);
+  // Also for packets that did not ask: probes, which must not wait. They delay
+  // the next one by a burst at most; else a path that swallows probes for
+  // minutes would be left alone for hours when it works again.
   void OnSent(std::size_t size) {
-    if (rate_ > 0) tokens_ -= static_cast<double>(size);
+    if (rate_ == 0) return;
+    tokens_ = std::max(tokens_ - static_cast<double>(size), -burst_);
   }
   // When CanSend() will be true. REQUIRES: it was false just now.
   TimePoint NextSendTime() const;

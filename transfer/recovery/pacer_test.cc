@@ -72,6 +72,25 @@ TEST(Pacer, SlowPathsGetTwoPacketsAtATime) {
   EXPECT_LT(wait, Duration(200ms + 1us));
 }
 
+// A path that swallows a probe each 30 ms for ten minutes: when it works again
+// the next packet is due within two bursts.
+TEST(Pacer, ProbesThatDidNotAskDelayTheNextByABurst) {
+  Pacer pacer(kStart, kPacket);
+  SetRate(pacer, kStart, 4'000);
+  TimePoint now = kStart;
+  for (int i = 0; i < 20'000; ++i, now += 30ms) {
+    pacer.CanSend(now);
+    pacer.OnSent(kPacket);
+  }
+  ASSERT_FALSE(pacer.CanSend(now));
+  EXPECT_LE(pacer.NextSendTime() - now, Duration(1s) + 1us);
+  // Nor is what a fast path owes carried over to a slow one.
+  SetRate(pacer, now, 100'000'000);
+  for (int i = 0; i < 100; ++i) pacer.OnSent(kPacket);
+  SetRate(pacer, now, 4'000);
+  EXPECT_LE(pacer.NextSendTime() - now, Duration(1s) + 1us);
+}
+
 TEST(Pacer, NeverWakesTooEarly) {
   Pacer pacer(kStart, kPacket);
   TimePoint now = kStart;

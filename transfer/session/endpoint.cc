@@ -111,7 +111,8 @@ Endpoint::Endpoint(TimePoint now, const Connection::Config& config,
       metered_disk_(disk),
       machine_(meter, &metered_disk_),
       initial_rtt_(config.initial_rtt),
-      receiver_(sink != nullptr) {
+      receiver_(sink != nullptr),
+      progress_at_(now) {
   Send(message::Hello{kLowestVersion, kHighestVersion, receiver_});
 }
 
@@ -192,7 +193,11 @@ std::optional<Connection::Packet> Endpoint::PollTransmit(TimePoint now,
 std::optional<TimePoint> Endpoint::PollTimeout() const {
   if (state_ == State::kOver) return std::nullopt;
   const std::optional<TimePoint> due = connection_.PollTimeout();
-  if (running()) return due;
+  if (running()) {
+    if (!patience_) return due;
+    const TimePoint end = progress_at_ + *patience_;
+    return due ? std::min(*due, end) : end;
+  }
   return due ? std::min(*due, deadline_) : deadline_;
 }
 
@@ -226,6 +231,7 @@ void Endpoint::Receive(TimePoint now) {
   while (state_ == State::kRunning || state_ == State::kSettling) {
     const std::optional<Bytes> bytes = connection_.PollControl();
     if (!bytes) return;
+    ++messages_;
     const std::optional<message::Message> message = message::Parse(*bytes);
     if (state_ == State::kSettling) {
       // The result is fixed; but the last word may be spoken.
@@ -322,8 +328,27 @@ void Endpoint::Step(TimePoint now) {
     Advance(now);
   } while (disk_.ready());
   metered_disk_.Note(now);
+  WatchProgress(now);
   FlushOutbox();
   StepEnd(now);
+}
+
+void Endpoint::WatchProgress(TimePoint now) {
+  if (!running()) return;
+  const std::optional<Duration> patience = Patience();
+  const std::uint64_t progressed = Progressed();
+  if (patience != patience_ || progressed != progressed_ ||
+      messages_ != messages_seen_) {
+    patience_ = patience;
+    progressed_ = progressed;
+    messages_seen_ = messages_;
+    progress_at_ = now;
+  }
+  if (!patience_ || now < progress_at_ + *patience_) return;
+  Fail(now, Error{ErrorCode::kConnectionLost,
+                  std::string(receiver_ ? "the sender" : "the receiver") +
+                      " is there, but nothing has come of it for " +
+                      std::to_string(*patience_ / 1s) + " s"});
 }
 
 void Endpoint::StepEnd(TimePoint now) {

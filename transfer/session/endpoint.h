@@ -24,6 +24,12 @@
 
 namespace p2pcp {
 
+// A greeting and the list of files need nobody's leave and no disk: who has not
+// got on with them for so long does not mean to.
+inline constexpr Duration kOfferPatience = 60s;
+// While bytes are due: as long as a process waits for the other to come back.
+inline constexpr Duration kTransferPatience = 600s;
+
 // The end, seen from one side:
 //
 //            Settle()                acknowledged, answered,
@@ -74,6 +80,11 @@ class Endpoint {
   virtual bool HasNews() const { return false; }
   // Completions of the disk wait. Only while kRunning.
   virtual void TakeDisk() = 0;
+  // How long the peer may go on without any progress, now; none: as long as it
+  // likes. A channel that lives says only that somebody is there.
+  virtual std::optional<Duration> Patience() const = 0;
+  // Grows with every byte of files that has come, or has been acknowledged.
+  virtual std::uint64_t Progressed() const = 0;
   // The result is fixed and the end has come: nothing may be left behind.
   virtual void HandleOver() = 0;
 
@@ -120,6 +131,7 @@ class Endpoint {
   void FlushOutbox();
   void Step(TimePoint now);
   void StepEnd(TimePoint now);
+  void WatchProgress(TimePoint now);
   void Finish();
 
   Connection connection_;
@@ -137,6 +149,13 @@ class Endpoint {
   message::Reason close_reason_ = message::Reason::kOther;
   TimePoint deadline_;  // Of kSettling and kClosing.
   bool awaits_answer_ = false;
+
+  // Since when nothing has got on, and what there was then.
+  TimePoint progress_at_;
+  std::uint64_t progressed_ = 0;
+  std::uint64_t messages_ = 0;  // Of the peer, so far.
+  std::uint64_t messages_seen_ = 0;
+  std::optional<Duration> patience_;
 
   std::deque<Bytes> outbox_;
   std::deque<SessionEvent> events_;

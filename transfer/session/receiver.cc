@@ -38,6 +38,8 @@ class Receiver::Core final : private ByteSink, public Endpoint {
   void HandleMessage(TimePoint now, const message::Message& message) override;
   void Advance(TimePoint now) override;
   void TakeDisk() override;
+  std::optional<Duration> Patience() const override;
+  std::uint64_t Progressed() const override { return taken_bytes_; }
   void HandleOver() override { sink_.Abandon(); }
   std::uint64_t completed_files() const override { return done_; }
   std::uint64_t completed_bytes() const override {
@@ -60,6 +62,7 @@ class Receiver::Core final : private ByteSink, public Endpoint {
   bool awaits_decision_ = false;
   message::Offer offer_;
   const char* violation_ = nullptr;  // In a DATA frame.
+  std::uint64_t taken_bytes_ = 0;
   std::size_t done_ = 0;
   std::size_t kept_back_ = 0;
   std::size_t damaged_ = 0;
@@ -101,6 +104,7 @@ bool Receiver::Core::Write(StreamOffset offset, ByteSpan bytes) {
   }
   switch (sink_.Write(offset.value(), bytes)) {
     case file::Sink::Take::kTaken:
+      taken_bytes_ += bytes.size();
       return true;
     case file::Sink::Take::kNoRoom:
       return false;
@@ -109,6 +113,20 @@ bool Receiver::Core::Write(StreamOffset offset, ByteSpan bytes) {
       return false;
   }
   return false;
+}
+
+std::optional<Duration> Receiver::Core::Patience() const {
+  switch (phase_) {
+    case Phase::kAwaitOffer:
+    case Phase::kAwaitEntries:
+      return kOfferPatience;
+    case Phase::kDeciding:
+    case Phase::kInspecting:
+      return std::nullopt;
+    case Phase::kTransferring:
+      return kTransferPatience;
+  }
+  return std::nullopt;
 }
 
 void Receiver::Core::TakeDisk() { sink_.HandleDisk(); }

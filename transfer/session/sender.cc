@@ -32,6 +32,10 @@ class Sender::Core final : private ByteSource, public Endpoint {
   void Advance(TimePoint now) override;
   bool HasNews() const override;
   void TakeDisk() override;
+  std::optional<Duration> Patience() const override;
+  std::uint64_t Progressed() const override {
+    return connection().stats().data_bytes_acknowledged;
+  }
   void HandleOver() override {}
   std::uint64_t completed_files() const override { return done_; }
   std::uint64_t completed_bytes() const override { return wanted_bytes_; }
@@ -125,6 +129,14 @@ void Sender::Core::Advance(TimePoint now) {
 bool Sender::Core::HasNews() const {
   return accepted_ && (source_.error() || (source_.has_digest() &&
                                            SendRoom() >= message::kMaxSmall));
+}
+
+std::optional<Duration> Sender::Core::Patience() const {
+  if (!greeted()) return kOfferPatience;
+  // The other side's user is being asked; and at the end its disk is what is
+  // waited for, which may be reading everything back.
+  if (!accepted_ || Progressed() >= wanted_bytes_) return std::nullopt;
+  return kTransferPatience;
 }
 
 void Sender::Core::TakeDisk() { source_.HandleDisk(); }
