@@ -14,7 +14,8 @@
 
 namespace p2pcp::cmd {
 
-Result<ExitCode> RunId(const Home& home);
+Result<ExitCode> RunId(const Options& options, const Home& home,
+                       Console& console);
 Result<ExitCode> RunPeers(const Options& options, const Home& home,
                           Console& console);
 Result<ExitCode> RunCompletion(const Options& options);

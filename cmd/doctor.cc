@@ -34,8 +34,10 @@ Tried TryOnce(Options options, const SelfAndPeer& who, ice::Role role,
   Events none{std::optional<int>()};
   options.timeout = timeout;
   Tried tried;
-  Result<std::unique_ptr<Link>> link =
-      Link::Open(options, {role, &who.self, who.peer, &none}, console);
+  Result<std::unique_ptr<Link>> link = Link::Open(
+      options,
+      {role, &who.self, who.peer, &none, who.former ? &*who.former : nullptr},
+      console);
   if (!link.ok()) {
     tried.error = std::move(link).error();
     return tried;

@@ -31,7 +31,8 @@ Result<Home> FindHome(const Environment& environment) {
                  "neither HOME nor P2PCP_HOME is set; say where the keys are "
                  "kept: P2PCP_HOME=FOLDER p2pcp ..."};
   }
-  return Home{folder / "identity", folder / "peers", folder / "config"};
+  return Home{folder / "identity", folder / "identity.old", folder / "peers",
+              folder / "config"};
 }
 
 }  // namespace p2pcp::cmd

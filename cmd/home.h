@@ -19,9 +19,10 @@ using Environment =
 Environment ProcessEnvironment();
 
 struct Home {
-  std::filesystem::path identity;  // The secret key.
-  std::filesystem::path peers;     // The contact book.
-  std::filesystem::path config;    // Options, one a line.
+  std::filesystem::path identity;      // The secret key.
+  std::filesystem::path old_identity;  // The one before it (trust/key_rotation.h).
+  std::filesystem::path peers;         // The contact book.
+  std::filesystem::path config;        // Options, one a line.
 };
 
 // All in $P2PCP_HOME where that is set; otherwise in

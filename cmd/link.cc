@@ -72,8 +72,10 @@ Status Link::Start(const Options& options) {
 
   Result<Servers> servers = ChooseServers(options);
   if (!servers.ok()) return std::move(servers).error();
-  brokers_ = servers->brokers;
-  broker_errors_.resize(brokers_.size());
+  brokers_ = BrokerReport(servers->brokers);
+  for (const std::string& warning : servers->warnings) {
+    console_->Line(warning);
+  }
 
   LocalNetwork::Config network_config;
   network_config.port = options.port;
@@ -95,8 +97,9 @@ Status Link::Start(const Options& options) {
   }
 
   Result<std::unique_ptr<signaling::MqttClient>> mqtt =
-      signaling::MqttClient::Start(
-          started_, {"/proc/self/exe", {kMqttChildVerb}}, brokers_);
+      signaling::MqttClient::Start(started_,
+                                   {"/proc/self/exe", {kMqttChildVerb}},
+                                   std::move(servers->brokers));
   if (!mqtt.ok()) return std::move(mqtt).error();
   mqtt_ = *std::move(mqtt);
   loop_->Watch(mqtt_->fd(), EPOLLIN, [this](std::uint32_t) {
@@ -110,8 +113,8 @@ Status Link::Start(const Options& options) {
   resolver_ = *std::move(resolver);
 
   connect::Connector::Config connector_config{
-      config_.role, config_.self, config_.peer.key, config_.peer.psk,
-      servers->loopback};
+      config_.role,     config_.self,      config_.peer.key,
+      config_.peer.psk, servers->loopback, config_.former};
   connector_ = std::make_unique<connect::Connector>(started_, udp::WallTime(),
                                                     connector_config, random_);
   loopback_ = servers->loopback;
@@ -200,10 +203,10 @@ void Link::HandleMqtt() {
   while (auto event = mqtt_->PollEvent()) {
     if (const auto* up =
             std::get_if<signaling::MqttClient::BrokerUp>(&*event)) {
-      broker_was_up_ = true;
-      config_.events->Connecting("broker", brokers_[up->broker].ToString());
-      Step(fmt::format("broker {}: subscribed",
-                       Escape(brokers_[up->broker].ToString())));
+      brokers_.HandleUp();
+      const std::string& url = brokers_.url(up->broker);
+      config_.events->Connecting("broker", url);
+      Step(fmt::format("broker {}: subscribed", Escape(url)));
       connector_->HandleSubscribed(now, udp::WallTime());
     } else if (auto* down =
                    std::get_if<signaling::MqttClient::BrokerDown>(&*event)) {
@@ -213,7 +216,8 @@ void Link::HandleMqtt() {
           Step(fmt::format("and {} more failures before it", more));
         }
       }
-      broker_errors_[down->broker] = std::move(down->error);
+      brokers_.HandleDown(down->broker, std::move(down->error));
+      if (const auto warning = brokers_.TakeWarning()) console_->Line(*warning);
     } else if (const auto* message =
                    std::get_if<signaling::MqttClient::Message>(&*event)) {
       connector_->HandleMessage(now, udp::WallTime(), message->topic,
@@ -244,6 +248,7 @@ void Link::HandleConnectorEvents(TimePoint now) {
       met_ = true;
       config_.events->Connecting("handshake");
       early_.clear();
+      if (config_.on_handshake) config_.on_handshake(*done);
       Step(fmt::format("handshake done; {} candidates of {}'s",
                        done->remote_candidates, config_.peer.name));
     } else if (std::holds_alternative<connect::PeerGone>(*event)) {
@@ -256,6 +261,9 @@ void Link::HandleConnectorEvents(TimePoint now) {
         session_->HandleChannelLost(now);
       } else if (session_ == nullptr && !error_) {
         error_ = std::move(failed->error);
+        if (error_->code == ErrorCode::kAuthenticationFailed) {
+          error_->message += HowToMendSecrets();
+        }
       }
     } else if (const auto* change =
                    std::get_if<connect::ChannelEvent>(&*event)) {
@@ -439,30 +447,33 @@ void Link::Turn(TimePoint until) {
 }
 
 Error Link::NobodyCame() const {
-  if (!broker_was_up_) {
-    std::string message = "no broker could be reached";
-    for (std::size_t i = 0; i < brokers_.size(); ++i) {
-      message += "\n  ";
-      message += broker_errors_[i]
-                     ? Escape(broker_errors_[i]->message)
-                     : Escape(brokers_[i].ToString()) +
-                           ": no answer (a dead name server or a firewall?)";
-    }
-    message +=
-        "\nCheck the network, or name another broker with --broker URL "
-        "('p2pcp serve' runs one).";
-    return Error{ErrorCode::kRendezvousUnreachable, message};
-  }
+  if (!brokers_.was_up()) return brokers_.Unreachable();
   return Error{
       ErrorCode::kPeerNeverAppeared,
       fmt::format("{0} did not appear within {1}.\nEither '{2}' does not run "
-                  "there with a broker in common, or the keys don't match: "
-                  "{0} must have the key that 'p2pcp id' prints here, and "
-                  "'p2pcp peers' here must list the one that it prints there.",
+                  "there with a broker in common, or the two don't know each "
+                  "other any more: 'p2pcp peers' there must list the "
+                  "fingerprint that 'p2pcp id' prints here, and the other way "
+                  "round. One side may have removed the other, have a new key, "
+                  "or have been paired alone; then, on both sides:\n"
+                  "  p2pcp pair {0}        (there with the name of this side)",
                   config_.peer.name,
                   FormatDuration(timeout_.value_or(Duration(0))),
                   config_.role == ice::Role::kControlling ? "p2pcp recv"
                                                           : "p2pcp send")};
+}
+
+// The peer has our key and we have its, so a pairing secret is what differs.
+std::string Link::HowToMendSecrets() const {
+  return fmt::format(
+      "\n{}\nTo mend it, on both sides:\n"
+      "  p2pcp pair {}        (there with the name of this side)",
+      config_.peer.psk
+          ? "This side has a secret; the other has lost it, has one of another "
+            "pairing, or has got this side's key by hand."
+          : "This side has none, since it got the other's key by hand; the "
+            "other has one of a pairing.",
+      config_.peer.name);
 }
 
 Result<std::optional<ExitCode>> Link::Connect() {
@@ -477,7 +488,7 @@ Result<std::optional<ExitCode>> Link::Connect() {
       const TimePoint never_up = started_ + kBrokerTimeout;
       // On a network that leads nowhere there is nobody to be reached but those
       // on it, and they may still come.
-      if (!broker_was_up_ && now >= never_up && !(lan_ && IsIsland())) {
+      if (!brokers_.was_up() && now >= never_up && !(lan_ && IsIsland())) {
         return NobodyCame();
       }
       if (timeout_) {
@@ -488,7 +499,8 @@ Result<std::optional<ExitCode>> Link::Connect() {
         advised_ = true;
         console_->Line(fmt::format(
             "still waiting; is 'p2pcp {}' running there, and does it use the "
-            "same broker? Do both contact books have the right keys?",
+            "same broker? If it asks for a code there, it does not know this "
+            "device (any more): stop both, and let them 'p2pcp pair'.",
             config_.role == ice::Role::kControlling ? "recv --from ..."
                                                     : "send ... --to ..."));
       }

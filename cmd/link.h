@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "cmd/brokers/broker_report.h"
 #include "cmd/console.h"
 #include "cmd/events.h"
 #include "cmd/exit_code.h"
@@ -28,7 +29,6 @@
 #include "net/connect/connector.h"
 #include "net/crypto/contact_book.h"
 #include "net/crypto/identity.h"
-#include "net/signaling/broker_url.h"
 #include "net/signaling/mqtt_client.h"
 #include "net/udp/address_watch.h"
 #include "net/udp/event_loop.h"
@@ -51,6 +51,11 @@ class Link {
     const crypto::Identity* self = nullptr;  // Must outlive the link.
     crypto::Contact peer;
     Events* events = nullptr;  // Must outlive the link.
+    // Our key of before a rotation; must outlive the link. Null: there is none,
+    // or the peer knows the one of now.
+    const crypto::Identity* former = nullptr;
+    // May be empty.
+    std::function<void(const connect::HandshakeDone&)> on_handshake = {};
   };
   // Opens the sockets, starts the broker's child and the look-ups. Blocks
   // SIGINT and SIGTERM for the process: they are events from here on.
@@ -124,6 +129,7 @@ class Link {
   void RedialBrokers();
   void PublishAll();
   Error NobodyCame() const;
+  std::string HowToMendSecrets() const;
 
   const Config config_;
   Console* const console_;
@@ -132,7 +138,7 @@ class Link {
   std::unique_ptr<udp::EventLoop> loop_;
   LocalNetwork network_;
   std::unique_ptr<udp::Resolver> resolver_;
-  std::vector<signaling::Broker> brokers_;
+  BrokerReport brokers_;
   std::unique_ptr<signaling::MqttClient> mqtt_;
   // Null where the system does not tell.
   std::unique_ptr<udp::AddressWatch> address_watch_;
@@ -147,8 +153,6 @@ class Link {
 
   TimePoint started_;
   std::optional<Duration> timeout_;
-  std::vector<std::optional<Error>> broker_errors_;
-  bool broker_was_up_ = false;
   // A broker that is down is tried again and again.
   LogLimiter broker_log_{12, 60s};
   bool advised_ = false;

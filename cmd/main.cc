@@ -42,7 +42,7 @@ Result<ExitCode> Run(const Options& options, const Environment& environment,
     case Verb::kPair:
       return RunPair(options, *home, console);
     case Verb::kId:
-      return RunId(*home);
+      return RunId(options, *home, console);
     case Verb::kPeers:
       return RunPeers(options, *home, console);
     case Verb::kDoctor:

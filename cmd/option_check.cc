@@ -22,10 +22,13 @@ Error Usage(std::string message) {
 }
 
 Status Check(Verb verb, const RawOptions& raw, Options* options) {
-  for (unsigned port : {raw.port, raw.broker_port, raw.stun_port}) {
+  for (unsigned port : {raw.port, raw.broker_port.value_or(0), raw.stun_port}) {
     if (port > std::numeric_limits<std::uint16_t>::max()) {
       return Usage(fmt::format("port {}: a port is 0 to 65535", port));
     }
+  }
+  if (raw.tls_cert.empty() != raw.tls_key.empty()) {
+    return Usage("--tls-cert and --tls-key go together");
   }
   if (raw.ipv4 && raw.ipv6) return Usage("-4 and -6 exclude each other");
   if (!(raw.timeout >= 0) || raw.timeout > 1e9) {
@@ -115,6 +118,8 @@ Result<Options> CheckOptions(Verb verb, const RawOptions& raw) {
   }
   options.help = raw.help;
   options.brokers = raw.brokers;
+  options.broker_password_file = raw.broker_password_file;
+  options.broker_ca = raw.broker_ca;
   options.stun_servers = raw.stun_servers;
   options.port = static_cast<std::uint16_t>(raw.port);
   options.ipv4_only = raw.ipv4;
@@ -134,12 +139,21 @@ Result<Options> CheckOptions(Verb verb, const RawOptions& raw) {
   options.code_file = raw.code_file;
   options.show = raw.show;
   options.out = raw.out;
+  options.out_is_asked_for = raw.out_is_asked_for;
   options.ask = raw.ask;
+  options.rotate = raw.rotate;
+  options.verify = raw.verify;
+  options.forget_old = raw.forget_old;
   options.json = raw.json;
   options.trace = raw.trace;
   options.arguments = raw.arguments;
   options.bind = raw.bind;
-  options.broker_port = static_cast<std::uint16_t>(raw.broker_port);
+  options.broker_port = static_cast<std::uint16_t>(
+      raw.broker_port.value_or(raw.tls_cert.empty() ? 1883 : 8883));
+  options.tls_cert = raw.tls_cert;
+  options.tls_key = raw.tls_key;
+  options.password_file = raw.password_file;
+  options.host = raw.host;
   options.stun_port = static_cast<std::uint16_t>(raw.stun_port);
   return options;
 }

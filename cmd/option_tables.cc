@@ -20,16 +20,19 @@ const std::array<VerbText, 8> kVerbs = {{
      "get to know a peer by a code that is shown on one side and typed on the "
      "other",
      "  p2pcp pair bob\n"},
-    {Verb::kId, "id", "p2pcp id", "print this device's public key",
-     "  p2pcp id\n"},
+    {Verb::kId, "id", "p2pcp id [--rotate] [--forget-old]",
+     "print this device's public key, or replace it", "  p2pcp id\n"},
     {Verb::kPeers, "peers",
-     "p2pcp peers [list | add NAME KEY | rename OLD NEW | remove NAME]",
+     "p2pcp peers [list | add NAME KEY | rename OLD NEW | remove NAME | set "
+     "NAME [ask=yes|no] [out=DIR] [max-size=SIZE]]",
      "show or change the contact book",
      "  p2pcp peers add bob KEY-THAT-BOB-READ-FROM-p2pcp-id\n"},
     {Verb::kDoctor, "doctor", "p2pcp doctor [--with PEER]",
      "see what this network allows, and what to do about it",
      "  p2pcp doctor --with bob\n"},
-    {Verb::kServe, "serve", "p2pcp serve [--bind ADDRESS]",
+    {Verb::kServe, "serve",
+     "p2pcp serve [--bind ADDRESS] [--tls-cert FILE --tls-key FILE] "
+     "[--password-file FILE]",
      "run a rendezvous of your own: an MQTT broker and a STUN server",
      "  p2pcp serve --bind 192.0.2.7\n"},
     {Verb::kCompletion, "completion", "p2pcp completion bash|zsh|fish",
@@ -55,6 +58,13 @@ po::options_description CommonOptions(RawOptions* raw) {
   auto add = options.add_options();
   add("broker", po::value(&raw->brokers)->value_name("URL"),
       "MQTT broker, mqtt[s]://[user@]HOST[:PORT]; repeat for more");
+  add("broker-password-file",
+      po::value(&raw->broker_password_file)->value_name("FILE"),
+      "passwords of brokers with a user: the only one, or URL and password a "
+      "line");
+  add("broker-ca", po::value(&raw->broker_ca)->value_name("FILE"),
+      "certificates of the authorities that mqtts:// brokers must have theirs "
+      "from (default: the system's)");
   add("stun", po::value(&raw->stun_servers)->value_name("HOST[:PORT]"),
       "STUN server; repeat for more");
   add("port", po::value(&raw->port)->value_name("N"),
@@ -77,6 +87,11 @@ po::options_description OutputOptions(RawOptions* raw) {
       "read options from FILE instead of the usual place");
   add("help,h", po::bool_switch(&raw->help), "print this help");
   return options;
+}
+
+bool Connects(Verb verb) {
+  return verb == Verb::kSend || verb == Verb::kRecv || verb == Verb::kPair ||
+         verb == Verb::kDoctor;
 }
 
 po::options_description VerbOptions(Verb verb, RawOptions* raw) {
@@ -107,6 +122,11 @@ po::options_description VerbOptions(Verb verb, RawOptions* raw) {
         "when a file of that name exists: rename (default), skip, overwrite");
     add("ask", po::bool_switch(&raw->ask), "show what is offered, then ask");
   }
+  if (Connects(verb) && verb != Verb::kDoctor) {
+    add("verify", po::bool_switch(&raw->verify),
+        "show six digits of the pairing that must be the same on both sides, "
+        "and ask");
+  }
   if (verb == Verb::kSend || verb == Verb::kRecv) {
     add("json", po::bool_switch(&raw->json),
         "tell what happens on stdout, one JSON object a line");
@@ -126,20 +146,34 @@ po::options_description VerbOptions(Verb verb, RawOptions* raw) {
     add("json", po::bool_switch(&raw->json),
         "tell it on stdout as JSON objects, one a line");
   }
+  if (verb == Verb::kId) {
+    add("rotate", po::bool_switch(&raw->rotate),
+        "make a new key; peers get it at the next transfer, signed by the old "
+        "one");
+    add("forget-old", po::bool_switch(&raw->forget_old),
+        "drop the key of before the last rotation, and who knows no other");
+  }
   if (verb == Verb::kServe) {
     add("bind", po::value(&raw->bind)->value_name("ADDRESS"),
         "the address to serve on (default: every IPv4 address)");
-    add("broker-port", po::value(&raw->broker_port)->value_name("N"),
-        "TCP port of the broker (default: 1883; 0: any that is free)");
+    add("broker-port",
+        po::value<unsigned>()->value_name("N")->notifier(
+            [raw](unsigned port) { raw->broker_port = port; }),
+        "TCP port of the broker (default: 1883, with TLS 8883; 0: any that is "
+        "free)");
     add("stun-port", po::value(&raw->stun_port)->value_name("N"),
         "UDP port of the STUN server (default: 3478; 0: any that is free)");
+    add("tls-cert", po::value(&raw->tls_cert)->value_name("FILE"),
+        "the broker's certificate and those above it (PEM): take TLS only");
+    add("tls-key", po::value(&raw->tls_key)->value_name("FILE"),
+        "the key of that certificate (PEM)");
+    add("password-file", po::value(&raw->password_file)->value_name("FILE"),
+        "let only these users in; the file is made by mosquitto_passwd(1)");
+    add("host", po::value(&raw->host)->value_name("NAME"),
+        "the name that others know this host by, for the options that are "
+        "printed (default: its address)");
   }
   return options;
-}
-
-bool Connects(Verb verb) {
-  return verb == Verb::kSend || verb == Verb::kRecv || verb == Verb::kPair ||
-         verb == Verb::kDoctor;
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <boost/program_options.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,11 +38,15 @@ struct RawOptions {
   std::vector<std::string> brokers, stun_servers, paths, arguments;
   std::string to, from, with, out = ".", conflict = "rename", cc, bwlimit = "0",
                               progress = "auto", bind = "0.0.0.0", config,
-                              code_file, trace;
-  unsigned port = 0, broker_port = 1883, stun_port = 3478;
+                              code_file, trace, broker_password_file, broker_ca,
+                              tls_cert, tls_key, password_file, host;
+  std::optional<unsigned> broker_port;
+  unsigned port = 0, stun_port = 3478;
   double timeout = 0;
   bool ipv4 = false, ipv6 = false, quiet = false, verbose = false, ask = false,
-       show = false, json = false, background = false, help = false;
+       show = false, json = false, background = false, help = false,
+       out_is_asked_for = false, rotate = false, forget_old = false,
+       verify = false;
 };
 
 // What the verb takes, all but positional words, in sections for --help. What

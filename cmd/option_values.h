@@ -37,6 +37,8 @@ struct Options {
 
   // Everywhere.
   std::vector<std::string> brokers;       // mqtt[s]://[user@]HOST[:PORT]
+  std::string broker_password_file;       // Empty: no passwords.
+  std::string broker_ca;                  // PEM file; empty: the system's.
   std::vector<std::string> stun_servers;  // HOST[:PORT]
   std::uint16_t port = 0;                 // Local UDP port; 0: any.
   bool ipv4_only = false;
@@ -51,7 +53,10 @@ struct Options {
   // that takes it; "-": stdout and stdin. Empty: over the screen.
   std::string code_file;
   bool show = false;
+  bool verify = false;  // Let the users compare six digits.
   std::filesystem::path out = ".";
+  // By a flag or the environment; the configuration file speaks for everybody.
+  bool out_is_asked_for = false;
   CongestionOption congestion = CongestionOption::kBbr;
   std::uint64_t bwlimit = 0;  // Bytes a second on the wire; 0: no limit.
   ConflictOption conflict = ConflictOption::kRename;
@@ -60,12 +65,19 @@ struct Options {
   bool json = false;  // Events on stdout (EVENTS.md); send and recv.
   std::string trace;  // The file to write a trace into; empty: none.
 
+  // id.
+  bool rotate = false;
+  bool forget_old = false;
+
   // peers.
   std::vector<std::string> arguments;  // After the verb: list, add, ...
 
   // serve.
   std::string bind = "0.0.0.0";
   std::uint16_t broker_port = 1883;  // 0: any.
+  std::string tls_cert, tls_key;     // PEM files; both or none.
+  std::string password_file;         // mosquitto_passwd's; empty: for all.
+  std::string host;                  // For others to call it by.
   std::uint16_t stun_port = 3478;    // 0: any.
 };
 

@@ -114,6 +114,7 @@ Status Store(const std::vector<std::string>& args, Verb verb, RawOptions* raw,
     source = "the environment (P2PCP_*)";
     std::istringstream twins(EnvironmentAsConfig(named, environment));
     po::store(po::parse_config_file(twins, named), values);
+    raw->out_is_asked_for = values.count("out") != 0;
     if (values.count("config") != 0) {
       config_file = values["config"].as<std::string>();
     }

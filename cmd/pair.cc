@@ -2,6 +2,8 @@
 
 #include "cmd/commands.h"
 #include "cmd/pair_up.h"
+#include "cmd/self_and_peer.h"
+#include "cmd/trust/verify.h"
 
 namespace p2pcp::cmd {
 
@@ -13,7 +15,14 @@ Result<ExitCode> RunPair(const Options& options, const Home& home,
   Result<std::optional<ExitCode>> paired =
       PairUp(options, home, options.peer, sides, console);
   if (!paired.ok()) return std::move(paired).error();
-  return paired->value_or(ExitCode::kVerified);
+  if (*paired) return **paired;
+  if (!options.verify) return ExitCode::kVerified;
+  const Result<SelfAndPeer> who = LoadSelfAndPeer(home, options.peer);
+  if (!who.ok()) return who.error();
+  const Result<std::optional<ExitCode>> verified =
+      VerifyPeer(who->self.public_key(), who->peer, console);
+  if (!verified.ok()) return verified.error();
+  return verified->value_or(ExitCode::kVerified);
 }
 
 }  // namespace p2pcp::cmd

@@ -11,11 +11,13 @@
 #include <utility>
 #include <vector>
 
+#include "cmd/brokers/broker_report.h"
 #include "cmd/code_input.h"
 #include "cmd/link.h"
 #include "cmd/servers.h"
 #include "cmd/signals.h"
 #include "cmd/text.h"
+#include "cmd/trust/verify.h"
 #include "net/base/random.h"
 #include "net/crypto/contact_book.h"
 #include "net/crypto/identity.h"
@@ -64,10 +66,11 @@ class Encounter {
     }
     while (!signal_ && !error_ && !pairing_->over()) {
       const TimePoint now = loop_->Now();
-      if (!broker_was_up_ && now >= started_ + kBrokerTimeout) {
-        return NoBroker();
+      if (!brokers_.was_up() && now >= started_ + kBrokerTimeout) {
+        return brokers_.Unreachable();
       }
       if (options_.timeout && !paired_ && now >= started_ + *options_.timeout) {
+        if (!brokers_.was_up()) return brokers_.Unreachable();
         return Error{ErrorCode::kPeerNeverAppeared,
                      fmt::format("nobody came to pair as {} within {}", name_,
                                  FormatDuration(*options_.timeout))};
@@ -94,7 +97,6 @@ class Encounter {
   void HandlePaired(const signaling::Paired& paired);
   // The code was no good; the user may type another, a file has no other.
   void AskAgain(const std::string& why, ErrorCode code);
-  Error NoBroker() const;
 
   const Options& options_;
   const Home& home_;
@@ -108,13 +110,11 @@ class Encounter {
   std::optional<crypto::PairingCode> shown_;
   bool wrote_code_file_ = false;
   std::unique_ptr<udp::EventLoop> loop_;
-  std::vector<signaling::Broker> brokers_;
-  std::vector<std::optional<Error>> broker_errors_;
+  BrokerReport brokers_;
   std::unique_ptr<signaling::MqttClient> mqtt_;
   std::unique_ptr<signaling::Pairing> pairing_;
   std::unique_ptr<CodeInput> input_;
   TimePoint started_;
-  bool broker_was_up_ = false;
   bool paired_ = false;
   // Ends it at once; ends it when the other side has been told.
   std::optional<Error> error_;
@@ -129,8 +129,10 @@ Status Encounter::Start() {
   self_ = *std::move(self);
   Result<Servers> servers = ChooseServers(options_);
   if (!servers.ok()) return std::move(servers).error();
-  brokers_ = servers->brokers;
-  broker_errors_.resize(brokers_.size());
+  brokers_ = BrokerReport(servers->brokers);
+  for (const std::string& warning : servers->warnings) {
+    console_->Line(warning);
+  }
   Result<std::unique_ptr<udp::EventLoop>> loop = udp::EventLoop::Create();
   if (!loop.ok()) return std::move(loop).error();
   loop_ = *std::move(loop);
@@ -139,8 +141,9 @@ Status Encounter::Start() {
     if (const auto code = signals_.Take()) signal_ = code;
   });
   Result<std::unique_ptr<signaling::MqttClient>> mqtt =
-      signaling::MqttClient::Start(
-          started_, {"/proc/self/exe", {kMqttChildVerb}}, brokers_);
+      signaling::MqttClient::Start(started_,
+                                   {"/proc/self/exe", {kMqttChildVerb}},
+                                   std::move(servers->brokers));
   if (!mqtt.ok()) return std::move(mqtt).error();
   mqtt_ = *std::move(mqtt);
   loop_->Watch(mqtt_->fd(), EPOLLIN, [this](std::uint32_t) {
@@ -204,7 +207,9 @@ Status Encounter::Take() {
     console_->Error(sides_.shows
                         ? "Or type the code that is shown there:"
                         : fmt::format("{} is new here. Type the code that is "
-                                      "shown there:",
+                                      "shown there. (If none is shown, it "
+                                      "knows this device from before: stop "
+                                      "both, and let them 'p2pcp pair'.)",
                                       name_));
   }
   return {};
@@ -234,12 +239,13 @@ void Encounter::HandleMqtt() {
   const TimePoint now = loop_->Now();
   while (auto event = mqtt_->PollEvent()) {
     if (std::holds_alternative<signaling::MqttClient::BrokerUp>(*event)) {
-      broker_was_up_ = true;
+      brokers_.HandleUp();
       pairing_->HandleSubscribed(now);
     } else if (auto* down =
                    std::get_if<signaling::MqttClient::BrokerDown>(&*event)) {
       console_->Step(fmt::format("broker {}", Escape(down->error.message)));
-      broker_errors_[down->broker] = std::move(down->error);
+      brokers_.HandleDown(down->broker, std::move(down->error));
+      if (const auto warning = brokers_.TakeWarning()) console_->Line(*warning);
     } else if (const auto* message =
                    std::get_if<signaling::MqttClient::Message>(&*event)) {
       pairing_->HandleMessage(now, message->topic, message->payload);
@@ -331,21 +337,6 @@ void Encounter::Turn(TimePoint now) {
   Publish();
 }
 
-Error Encounter::NoBroker() const {
-  std::string message = "no broker could be reached";
-  for (std::size_t i = 0; i < brokers_.size(); ++i) {
-    message += "\n  ";
-    message += broker_errors_[i] ? Escape(broker_errors_[i]->message)
-                                 : Escape(brokers_[i].ToString()) +
-                                       ": no answer (a dead name server or a "
-                                       "firewall?)";
-  }
-  message +=
-      "\nCheck the network, or name another broker with --broker URL "
-      "('p2pcp serve' runs one).";
-  return Error{ErrorCode::kRendezvousUnreachable, message};
-}
-
 bool HasTerminal() {
   return udp::FileDescriptor(open("/dev/tty", O_RDWR | O_CLOEXEC)).valid();
 }
@@ -390,6 +381,12 @@ Result<std::variant<SelfAndPeer, ExitCode>> MeetPeer(const Options& options,
   }
   Result<SelfAndPeer> who = LoadSelfAndPeer(home, options.peer);
   if (!who.ok()) return std::move(who).error();
+  if (options.verify) {
+    const Result<std::optional<ExitCode>> verified =
+        VerifyPeer(who->self.public_key(), who->peer, console);
+    if (!verified.ok()) return verified.error();
+    if (*verified) return std::variant<SelfAndPeer, ExitCode>(**verified);
+  }
   return std::variant<SelfAndPeer, ExitCode>(*std::move(who));
 }
 

@@ -6,6 +6,9 @@
 #include <algorithm>
 #include <array>
 #include <ctime>
+#include <filesystem>
+#include <functional>
+#include <system_error>
 
 #include "cmd/commands.h"
 #include "cmd/product.h"
@@ -30,12 +33,26 @@ std::string Day(std::optional<UnixTime> time) {
   return fmt::format("{:%Y-%m-%d}", fmt::localtime(seconds));
 }
 
+// The rules of a contact as words that `set` takes.
+std::string RulesText(const crypto::ContactRules& rules) {
+  std::string text;
+  if (rules.ask) text += "  ask=yes";
+  if (rules.max_size) {
+    text += fmt::format("  max-size={}", FormatSize(*rules.max_size));
+  }
+  if (!rules.folder.empty()) text += "  out=" + Escape(rules.folder);
+  if (rules.knows_old_key) text += "  (knows this device's old key)";
+  return text;
+}
+
 Result<ExitCode> List(const Home& home, Console& console) {
   Result<ContactBook> book = ContactBook::Load(home.peers);
   if (!book.ok()) return std::move(book).error();
   if (book->contacts().empty()) {
     console.Line(
-        "The contact book is empty. Let the other side run 'p2pcp id', then:\n"
+        "The contact book is empty. Get to know somebody by a code:\n"
+        "  p2pcp pair NAME\n"
+        "or let the other side run 'p2pcp id', then:\n"
         "  p2pcp peers add NAME KEY");
     return ExitCode::kVerified;
   }
@@ -45,13 +62,77 @@ Result<ExitCode> List(const Home& home, Console& console) {
   }
   std::string table;
   for (const Contact& contact : book->contacts()) {
-    table += fmt::format("{:<{}}  {}  added {}  last seen {}\n", contact.name,
-                         width, contact.key.ToString(), Day(contact.first_seen),
-                         Day(contact.last_seen));
+    table +=
+        fmt::format("{:<{}}  {}  added {}  last seen {}{}{}\n", contact.name,
+                    width, Fingerprint(contact.key), Day(contact.first_seen),
+                    Day(contact.last_seen), contact.psk ? "" : "  (by hand)",
+                    RulesText(contact.rules));
+    if (console.verbose()) {
+      table += fmt::format("{:<{}}  {}\n", "", width, contact.key.ToString());
+    }
   }
   if (Status written = WriteProduct(table); !written.ok()) {
     return std::move(written).error();
   }
+  return ExitCode::kVerified;
+}
+
+// "ask=yes", "out=DIR", "max-size=10G"; nothing after the sign: no such rule.
+Status SetRule(const std::string& word, crypto::ContactRules& rules) {
+  const std::size_t sign = word.find('=');
+  const std::string name = word.substr(0, sign);
+  const std::string value =
+      sign == word.npos ? std::string() : word.substr(sign + 1);
+  if (sign != word.npos && name == "ask" &&
+      (value == "yes" || value == "no" || value.empty())) {
+    rules.ask = value == "yes";
+    return {};
+  }
+  if (sign != word.npos && name == "max-size") {
+    const auto size = ParseSize(value);
+    if (!size && !value.empty()) {
+      return Usage("max-size: bytes, such as 500k, 1.5M or 10G");
+    }
+    rules.max_size = value.empty() ? std::nullopt : size;
+    return {};
+  }
+  if (sign != word.npos && name == "out") {
+    rules.folder.clear();
+    if (value.empty()) return {};
+    std::error_code error;
+    const auto folder = std::filesystem::canonical(value, error);
+    if (error || !std::filesystem::is_directory(folder, error)) {
+      return Usage(
+          fmt::format("out={}: there is no such folder", Escape(value)));
+    }
+    rules.folder = folder.native();
+    return {};
+  }
+  return Usage(fmt::format(
+      "'{}' is no rule; there are ask=yes|no, out=DIR and max-size=SIZE, with "
+      "nothing after the sign to take one back",
+      Escape(word)));
+}
+
+Result<ExitCode> Set(const std::vector<std::string>& words, const Home& home,
+                     Console& console) {
+  crypto::ContactRules rules;
+  const Status updated =
+      ContactBook::Update(home.peers, [&](ContactBook& book) -> Status {
+        const Contact* const contact = book.Find(words[1]);
+        if (contact == nullptr) {
+          return Usage(
+              fmt::format("there is no contact '{}'", Escape(words[1])));
+        }
+        rules = contact->rules;
+        for (std::size_t i = 2; i < words.size(); ++i) {
+          if (Status set = SetRule(words[i], rules); !set.ok()) return set;
+        }
+        return book.SetRules(words[1], rules);
+      });
+  if (!updated.ok()) return updated.error();
+  const std::string text = RulesText(rules);
+  console.Line(words[1] + ":" + (text.empty() ? "  no rules" : text));
   return ExitCode::kVerified;
 }
 
@@ -111,13 +192,21 @@ Result<ExitCode> RunPeers(const Options& options, const Home& home,
     return Change(home,
                   [&](ContactBook& book) { return book.Remove(words[1]); });
   }
+  if (action == "set") {
+    if (words.size() < 3) {
+      return Usage(
+          "usage: p2pcp peers set NAME [ask=yes|no] [out=DIR] "
+          "[max-size=SIZE]");
+    }
+    return Set(words, home, console);
+  }
   std::string message =
       fmt::format("peers: there is no action '{}'", Escape(action));
   if (const auto nearest =
-          Nearest(action, {"list", "add", "rename", "remove"})) {
+          Nearest(action, {"list", "add", "rename", "remove", "set"})) {
     message += fmt::format("; did you mean '{}'?", *nearest);
   } else {
-    message += "; there are list, add, rename and remove";
+    message += "; there are list, add, rename, remove and set";
   }
   return Usage(message);
 }

@@ -1,9 +1,16 @@
 // p2pcp recv: what one peer sends, into a folder.
 
+#include <fmt/format.h>
+
+#include <cstdint>
+
 #include "cmd/ask.h"
 #include "cmd/commands.h"
+#include "cmd/self_and_peer.h"
+#include "cmd/text.h"
 #include "cmd/transfer_command.h"
 #include "net/base/random.h"
+#include "net/crypto/contact_rules.h"
 #include "transfer/file/output_folder.h"
 #include "transfer/session/receiver.h"
 
@@ -27,9 +34,18 @@ file::ConflictPolicy PolicyOf(ConflictOption option) {
 Result<ExitCode> RunRecv(const Options& options, const Home& home,
                          Console& console, Events& events) {
   events.Start("recv");
+  const Result<crypto::ContactRules> rules = RulesFor(home, options.peer);
+  if (!rules.ok()) return rules.error();
+  const bool by_rule = !options.out_is_asked_for && !rules->folder.empty();
   // A folder that can't be written to is said before anybody is asked to come.
-  Result<file::OutputTarget> target = file::OpenOutput(options.out);
-  if (!target.ok()) return std::move(target).error();
+  Result<file::OutputTarget> target =
+      file::OpenOutput(by_rule ? rules->folder : options.out.string());
+  if (!target.ok()) {
+    if (!by_rule) return std::move(target).error();
+    return Annotate(std::move(target).error(),
+                    fmt::format("the folder for {} (p2pcp peers set {} out=)",
+                                options.peer, options.peer));
+  }
   auto begun = TransferCommand::Begin(TransferCommand::Side::kReceiver, options,
                                       home, console, events);
   if (!begun.ok()) return std::move(begun).error();
@@ -39,14 +55,25 @@ Result<ExitCode> RunRecv(const Options& options, const Home& home,
   Receiver::Config config;
   command.Configure(config);
   config.conflict = PolicyOf(options.conflict);
-  config.ask = options.ask;
+  const bool ask = options.ask || rules->ask;
+  config.ask = ask || rules->max_size.has_value();
   SystemRandom random;
   Receiver receiver(command.Now(), config, &*target, command.disk(), &random);
-  Ask ask(&command.link().loop(), &console);
+  Ask question(&command.link().loop(), &console);
   return command.Run(&receiver, [&](const SessionEvent& event) {
-    if (!options.ask || !std::holds_alternative<Offered>(event)) return;
-    ask.Show(command.peer_name(), receiver.manifest(),
-             [&](bool accept) { receiver.Decide(command.Now(), accept); });
+    if (!config.ask || !std::holds_alternative<Offered>(event)) return;
+    const std::uint64_t total = receiver.manifest().total();
+    if (total > rules->max_size.value_or(total)) {
+      console.Error(fmt::format(
+          "{0} offers {1}, more than the {2} that you have laid down for {0}; "
+          "declined. To change that: p2pcp peers set {0} max-size=SIZE",
+          command.peer_name(), FormatSize(total),
+          FormatSize(*rules->max_size)));
+      return receiver.Decide(command.Now(), false);
+    }
+    if (!ask) return receiver.Decide(command.Now(), true);
+    question.Show(command.peer_name(), receiver.manifest(),
+                  [&](bool accept) { receiver.Decide(command.Now(), accept); });
   });
 }
 

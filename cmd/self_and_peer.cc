@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "cmd/text.h"
+#include "cmd/trust/key_rotation.h"
 #include "net/base/random.h"
 #include "net/udp/event_loop.h"
 
@@ -39,7 +40,17 @@ Result<SelfAndPeer> LoadSelfAndPeer(const Home& home, const std::string& name) {
     return Error{ErrorCode::kUsage,
                  fmt::format("'{}' has this device's own key", name)};
   }
-  return SelfAndPeer{*std::move(self), *contact};
+  Result<std::optional<crypto::Identity>> former = LoadOldKey(home, *contact);
+  if (!former.ok()) return std::move(former).error();
+  return SelfAndPeer{*std::move(self), *contact, *std::move(former)};
+}
+
+Result<crypto::ContactRules> RulesFor(const Home& home,
+                                      const std::string& name) {
+  Result<crypto::ContactBook> book = crypto::ContactBook::Load(home.peers);
+  if (!book.ok()) return std::move(book).error();
+  const crypto::Contact* const contact = book->Find(name);
+  return contact == nullptr ? crypto::ContactRules() : contact->rules;
 }
 
 void NotePeerSeen(const Home& home, const crypto::PublicKey& key) {

@@ -6,8 +6,8 @@
 
 #include <optional>
 
+#include "cmd/brokers/mosquitto_process.h"
 #include "cmd/commands.h"
-#include "cmd/mosquitto_process.h"
 #include "cmd/product.h"
 #include "cmd/signals.h"
 #include "cmd/text.h"
@@ -37,9 +37,10 @@ IpAddress Reachable(const IpAddress& bound) {
 
 class Server {
  public:
-  Server(udp::EventLoop* loop, udp::UdpSocket stun, MosquittoProcess broker,
-         Console* console)
-      : loop_(loop),
+  Server(const Options& options, udp::EventLoop* loop, udp::UdpSocket stun,
+         MosquittoProcess broker, Console* console)
+      : options_(options),
+        loop_(loop),
         stun_(std::move(stun)),
         broker_(std::move(broker)),
         console_(console) {}
@@ -79,14 +80,31 @@ class Server {
  private:
   Status Announce() {
     announced_ = true;
-    SocketAddress broker = broker_.address();
-    SocketAddress stun = stun_.local_address();
-    broker.ip = Reachable(broker.ip);
-    stun.ip = Reachable(stun.ip);
-    const std::string options = fmt::format("--broker mqtt://{} --stun {}\n",
-                                            broker.ToString(), stun.ToString());
+    const bool tls = !options_.tls_cert.empty();
+    const std::string options =
+        fmt::format("--broker {}://{}{} --stun {}\n", tls ? "mqtts" : "mqtt",
+                    options_.password_file.empty() ? "" : "USER@",
+                    Place(broker_.address()), Place(stun_.local_address()));
     console_->Line("serving; give both sides these options:");
+    if (tls) {
+      console_->Line(
+          "(and --broker-ca FILE, if their systems don't know who has signed "
+          "this certificate)");
+    }
+    if (!options_.password_file.empty()) {
+      console_->Line(
+          "(and --broker-password-file FILE, a file that holds the password)");
+    }
     return WriteProduct(options);
+  }
+
+  // How others may call one of our sockets.
+  std::string Place(SocketAddress bound) const {
+    if (!options_.host.empty()) {
+      return fmt::format("{}:{}", options_.host, bound.port);
+    }
+    bound.ip = Reachable(bound.ip);
+    return bound.ToString();
   }
 
   void Answer() {
@@ -105,6 +123,7 @@ class Server {
     }
   }
 
+  const Options& options_;
   Signals signals_;
   udp::EventLoop* loop_;
   udp::UdpSocket stun_;
@@ -130,9 +149,13 @@ Result<ExitCode> RunServe(const Options& options, Console& console) {
       udp::UdpSocket::Open({*ip, options.stun_port}, {});
   if (!stun.ok()) return Annotate(std::move(stun).error(), "STUN server");
   Result<MosquittoProcess> broker =
-      MosquittoProcess::Start({*ip, options.broker_port});
+      MosquittoProcess::Start({{*ip, options.broker_port},
+                               options.tls_cert,
+                               options.tls_key,
+                               options.password_file});
   if (!broker.ok()) return std::move(broker).error();
-  Server server(loop->get(), *std::move(stun), *std::move(broker), &console);
+  Server server(options, loop->get(), *std::move(stun), *std::move(broker),
+                &console);
   return server.Run();
 }
 

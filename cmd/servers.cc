@@ -4,8 +4,10 @@
 
 #include <array>
 #include <charconv>
+#include <fstream>
 #include <optional>
 
+#include "cmd/brokers/broker_passwords.h"
 #include "cmd/text.h"
 #include "net/base/socket_address.h"
 #include "net/signaling/mqtt_client.h"
@@ -59,6 +61,22 @@ std::vector<std::string> OrDefaults(
   return {defaults.begin(), defaults.end()};
 }
 
+// A file of authorities that can't be read would be told broker by broker, and
+// late.
+Status CheckAuthorities(const std::string& file) {
+  std::ifstream stream(file);
+  for (std::string line; std::getline(stream, line);) {
+    if (line.starts_with("-----BEGIN CERTIFICATE-----") ||
+        line.starts_with("-----BEGIN TRUSTED CERTIFICATE-----")) {
+      return {};
+    }
+  }
+  return Error{ErrorCode::kUsage,
+               fmt::format("--broker-ca {}: no certificate (PEM) in it, or it "
+                           "can't be read",
+                           Escape(file))};
+}
+
 }  // namespace
 
 Result<Servers> ChooseServers(const Options& options) {
@@ -73,6 +91,29 @@ Result<Servers> ChooseServers(const Options& options) {
     return Error{ErrorCode::kUsage,
                  fmt::format("--broker: {} at most",
                              signaling::MqttClient::kMaxBrokers)};
+  }
+  if (!options.broker_ca.empty()) {
+    if (Status fit = CheckAuthorities(options.broker_ca); !fit.ok()) {
+      return std::move(fit).error();
+    }
+    for (signaling::Broker& broker : servers.brokers) {
+      if (broker.tls) broker.ca_file = options.broker_ca;
+    }
+  }
+  if (!options.broker_password_file.empty()) {
+    if (Status read =
+            ReadBrokerPasswords(options.broker_password_file, &servers.brokers);
+        !read.ok()) {
+      return std::move(read).error();
+    }
+    for (const signaling::Broker& broker : servers.brokers) {
+      if (broker.tls || broker.password.empty()) continue;
+      if (IsLoopbackName(broker.host)) continue;
+      servers.warnings.push_back(
+          fmt::format("the password for {} goes there readable for the "
+                      "network; with TLS it is mqtts://",
+                      Escape(broker.ToString())));
+    }
   }
   for (const std::string& text :
        OrDefaults(options.stun_servers, kDefaultStunServers)) {

@@ -21,11 +21,14 @@ struct StunServer {
 struct Servers {
   std::vector<signaling::Broker> brokers;
   std::vector<StunServer> stun_servers;
+  // What the user should know about this choice.
+  std::vector<std::string> warnings;
   // One of them stands on this host's loopback, so peers there are meant.
   bool loopback = false;
 };
 
-// kUsage for anything that is no broker URL or no HOST[:PORT].
+// The passwords and the authorities of the brokers too. kUsage for anything
+// that is no broker URL or no HOST[:PORT], and for files that are of no use.
 Result<Servers> ChooseServers(const Options& options);
 
 }  // namespace p2pcp::cmd

@@ -1,5 +1,9 @@
 #include "cmd/servers.h"
 
+#include <sys/stat.h>
+
+#include <fstream>
+
 #include "gtest/gtest.h"
 
 namespace p2pcp::cmd {
@@ -20,6 +24,36 @@ TEST(ChooseServers, DefaultsAreOfSeveralOperators) {
   ASSERT_GE(servers->stun_servers.size(), 2u);
   EXPECT_NE(servers->stun_servers[0].host, servers->stun_servers[1].host);
   EXPECT_FALSE(servers->loopback);
+}
+
+TEST(ChooseServers, GivesTlsBrokersTheirAuthorities) {
+  const std::string file = testing::TempDir() + "/servers_test_ca";
+  Options options = With({"mqtts://a", "mqtt://b"}, {});
+  options.broker_ca = file;
+  std::ofstream(file) << "no certificate\n";
+  EXPECT_EQ(ChooseServers(options).error().code, ErrorCode::kUsage);
+  std::ofstream(file) << "-----BEGIN CERTIFICATE-----\n";
+  const auto servers = ChooseServers(options);
+  ASSERT_TRUE(servers.ok());
+  EXPECT_EQ(servers->brokers[0].ca_file, file);
+  EXPECT_EQ(servers->brokers[1].ca_file, "");
+}
+
+TEST(ChooseServers, SaysThatAPasswordWithoutTlsCanBeRead) {
+  const std::string file = testing::TempDir() + "/servers_test_password";
+  std::ofstream(file) << "x\n";
+  chmod(file.c_str(), 0600);
+  const auto warnings = [&](const char* url) {
+    Options options = With({url}, {});
+    options.broker_password_file = file;
+    const auto servers = ChooseServers(options);
+    EXPECT_TRUE(servers.ok());
+    EXPECT_EQ(servers->brokers[0].password, "x");
+    return servers->warnings.size();
+  };
+  EXPECT_EQ(warnings("mqtt://me@192.0.2.1"), 1u);
+  EXPECT_EQ(warnings("mqtts://me@192.0.2.1"), 0u);
+  EXPECT_EQ(warnings("mqtt://me@127.0.0.1"), 0u);
 }
 
 TEST(ChooseServers, TakesEveryFormOfAStunServer) {

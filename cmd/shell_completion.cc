@@ -51,7 +51,7 @@ Argument ArgumentOf(Verb verb) {
     case Verb::kPair:
       return {Takes::kPeer, "PEER", ""};
     case Verb::kPeers:
-      return {Takes::kWords, "ACTION", "list add rename remove"};
+      return {Takes::kWords, "ACTION", "list add rename remove set"};
     case Verb::kCompletion:
       return {Takes::kWords, "SHELL", "bash zsh fish"};
     case Verb::kRecv:

@@ -4,6 +4,7 @@
 
 #include "cmd/pair_up.h"
 #include "cmd/transfer_view.h"
+#include "cmd/trust/key_rotation.h"
 
 namespace p2pcp::cmd {
 
@@ -21,11 +22,14 @@ Result<TransferCommand::Begun> TransferCommand::Begin(Side side,
       side, std::get<SelfAndPeer>(*std::move(met)), console, events));
 
   const SelfAndPeer& who = command->who_;
-  Result<std::unique_ptr<Link>> link =
-      Link::Open(options,
-                 {sender ? ice::Role::kControlling : ice::Role::kControlled,
-                  &who.self, who.peer, &events},
-                 &console);
+  Result<std::unique_ptr<Link>> link = Link::Open(
+      options,
+      {sender ? ice::Role::kControlling : ice::Role::kControlled, &who.self,
+       who.peer, &events, who.former ? &*who.former : nullptr,
+       [&who, &home, &console](const connect::HandshakeDone& done) {
+         NoteKeys(home, who.peer, done, console);
+       }},
+      &console);
   if (!link.ok()) return std::move(link).error();
   command->link_ = *std::move(link);
   Result<std::unique_ptr<Trace>> trace =

@@ -1,6 +1,7 @@
 #include "net/connect/connector.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "net/crypto/packet_cipher.h"
 #include "net/signaling/lan_datagram.h"
@@ -44,10 +45,38 @@ signaling::Rendezvous::Config RendezvousConfig(
 
 Connector::Connector(TimePoint now, UnixTime wall, const Config& config,
                      Random& random)
-    : config_(config),
-      random_(random),
-      rendezvous_(now, wall, RendezvousConfig(config), random),
-      gatherer_(random) {}
+    : config_(config), random_(random), gatherer_(random) {
+  const auto add = [&](signaling::Rendezvous::Config its) {
+    rendezvous_.push_back(std::make_unique<signaling::Rendezvous>(
+        now, wall, std::move(its), random));
+  };
+  signaling::Rendezvous::Config own = RendezvousConfig(config);
+  add(own);
+  if (config.former == nullptr) return;
+  own.self = config.former;
+  own.hand_over = crypto::HandOver::Make(*config.former, *config.self);
+  add(std::move(own));
+}
+
+std::vector<std::string> Connector::Topics() const {
+  std::vector<std::string> topics;
+  for (const auto& rendezvous : rendezvous_) {
+    const std::vector<std::string> its = rendezvous->Topics();
+    topics.insert(topics.end(), its.begin(), its.end());
+  }
+  return topics;
+}
+
+std::optional<signaling::Rendezvous::Publish> Connector::PollPublish() {
+  for (const auto& rendezvous : rendezvous_) {
+    if (auto publish = rendezvous->PollPublish()) return publish;
+  }
+  return std::nullopt;
+}
+
+void Connector::SetBusy(TimePoint now, bool busy) {
+  for (const auto& rendezvous : rendezvous_) rendezvous->SetBusy(now, busy);
+}
 
 bool Connector::SetHostCandidates(TimePoint now,
                                   std::vector<ice::Candidate> candidates) {
@@ -68,19 +97,24 @@ void Connector::AddStunServer(TimePoint now, const SocketAddress& server,
 }
 
 void Connector::HandleSubscribed(TimePoint now, UnixTime wall) {
-  rendezvous_.HandleSubscribed(now, wall);
+  for (const auto& rendezvous : rendezvous_) {
+    rendezvous->HandleSubscribed(now, wall);
+  }
   HandleRendezvousEvents(now);
 }
 
 void Connector::HandleMessage(TimePoint now, UnixTime wall,
                               std::string_view topic, ByteSpan payload) {
-  rendezvous_.HandleMessage(now, wall, topic, payload);
+  // Each drops what is not under its topics.
+  for (const auto& rendezvous : rendezvous_) {
+    rendezvous->HandleMessage(now, wall, topic, payload);
+  }
   HandleRendezvousEvents(now);
 }
 
 void Connector::HandleLanDatagram(TimePoint now, UnixTime wall,
                                   std::uint32_t interface, ByteSpan datagram) {
-  const std::vector<std::string> topics = rendezvous_.Topics();
+  const std::vector<std::string> topics = Topics();
   const auto message = signaling::DecodeLanDatagram(datagram, topics);
   if (!message) return;
   // Anybody on the network can repeat what he has seen: that may not fill the
@@ -109,7 +143,7 @@ void Connector::AddRemoteCandidates(TimePoint now) {
 }
 
 void Connector::Close(TimePoint now, signaling::ByeReason reason) {
-  rendezvous_.Close(now, reason);
+  for (const auto& rendezvous : rendezvous_) rendezvous->Close(now, reason);
 }
 
 bool Connector::HandleStun(TimePoint now, std::uint8_t socket,
@@ -169,17 +203,21 @@ void Connector::PublishCandidates(TimePoint now) {
                    [](const ice::Candidate& a, const ice::Candidate& b) {
                      return a.priority > b.priority;
                    });
-  rendezvous_.SetLocalCandidates(now, local_);
+  for (const auto& rendezvous : rendezvous_) {
+    rendezvous->SetLocalCandidates(now, local_);
+  }
   if (channel_) channel_->AddLocalCandidates(now, local_);
 }
 
 void Connector::HandleRendezvousEvents(TimePoint now) {
-  while (auto event = rendezvous_.PollEvent()) {
-    HandleRendezvousEvent(now, std::move(*event));
+  for (std::size_t i = 0; i < rendezvous_.size(); ++i) {
+    while (auto event = rendezvous_[i]->PollEvent()) {
+      HandleRendezvousEvent(now, i, std::move(*event));
+    }
   }
 }
 
-void Connector::HandleRendezvousEvent(TimePoint now,
+void Connector::HandleRendezvousEvent(TimePoint now, std::size_t index,
                                       signaling::Rendezvous::Event event) {
   using signaling::Rendezvous;
   if (std::holds_alternative<Rendezvous::PeerSeen>(event)) {
@@ -191,6 +229,7 @@ void Connector::HandleRendezvousEvent(TimePoint now,
     // peer agrees to besides.
     channel_is_current_ = !was_connected_;
     if (was_connected_) return;
+    current_ = index;
     channel::Channel::Config config;
     config.role = config_.role;
     config.keys = established->keys;
@@ -201,9 +240,10 @@ void Connector::HandleRendezvousEvent(TimePoint now,
     channel_->AddLocalCandidates(now, local_);
     remote_ = established->candidates;
     AddRemoteCandidates(now);
-    events_.push_back(HandshakeDone{established->candidates.size()});
+    events_.push_back(HandshakeDone{established->candidates.size(), index == 1,
+                                    std::move(established->hand_over)});
   } else if (auto* more = std::get_if<Rendezvous::RemoteCandidates>(&event)) {
-    if (channel_ && channel_is_current_) {
+    if (channel_ && channel_is_current_ && index == current_) {
       // All of them: one may be of use again that was let go.
       remote_ = more->all;
       AddRemoteCandidates(now);
@@ -213,7 +253,7 @@ void Connector::HandleRendezvousEvent(TimePoint now,
              std::holds_alternative<Rendezvous::PeerLeft>(event)) {
     // A channel that was connected knows by itself whether its peer is there:
     // what the broker carries may not end it.
-    if (channel_ && !was_connected_) {
+    if (channel_ && !was_connected_ && index == current_) {
       channel_.reset();
       events_.push_back(PeerGone{});
     }
@@ -241,7 +281,9 @@ std::optional<Connector::Transmit> Connector::PollTransmit(
 
 void Connector::HandleTimeout(TimePoint now, UnixTime wall) {
   gatherer_.HandleTimeout(now);
-  rendezvous_.HandleTimeout(now, wall);
+  for (const auto& rendezvous : rendezvous_) {
+    rendezvous->HandleTimeout(now, wall);
+  }
   HandleRendezvousEvents(now);
   if (channel_ && channel_->PollTimeout().value_or(TimePoint::max()) <= now) {
     channel_->HandleTimeout(now);
@@ -253,7 +295,9 @@ std::optional<TimePoint> Connector::PollTimeout() const {
   const auto consider = [&](std::optional<TimePoint> deadline) {
     if (deadline && (!earliest || *deadline < *earliest)) earliest = deadline;
   };
-  consider(rendezvous_.PollTimeout());
+  for (const auto& rendezvous : rendezvous_) {
+    consider(rendezvous->PollTimeout());
+  }
   consider(gatherer_.PollTimeout());
   if (channel_) consider(channel_->PollTimeout());
   return earliest;
@@ -262,7 +306,8 @@ std::optional<TimePoint> Connector::PollTimeout() const {
 // Whether the peer has had the keys of the channel at hand.
 bool Connector::PeerWasThere() const {
   return config_.role == ice::Role::kControlling ||
-         rendezvous_.PeerConfirmed() || channel_->stats().received.probes > 0;
+         rendezvous_[current_]->PeerConfirmed() ||
+         channel_->stats().received.probes > 0;
 }
 
 void Connector::HandleChannelEvents(TimePoint now) {
@@ -274,7 +319,7 @@ void Connector::HandleChannelEvents(TimePoint now) {
           // It went between its offer and our answer: that says nothing about
           // the path, and it may come back.
           channel_.reset();
-          rendezvous_.SetBusy(now, false);
+          SetBusy(now, false);
           events_.push_back(PeerGone{});
           return;
         }
@@ -294,12 +339,12 @@ void Connector::HandleChannelEvents(TimePoint now) {
         // second offer has to wait its turn.
         gatherer_.Stop();
         was_connected_ = true;
-        rendezvous_.SetBusy(now, true);
+        SetBusy(now, true);
         events_.push_back(ChannelEvent{*event});
         break;
       case channel::EventType::kSilent:
         gatherer_.Refresh(now);
-        rendezvous_.RepeatCandidates(now);
+        rendezvous_[current_]->RepeatCandidates(now);
         events_.push_back(ChannelEvent{*event});
         break;
       case channel::EventType::kPathChanged:

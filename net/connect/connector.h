@@ -26,6 +26,7 @@
 #include "net/base/time.h"
 #include "net/channel/channel.h"
 #include "net/connect/reflexive_gatherer.h"
+#include "net/crypto/hand_over.h"
 #include "net/crypto/identity.h"
 #include "net/crypto/key.h"
 #include "net/crypto/public_key.h"
@@ -47,6 +48,10 @@ struct PeerBusy {};
 // Both hold the session's keys; probing has begun.
 struct HandshakeDone {
   std::size_t remote_candidates = 0;
+  // Under Config::former: the peer does not know our new key yet.
+  bool by_former = false;
+  // The peer has a new key, and proves it by the one that it is known by.
+  std::optional<crypto::HandOver> hand_over;
 };
 // An event of the channel, from kConnected on. kLost and kFailed come as
 // Failed instead. With kSilent the search for a new path has begun: STUN
@@ -76,6 +81,9 @@ class Connector {
     // The broker or the STUN server in use stands on loopback, so loopback
     // addresses of the peer may be probed.
     bool allow_loopback = false;
+    // Our key of before a rotation, where the peer may know no other: it is
+    // waited for under both. Must outlive the connector; null: none.
+    const crypto::Identity* former = nullptr;
   };
 
   Connector(TimePoint now, UnixTime wall, const Config& config, Random& random);
@@ -101,14 +109,12 @@ class Connector {
   // Rendezvous.
 
   // What to be subscribed to. Changes over midnight, so ask after each input.
-  std::vector<std::string> Topics() const { return rendezvous_.Topics(); }
+  std::vector<std::string> Topics() const;
   // A broker has acknowledged the subscriptions.
   void HandleSubscribed(TimePoint now, UnixTime wall);
   void HandleMessage(TimePoint now, UnixTime wall, std::string_view topic,
                      ByteSpan payload);
-  std::optional<signaling::Rendezvous::Publish> PollPublish() {
-    return rendezvous_.PollPublish();
-  }
+  std::optional<signaling::Rendezvous::Publish> PollPublish();
   // The same by multicast on a network that we are on, by interface number
   // `interface`: a message that is for us becomes one as from a broker, of ten
   // a second at most. Published messages go there as EncodeLanDatagram() makes
@@ -147,7 +153,9 @@ class Connector {
 
  private:
   void HandleRendezvousEvents(TimePoint now);
-  void HandleRendezvousEvent(TimePoint now, signaling::Rendezvous::Event event);
+  void HandleRendezvousEvent(TimePoint now, std::size_t index,
+                             signaling::Rendezvous::Event event);
+  void SetBusy(TimePoint now, bool busy);
   void HandleChannelEvents(TimePoint now);
   bool PeerWasThere() const;
   void HandlePeerSeeks(TimePoint now);
@@ -158,7 +166,9 @@ class Connector {
 
   const Config config_;
   Random& random_;
-  signaling::Rendezvous rendezvous_;
+  // Under the key of now, and under Config::former where there is one.
+  std::vector<std::unique_ptr<signaling::Rendezvous>> rendezvous_;
+  std::size_t current_ = 0;  // The one that has agreed on channel_.
   ReflexiveGatherer gatherer_;
   // Of all channels to this peer.
   ice::ProbeBudget probe_budget_;

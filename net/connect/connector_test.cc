@@ -42,11 +42,13 @@ class ConnectorTest : public testing::Test {
   }
 
   // The peer's process begins, or another one does after the first was killed.
-  void StartPeer() {
+  void StartPeer() { StartPeer(bob_.public_key()); }
+  // It knows the connector by that key.
+  void StartPeer(const crypto::PublicKey& key) {
     channel_.reset();
     Rendezvous::Config config{.role = signaling::Role::kOfferer,
                               .self = &alice_,
-                              .peer = bob_.public_key(),
+                              .peer = key,
                               .psk = std::nullopt,
                               .suites = {crypto::Suite::kChaCha20Poly1305},
                               .versions = {}};
@@ -69,6 +71,7 @@ class ConnectorTest : public testing::Test {
       if (auto* met = std::get_if<Rendezvous::Established>(&*event)) {
         ++meetings_;
         heard_ = met->candidates;
+        handed_over_ = met->hand_over;
         channel::Channel::Config config;
         config.role = ice::Role::kControlling;
         config.keys = met->keys;
@@ -91,6 +94,9 @@ class ConnectorTest : public testing::Test {
     while (auto event = connector_->PollEvent(now_)) {
       if (const auto* change = std::get_if<ChannelEvent>(&*event)) {
         connected_ |= change->event.type == channel::EventType::kConnected;
+      }
+      if (const auto* done = std::get_if<HandshakeDone>(&*event)) {
+        by_former_ = done->by_former;
       }
       gone_ += std::holds_alternative<PeerGone>(*event) ? 1 : 0;
       if (auto* failed = std::get_if<Failed>(&*event)) {
@@ -132,10 +138,62 @@ class ConnectorTest : public testing::Test {
   bool peer_hears_ = true;
   int meetings_ = 0;
   std::vector<ice::Candidate> heard_;  // The connector's, by the peer.
+  std::optional<crypto::HandOver> handed_over_;  // To the peer.
+  bool by_former_ = false;
   bool connected_ = false;
   int gone_ = 0;
   std::optional<Error> error_;
 };
+
+// A peer that has one of our keys, while we wait for it under two.
+class RotatedTest : public ConnectorTest {
+ protected:
+  RotatedTest() {
+    connector_.emplace(now_, kNoon,
+                       Connector::Config{.role = ice::Role::kControlled,
+                                         .self = &next_,
+                                         .peer = alice_.public_key(),
+                                         .psk = std::nullopt,
+                                         .allow_loopback = false,
+                                         .former = &bob_},
+                       random_);
+    connector_->SetHostCandidates(now_, {bobs_});
+    connector_->HandleSubscribed(now_, kNoon);
+  }
+  const crypto::Identity next_ = crypto::Identity::Generate(random_);
+};
+
+TEST_F(RotatedTest, IsMetUnderTheOldKeyAndHandsTheNewOneOver) {
+  EXPECT_EQ(connector_->Topics().size(), 6u);
+  StartPeer();
+  Run(2s);
+  EXPECT_TRUE(connected_);
+  EXPECT_TRUE(by_former_);
+  ASSERT_TRUE(handed_over_);
+  EXPECT_EQ(handed_over_->to, next_.public_key());
+}
+
+TEST_F(RotatedTest, IsMetUnderTheNewKeyAsIfThereHadBeenNoOther) {
+  StartPeer(next_.public_key());
+  Run(2s);
+  EXPECT_TRUE(connected_);
+  EXPECT_FALSE(by_former_);
+  EXPECT_FALSE(handed_over_);
+}
+
+// The peer's first process is killed in between, and has written it down.
+TEST_F(RotatedTest, FollowsAPeerFromTheOldKeyToTheNewOne) {
+  datagrams_pass_ = false;
+  StartPeer();
+  Run(1s);
+  ASSERT_TRUE(handed_over_);
+  EXPECT_FALSE(connected_);
+  datagrams_pass_ = true;
+  StartPeer(handed_over_->to);
+  Run(10s);
+  EXPECT_TRUE(connected_);
+  EXPECT_FALSE(by_former_);
+}
 
 TEST_F(ConnectorTest, MeetsAndConnects) {
   Run(3s);

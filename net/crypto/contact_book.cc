@@ -14,11 +14,12 @@ namespace p2pcp::crypto {
 namespace {
 
 constexpr std::size_t kMaxNameSize = 64;
-constexpr std::size_t kMaxFlagsSize = 64;
 constexpr std::string_view kVersion = "v1";
 constexpr std::string_view kNone = "-";
-// The longest line is 64 + 2 + 56 + 64 + 2 * 20 + 64 characters and 7 blanks.
-constexpr std::size_t kMaxFileSize = ContactBook::kMaxContacts * 300;
+// Without its flags the longest line is 64 + 2 + 56 + 64 + 2 * 20 characters
+// and 7 blanks.
+constexpr std::size_t kMaxLine = 240 + ContactRules::kMaxText;
+constexpr std::size_t kMaxFileSize = ContactBook::kMaxContacts * kMaxLine;
 
 // ASCII whatever the locale.
 bool IsAlphanumeric(char c) {
@@ -57,7 +58,7 @@ std::optional<Contact> ParseLine(std::string_view line) {
   }
   const auto& [name, version, key_text, psk_text, first, last, flags] = fields;
   if (!ContactBook::IsValidName(name) || version != kVersion ||
-      flags.size() > kMaxFlagsSize) {
+      flags.size() > ContactRules::kMaxText) {
     return std::nullopt;
   }
   for (const char c : flags) {
@@ -71,7 +72,7 @@ std::optional<Contact> ParseLine(std::string_view line) {
                   .psk = std::nullopt,
                   .first_seen = FromSeconds(*first_seen),
                   .last_seen = std::nullopt,
-                  .flags = {}};
+                  .rules = {}};
   if (psk_text != kNone) {
     Bytes bytes = Unhex(psk_text);
     if (bytes.size() != Key::kSize) return std::nullopt;
@@ -83,7 +84,11 @@ std::optional<Contact> ParseLine(std::string_view line) {
     if (!last_seen) return std::nullopt;
     contact.last_seen = FromSeconds(*last_seen);
   }
-  if (flags != kNone) contact.flags = flags;
+  if (flags != kNone) {
+    std::optional<ContactRules> rules = ContactRules::Parse(flags);
+    if (!rules) return std::nullopt;
+    contact.rules = *std::move(rules);
+  }
   return contact;
 }
 
@@ -144,7 +149,7 @@ Result<ContactBook> ContactBook::Parse(std::string_view text,
 std::string ContactBook::Serialize() const {
   std::string text;
   // No growth on the way, which would leave copies of secrets behind.
-  text.reserve(contacts_.size() * 300);
+  text.reserve(contacts_.size() * kMaxLine);
   for (const Contact& contact : contacts_) {
     text.append(contact.name).append(" ").append(kVersion).append(" ");
     text.append(contact.key.ToString()).append(" ");
@@ -158,7 +163,8 @@ std::string ContactBook::Serialize() const {
     text.append(" ").append(Seconds(contact.first_seen)).append(" ");
     text.append(contact.last_seen ? Seconds(*contact.last_seen) : kNone);
     text.append(" ");
-    text.append(contact.flags.empty() ? kNone : contact.flags).append("\n");
+    const std::string flags = contact.rules.ToString();
+    text.append(flags.empty() ? kNone : flags).append("\n");
   }
   return text;
 }
@@ -241,7 +247,7 @@ Status ContactBook::Add(std::string_view name, const PublicKey& key,
                               .psk = psk,
                               .first_seen = now,
                               .last_seen = std::nullopt,
-                              .flags = {}});
+                              .rules = {}});
   return {};
 }
 
@@ -259,6 +265,31 @@ Status ContactBook::Remove(std::string_view name) {
   const auto contact = Locate(name);
   if (contact == contacts_.end()) return UnknownName(name);
   contacts_.erase(contact);
+  return {};
+}
+
+Status ContactBook::SetRules(std::string_view name, ContactRules rules) {
+  const auto contact = Locate(name);
+  if (contact == contacts_.end()) return UnknownName(name);
+  if (rules.ToString().size() > ContactRules::kMaxText) {
+    return Error{ErrorCode::kUsage, "the name of the folder is too long"};
+  }
+  contact->rules = std::move(rules);
+  return {};
+}
+
+Status ContactBook::ReplaceKey(const PublicKey& from, const PublicKey& to) {
+  const Contact* const known = FindByKey(from);
+  if (known == nullptr) {
+    return Error{ErrorCode::kUsage,
+                 "there is no contact with the key " + Fingerprint(from)};
+  }
+  if (const Contact* const taken = FindByKey(to)) {
+    return Error{ErrorCode::kUsage, "the key " + Fingerprint(to) +
+                                        " is already known as '" + taken->name +
+                                        "'"};
+  }
+  Locate(known->name)->key = to;
   return {};
 }
 

@@ -3,7 +3,8 @@
 // One line a peer, fields separated by one blank:
 //   name v1 key psk|- first_seen last_seen|- flags|-
 // key as PublicKey::ToString(), psk as 64 hexadecimal digits, times in seconds
-// since 1970. Names are local: they never go on the wire.
+// since 1970, flags as ContactRules::ToString(). Names are local: they never go
+// on the wire.
 
 #ifndef P2PCP_NET_CRYPTO_CONTACT_BOOK_H_
 #define P2PCP_NET_CRYPTO_CONTACT_BOOK_H_
@@ -18,6 +19,7 @@
 
 #include "net/base/result.h"
 #include "net/base/time.h"
+#include "net/crypto/contact_rules.h"
 #include "net/crypto/key.h"
 #include "net/crypto/public_key.h"
 
@@ -29,8 +31,7 @@ struct Contact {
   std::optional<Psk> psk;  // Absent where the key was carried by hand.
   UnixTime first_seen;
   std::optional<UnixTime> last_seen;  // Absent until the first session.
-  // Words that later versions may add; kept as they were read.
-  std::string flags;
+  ContactRules rules;
 };
 
 class ContactBook {
@@ -75,6 +76,11 @@ class ContactBook {
              const std::optional<Psk>& psk, UnixTime now);
   Status Rename(std::string_view from, std::string_view to);
   Status Remove(std::string_view name);
+  // kUsage if there is no such name, or the rules are too long for a line.
+  Status SetRules(std::string_view name, ContactRules rules);
+  // The peer has another key from now on; all else stays. Refused, kUsage: no
+  // contact has the key `from`, or another one has `to` already.
+  Status ReplaceKey(const PublicKey& from, const PublicKey& to);
   // Notes that a session with this key came about; nothing if it is unknown.
   void Touch(const PublicKey& key, UnixTime now);
 

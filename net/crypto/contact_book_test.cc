@@ -161,13 +161,49 @@ TEST_F(ContactBookTest, FileIsTheDocumentedLine) {
   WriteText(file_, line + "carol v1 " + carol_.ToString() + " - 5 6 -\n");
   const Result<ContactBook> book = ContactBook::Load(file_);
   ASSERT_TRUE(book.ok());
-  EXPECT_EQ(book->Find("bob")->flags, "pinned");
+  EXPECT_EQ(book->Find("bob")->rules.others,
+            std::vector<std::string>{"pinned"});
   EXPECT_EQ(book->Find("carol")->last_seen, At(6));
   // What is not understood is kept as it is.
   ASSERT_TRUE(ContactBook::Update(file_, [](ContactBook& b) {
                 return b.Remove("carol");
               }).ok());
   EXPECT_EQ(ReadText(file_), line);
+}
+
+TEST_F(ContactBookTest, RulesAreSavedWithTheirContact) {
+  ContactRules rules;
+  rules.ask = true;
+  rules.folder = "/in box";
+  ASSERT_TRUE(ContactBook::Update(file_, [&](ContactBook& book) -> Status {
+                EXPECT_TRUE(book.Add("bob", bob_, psk_, At(1)).ok());
+                EXPECT_TRUE(book.SetRules("bob", rules).ok());
+                // Pairing anew, or another name, changes no rule.
+                EXPECT_TRUE(book.Add("bob", bob_, psk_, At(2)).ok());
+                EXPECT_EQ(book.SetRules("carol", rules).error().code,
+                          ErrorCode::kUsage);
+                ContactRules long_ones;
+                long_ones.folder = std::string(1100, 'x');
+                EXPECT_EQ(book.SetRules("bob", long_ones).error().code,
+                          ErrorCode::kUsage);
+                return book.Rename("bob", "robert");
+              }).ok());
+  EXPECT_EQ(ContactBook::Load(file_)->Find("robert")->rules, rules);
+}
+
+TEST_F(ContactBookTest, AKeyIsReplacedAndAllElseStays) {
+  ContactBook book;
+  ASSERT_TRUE(book.Add("bob", bob_, psk_, At(1)).ok());
+  const PublicKey next = NewKey();
+  EXPECT_FALSE(book.ReplaceKey(carol_, next).ok());
+  ASSERT_TRUE(book.ReplaceKey(bob_, next).ok());
+  EXPECT_EQ(book.FindByKey(bob_), nullptr);
+  EXPECT_EQ(book.Find("bob")->key, next);
+  EXPECT_EQ(book.Find("bob")->psk, psk_);
+  EXPECT_EQ(book.Find("bob")->first_seen, At(1));
+  ASSERT_TRUE(book.Add("carol", carol_, psk_, At(1)).ok());
+  EXPECT_FALSE(book.ReplaceKey(next, carol_).ok());
+  EXPECT_EQ(book.Find("bob")->key, next);
 }
 
 TEST_F(ContactBookTest, TimesBefore1970AreWrittenAs1970) {
@@ -202,17 +238,25 @@ TEST_F(ContactBookTest, DamagedLinesAreRefusedWithTheirNumber) {
   const std::string key = carol_.ToString();
   const std::string good = "bob v1 " + bob_.ToString() + " - 1 - -\n";
   for (const std::string& line :
-       {std::string("\n"), std::string("carol\n"),
+       {std::string("\n"),
+        std::string("carol\n"),
         "carol v2 " + key + " - 1 - -\n",
         "carol v1 " + key.substr(1) + " - 1 - -\n",
         "carol v1 " + key + " 00 1 - -\n",
         "carol v1 " + key + " " + std::string(64, 'g') + " 1 - -\n",
-        "carol v1 " + key + " - x - -\n", "carol v1 " + key + " - -1 - -\n",
-        "carol v1 " + key + " - 1 1x -\n", "carol v1 " + key + " - 1 -\n",
-        "carol v1 " + key + " - 1 - - -\n", "carol  v1 " + key + " - 1 - -\n",
-        "carol v1 " + key + " - 1 - \n", "carol v1 " + key + " - 1 - a\tb\n",
+        "carol v1 " + key + " - x - -\n",
+        "carol v1 " + key + " - -1 - -\n",
+        "carol v1 " + key + " - 1 1x -\n",
+        "carol v1 " + key + " - 1 -\n",
+        "carol v1 " + key + " - 1 - - -\n",
+        "carol  v1 " + key + " - 1 - -\n",
+        "carol v1 " + key + " - 1 - \n",
+        "carol v1 " + key + " - 1 - a\tb\n",
+        "carol v1 " + key + " - 1 - ask,max=x\n",
+        "carol v1 " + key + " - 1 - " + std::string(1025, 'x') + "\n",
         "carol v1 " + key + " - 99999999999999999999 - -\n",
-        "any v1 " + key + " - 1 - -\n", "bob v1 " + key + " - 1 - -\n",
+        "any v1 " + key + " - 1 - -\n",
+        "bob v1 " + key + " - 1 - -\n",
         "carol v1 " + bob_.ToString() + " - 1 - -\n",
         "carol v1 " + key + " - 1 - -"}) {
     WriteText(file_, good + line);

@@ -13,7 +13,6 @@
 
 #include "net/base/check.h"
 #include "net/crypto/base32.h"
-#include "net/crypto/private_file.h"
 #include "net/crypto/sodium.h"
 
 namespace p2pcp::crypto {
@@ -133,8 +132,17 @@ std::string Identity::ToLine() const {
 }
 
 Status Identity::Save(const std::filesystem::path& file) const {
+  return Write(file, IfExists::kFail);
+}
+
+Status Identity::Replace(const std::filesystem::path& file) const {
+  return Write(file, IfExists::kReplace);
+}
+
+Status Identity::Write(const std::filesystem::path& file,
+                       IfExists if_exists) const {
   const SecretText line(ToLine());
-  Status written = WritePrivateFile(file, AsBytes(line.get()), IfExists::kFail);
+  Status written = WritePrivateFile(file, AsBytes(line.get()), if_exists);
   if (!written) return Annotate(std::move(written).error(), "identity");
   return {};
 }

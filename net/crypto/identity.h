@@ -12,6 +12,7 @@
 #include "net/base/random.h"
 #include "net/base/result.h"
 #include "net/crypto/key.h"
+#include "net/crypto/private_file.h"
 #include "net/crypto/public_key.h"
 
 namespace p2pcp::crypto {
@@ -36,6 +37,8 @@ class Identity {
   // Writes a new file, on disk before this returns. Missing folders are made
   // with mode 0700. An existing file is never replaced: os_errno is EEXIST.
   Status Save(const std::filesystem::path& file) const;
+  // The same over whatever is there, at once or not at all.
+  Status Replace(const std::filesystem::path& file) const;
 
   Identity(Identity&&) noexcept;
   Identity& operator=(Identity&&) noexcept;
@@ -57,6 +60,7 @@ class Identity {
 
   Identity(Owner secrets, const PublicKey& public_key);
   static Identity FromSeed(const Key& seed);
+  Status Write(const std::filesystem::path& file, IfExists if_exists) const;
   // What the file holds, seed and all.
   std::string ToLine() const;
 

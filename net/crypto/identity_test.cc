@@ -3,6 +3,9 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <cstdint>
+#include <cstdio>
+#include <fstream>
 #include <mutex>
 #include <set>
 #include <string>
@@ -169,6 +172,34 @@ TEST(Identity, ProcessesThatGenerateAtOnceEndWithTheSame) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(keys.size(), 1u);
+}
+
+// The kernel's flags of the mapping that holds this address: "dd" is
+// MADV_DONTDUMP.
+std::string MappingFlags(const void* address) {
+  std::ifstream maps("/proc/self/smaps");
+  const auto wanted = reinterpret_cast<std::uintptr_t>(address);
+  bool found = false;
+  for (std::string line; std::getline(maps, line);) {
+    unsigned long begin = 0;
+    unsigned long end = 0;
+    if (std::sscanf(line.c_str(), "%lx-%lx ", &begin, &end) == 2) {
+      found = wanted >= begin && wanted < end;
+    } else if (found && line.starts_with("VmFlags:")) {
+      return line + ' ';
+    }
+  }
+  return "";
+}
+
+TEST(Identity, ItsSecretsAreKeptOutOfCoreDumps) {
+  SeededRandom random(1);
+  const Identity identity = Identity::Generate(random);
+  const std::string flags = MappingFlags(&identity.x25519().secret);
+  EXPECT_NE(flags.find(" dd "), std::string::npos) << flags;
+  const int on_the_heap_of_tests = 0;
+  EXPECT_EQ(MappingFlags(&on_the_heap_of_tests).find(" dd "),
+            std::string::npos);
 }
 
 }  // namespace

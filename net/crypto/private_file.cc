@@ -145,9 +145,12 @@ std::string TemporaryName(const std::string& name) {
 
 }  // namespace
 
-Result<Bytes> ReadPrivateFile(const fs::path& file, std::size_t max_size) {
+Result<Bytes> ReadPrivateFile(const fs::path& file, std::size_t max_size,
+                              FolderRule rule) {
   // A FIFO must not keep us waiting: O_NONBLOCK.
-  Fd fd(open(file.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  Fd fd(
+      open(file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC |
+                             (rule == FolderRule::kPrivate ? O_NOFOLLOW : 0)));
   struct stat status;
   if (!fd.ok() || fstat(fd.get(), &status) != 0) {
     const int os_errno = errno;
@@ -163,9 +166,11 @@ Result<Bytes> ReadPrivateFile(const fs::path& file, std::size_t max_size) {
   if (Status fit = CheckPrivate(status, file, kFileMode); !fit) {
     return std::move(fit).error();
   }
-  Result<int> folder = OpenFolder(FolderOf(file));
-  if (!folder) return std::move(folder).error();
-  close(*folder);
+  if (rule == FolderRule::kPrivate) {
+    Result<int> folder = OpenFolder(FolderOf(file));
+    if (!folder) return std::move(folder).error();
+    close(*folder);
+  }
 
   if (static_cast<std::uintmax_t>(status.st_size) > max_size) {
     return Error{ErrorCode::kMalformed, file.native() + " is too large"};

@@ -12,11 +12,16 @@
 
 namespace p2pcp::crypto {
 
+// kPrivate: the folder is p2pcp's own. kAny: the user has put the file where he
+// likes, perhaps behind a symbolic link, and only the file itself is checked.
+enum class FolderRule { kPrivate, kAny };
+
 // The whole file. Fails if it is absent (os_errno ENOENT), above max_size, a
 // symbolic link or no regular file, or if it or its folder belongs to another
 // user or can be used by others: the message holds the command that mends it.
 Result<Bytes> ReadPrivateFile(const std::filesystem::path& file,
-                              std::size_t max_size);
+                              std::size_t max_size,
+                              FolderRule rule = FolderRule::kPrivate);
 
 enum class IfExists { kReplace, kFail };
 

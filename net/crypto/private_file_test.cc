@@ -54,6 +54,22 @@ TEST(PrivateFile, RoundTripsWithModes0600In0700) {
   EXPECT_EQ(AsText(*content), "content");
 }
 
+TEST(PrivateFile, InAFolderOfTheUsersOnlyTheFileItselfMustBePrivate) {
+  TestFolder folder;
+  const auto file = folder / "password";
+  WriteText(file, "content");
+  ASSERT_EQ(chmod(folder.path().c_str(), 0755), 0);
+  ASSERT_EQ(symlink(file.c_str(), (folder / "link").c_str()), 0);
+  EXPECT_FALSE(ReadPrivateFile(file, 10).ok());
+  EXPECT_TRUE(ReadPrivateFile(file, 10, FolderRule::kAny).ok());
+  EXPECT_TRUE(ReadPrivateFile(folder / "link", 10, FolderRule::kAny).ok());
+  ASSERT_EQ(chmod(file.c_str(), 0640), 0);
+  const auto refused = ReadPrivateFile(file, 10, FolderRule::kAny);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_NE(refused.error().message.find("chmod 600 '" + file.native() + "'"),
+            std::string::npos);
+}
+
 TEST(PrivateFile, AbsentFileIsToldByErrno) {
   TestFolder folder;
   EXPECT_EQ(ReadPrivateFile(folder / "x", 10).error().os_errno, ENOENT);

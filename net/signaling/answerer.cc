@@ -7,6 +7,7 @@
 
 #include "net/base/bytes.h"
 #include "net/crypto/handshake.h"
+#include "net/signaling/handshake_payload.h"
 
 namespace p2pcp::signaling {
 namespace {
@@ -122,10 +123,10 @@ void Answerer::Accept(TimePoint now, const Message& offer) {
                   AuthenticationError());
   }
   ByteReader reader(*payload);
-  std::vector<ice::Candidate> candidates = DecodeCandidates(reader);
+  HandshakePayload theirs = HandshakePayload::Decode(reader);
   if (!reader.ok()) return CountMalformed();
 
-  const Bytes list = EncodeCandidates(this->candidates());
+  const Bytes list = MakePayload();
   Bytes answer(2 + list.size());
   ByteWriter writer(answer);
   writer.WriteU8(*version);
@@ -144,10 +145,11 @@ void Answerer::Accept(TimePoint now, const Message& offer) {
   instance_ = offer.from;
   Send(answer_);
   Session session(now, offer.to, offer.offer_nonce, keys, this->candidates(),
-                  candidates);
+                  theirs.candidates);
   RenewReady(now);
   Establish(now, std::move(session),
-            Established{keys, *suite, std::move(candidates)});
+            Established{keys, *suite, std::move(theirs.candidates),
+                        Verified(theirs.hand_over)});
 }
 
 void Answerer::Refuse(const Message& offer, ByeReason reason, Error error) {

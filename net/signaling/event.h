@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "net/base/result.h"
+#include "net/crypto/hand_over.h"
 #include "net/crypto/handshake.h"
 #include "net/crypto/identity.h"
 #include "net/crypto/key.h"
@@ -29,6 +30,8 @@ struct RendezvousConfig {
   // that the offerer has.
   std::vector<crypto::Suite> suites;
   VersionRange versions;
+  // self is a key of before a rotation, and this tells the peer the next one.
+  std::optional<crypto::HandOver> hand_over = std::nullopt;
 };
 
 // The peer, or somebody who replays what it once said, has spoken: fit to be
@@ -45,6 +48,9 @@ struct Established {
   crypto::SessionKeys keys;
   crypto::Suite suite;
   std::vector<ice::Candidate> candidates;  // The peer's, so far.
+  // The peer has another key from now on, and proves it by the one that it is
+  // known by.
+  std::optional<crypto::HandOver> hand_over = std::nullopt;
 };
 
 // The peer of the established session has told its candidates: some that are

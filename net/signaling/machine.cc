@@ -4,6 +4,8 @@
 #include <string_view>
 #include <utility>
 
+#include "net/signaling/handshake_payload.h"
+
 namespace p2pcp::signaling {
 namespace {
 
@@ -147,6 +149,19 @@ std::optional<RendezvousEvent> Machine::PollEvent() {
   RendezvousEvent event = std::move(events_.front());
   events_.pop_front();
   return event;
+}
+
+Bytes Machine::MakePayload() const {
+  HandshakePayload payload{candidates_, {}};
+  if (config_.hand_over) payload.hand_over = config_.hand_over->Encode();
+  return payload.Encode();
+}
+
+std::optional<crypto::HandOver> Machine::Verified(const Bytes& hand_over) {
+  if (hand_over.empty()) return std::nullopt;
+  auto verified = crypto::HandOver::Open(config_.peer, hand_over);
+  if (!verified) CountMalformed();
+  return verified;
 }
 
 Message Machine::Make(MessageType type, const Nonce& from,

@@ -24,6 +24,7 @@
 #include "net/base/random.h"
 #include "net/base/result.h"
 #include "net/base/time.h"
+#include "net/crypto/hand_over.h"
 #include "net/crypto/packet_cipher.h"
 #include "net/ice/candidate.h"
 #include "net/signaling/event.h"
@@ -88,6 +89,10 @@ class Machine {
   bool knows_candidates() const { return knows_candidates_; }
   const std::vector<ice::Candidate>& candidates() const { return candidates_; }
 
+  // Our candidates, with the hand-over where there is one.
+  Bytes MakePayload() const;
+  // The hand-over in the peer's payload, if the peer's key has signed it.
+  std::optional<crypto::HandOver> Verified(const Bytes& hand_over);
   // A message of ours with type, versions and names filled in.
   Message Make(MessageType type, const Nonce& from, const Nonce& to) const;
   void Send(const Message& message);

@@ -559,6 +559,7 @@ TEST(MqttClient, SaysWhyABrokerRefuses) {
   ASSERT_TRUE(client.Until([&] { return !client.downs.empty(); }));
   EXPECT_NE(client.downs[0].second.find("refused"), std::string::npos)
       << client.downs[0].second;
+  EXPECT_NE(client.downs[0].second.find("USER@HOST"), std::string::npos);
 }
 
 TEST(MqttClient, PublishesNothingBeforeItsTopicsAreAcknowledged) {
@@ -729,6 +730,9 @@ TEST(MqttClient, RefusesACertificateForAnotherName) {
   TlsBroker broker("DNS:other.example");
   Client client({broker.broker(true)});
   ASSERT_TRUE(client.Until([&] { return client.downs.size() >= 2; }));
+  EXPECT_NE(client.downs[0].second.find("is not for '127.0.0.1'"),
+            std::string::npos)
+      << client.downs[0].second;
   EXPECT_TRUE(client.ups.empty());
 }
 

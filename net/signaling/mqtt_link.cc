@@ -18,6 +18,8 @@
 #include <cstring>
 #include <utility>
 
+#include "net/signaling/mqtt_tls_error.h"
+
 namespace p2pcp::signaling {
 namespace {
 
@@ -405,11 +407,7 @@ void MqttLink::Check(TimePoint now, int result) {
       return StartDial(now);
     }
   }
-  if (refused) {
-    return Fail(now, std::string("refused: ") +
-                         (version5_ ? mosquitto_reason_string(*connack_)
-                                    : mosquitto_connack_string(*connack_)));
-  }
+  if (refused) return Fail(now, Refusal());
   if (lost) return Fail(now, Describe(result, os_errno));
   if (refused_subscription_) return Fail(now, "the broker refuses our topics");
   if (memory_ > kMaxMemory) {
@@ -503,6 +501,24 @@ bool MqttLink::SubscribeBatch(const std::vector<std::string>& topics) {
   return true;
 }
 
+std::string MqttLink::Refusal() const {
+  const int code = *connack_;
+  std::string text =
+      std::string("refused: ") + (version5_ ? mosquitto_reason_string(code)
+                                            : mosquitto_connack_string(code));
+  const bool account = version5_
+                           ? code == MQTT_RC_BAD_USERNAME_OR_PASSWORD ||
+                                 code == MQTT_RC_NOT_AUTHORIZED
+                           : code == CONNACK_REFUSED_NOT_AUTHORIZED ||
+                                 code == CONNACK_REFUSED_BAD_USERNAME_PASSWORD;
+  if (account && broker_.user.empty()) {
+    text += "; it may want a user (USER@HOST) and a password";
+  } else if (account) {
+    text += "; user or password is wrong";
+  }
+  return text;
+}
+
 std::string MqttLink::Describe(int result, int os_errno) const {
   switch (result) {
     case MOSQ_ERR_SUCCESS:
@@ -514,10 +530,11 @@ std::string MqttLink::Describe(int result, int os_errno) const {
       return "cannot resolve '" + broker_.host + "': " + gai_strerror(os_errno);
     case MOSQ_ERR_ERRNO:
       if (os_errno == EINTR) return "no answer to the call";
-      if (os_errno == EPROTO && !log_.empty()) return "TLS: " + log_;
+      if (os_errno == EPROTO && !log_.empty())
+        return DescribeTlsError(broker_, log_);
       return std::strerror(os_errno);
     case MOSQ_ERR_TLS:
-      return log_.empty() ? "TLS failed" : "TLS: " + log_;
+      return DescribeTlsError(broker_, log_);
     case MOSQ_ERR_NOMEM:
       return "the broker sends more than any honest one would";
     case MOSQ_ERR_KEEPALIVE:
@@ -564,9 +581,11 @@ void MqttLink::OnPublish(mosquitto*, void* self, int) {
 
 void MqttLink::OnLog(mosquitto*, void* self, int level, const char* text) {
   // Only what explains a failure, which TLS alone does not do by its result.
-  if (level == MOSQ_LOG_ERR && text != nullptr) {
-    static_cast<MqttLink*>(self)->log_ = std::string(text).substr(0, 160);
-  }
+  if (level != MOSQ_LOG_ERR || text == nullptr) return;
+  std::string& log = static_cast<MqttLink*>(self)->log_;
+  // What comes after it is but its consequence.
+  if (IsTlsCause(log)) return;
+  log = std::string(text).substr(0, 160);
 }
 
 }  // namespace p2pcp::signaling

@@ -102,6 +102,8 @@ class MqttLink {
   // Subscribes to what is missing and drops what is no longer wanted.
   bool Subscribe();
   bool SubscribeBatch(const std::vector<std::string>& topics);
+  // Why the broker has refused us. REQUIRES: connack_.
+  std::string Refusal() const;
   std::string Describe(int result, int os_errno) const;
 
   const std::size_t index_;

@@ -5,6 +5,8 @@
 #include <optional>
 #include <utility>
 
+#include "net/signaling/handshake_payload.h"
+
 namespace p2pcp::signaling {
 namespace {
 
@@ -104,7 +106,7 @@ void Offerer::OnAnswer(TimePoint now, const Message& message) {
   ByteReader reader(*payload);
   const std::uint8_t version = reader.ReadU8();
   const auto suite = static_cast<crypto::Suite>(reader.ReadU8());
-  std::vector<ice::Candidate> candidates = DecodeCandidates(reader);
+  HandshakePayload theirs = HandshakePayload::Decode(reader);
   const auto& suites = config().suites;
   if (!reader.ok() || config().versions.Common(offer->versions) != version ||
       std::find(suites.begin(), suites.end(), suite) == suites.end()) {
@@ -115,12 +117,13 @@ void Offerer::OnAnswer(TimePoint now, const Message& message) {
   if (used_.size() > kMaxUsed) used_.pop_front();
   const crypto::SessionKeys keys = offer->handshake.Split();
   Session session(now, offer->nonce, offer->ready, keys, offer->candidates,
-                  candidates);
+                  theirs.candidates);
   session.Confirm(now);
   Forget(offer);
   told_busy_ = false;
   Establish(now, std::move(session),
-            Established{keys, suite, std::move(candidates)});
+            Established{keys, suite, std::move(theirs.candidates),
+                        Verified(theirs.hand_over)});
 }
 
 void Offerer::OnBye(TimePoint now, const Message& message) {
@@ -202,7 +205,7 @@ Offerer::Offer& Offerer::MakeOffer(const Message& ready) {
       MakePrologue(config().versions, ready.versions, config().suites,
                    instance_, ready.from, nonce),
       random());
-  Bytes first_message = handshake.WriteMessage(EncodeCandidates(candidates()));
+  Bytes first_message = handshake.WriteMessage(MakePayload());
   offers_.push_back({ready.from, nonce, ready.versions, false,
                      std::move(handshake), std::move(first_message),
                      candidates(), TimePoint()});

@@ -67,8 +67,8 @@ TEST(Rendezvous, MeetsWhenBothStartInTheSameInstant) {
   EXPECT_EQ(bob.sessions.size(), 1u);
   EXPECT_EQ(alice.peer_seen, 1);
   EXPECT_EQ(bob.peer_seen, 1);
-  // hello and ready, one more ready, offer, answer, and the offerer's candidates
-  // four times: no chatter.
+  // hello and ready, one more ready, offer, answer, and the offerer's
+  // candidates four times: no chatter.
   world.Run(1h);
   EXPECT_LE(world.sent.size(), 10u);
 }
@@ -364,6 +364,44 @@ TEST(Rendezvous, FailsLoudlyOnBothSidesWhereThePairingSecretsDiffer) {
     EXPECT_TRUE(alice.sessions.empty());
     EXPECT_TRUE(bob.sessions.empty());
   }
+}
+
+// The one that meets under a key of before its rotation hands the next one
+// over, whichever role it has.
+TEST(Rendezvous, HandsANewKeyOverToThePeerThatKnowsTheOldOne) {
+  for (const bool offerer : {true, false}) {
+    World world;
+    SeededRandom random(3);
+    const auto next = crypto::Identity::Generate(random);
+    auto alices = world.OffererConfig();
+    auto bobs = world.AnswererConfig();
+    auto& rotated = offerer ? alices : bobs;
+    rotated.hand_over = crypto::HandOver::Make(*rotated.self, next);
+    Node& alice = world.Start(alices);
+    Node& bob = world.Start(bobs);
+    world.Run(2s);
+    ASSERT_EQ(alice.sessions.size(), 1u);
+    ASSERT_EQ(bob.sessions.size(), 1u);
+    Node& told = offerer ? bob : alice;
+    ASSERT_TRUE(told.sessions[0].hand_over);
+    EXPECT_EQ(told.sessions[0].hand_over->to, next.public_key());
+    EXPECT_FALSE((offerer ? alice : bob).sessions[0].hand_over);
+  }
+}
+
+TEST(Rendezvous, PassesOverAHandOverThatThePeersKeyHasNotSigned) {
+  World world;
+  SeededRandom random(3);
+  const auto mallory = crypto::Identity::Generate(random);
+  const auto next = crypto::Identity::Generate(random);
+  auto alices = world.OffererConfig();
+  alices.hand_over = crypto::HandOver::Make(mallory, next);
+  world.Start(alices);
+  Node& bob = world.Start(world.AnswererConfig());
+  world.Run(2s);
+  ASSERT_EQ(bob.sessions.size(), 1u);
+  EXPECT_FALSE(bob.sessions[0].hand_over);
+  EXPECT_EQ(bob->stats().malformed, 1u);
 }
 
 TEST(Rendezvous, NeverMeetsWhoHoldsAnotherKey) {

@@ -127,6 +127,7 @@ class ManualTest(unittest.TestCase):
         '--background': ('', ''),
         '--bwlimit': ('', 'RATE'),
         '--cc': ('', 'HOW'),
+        '--verify': ('', ''),
         '--json': ('', ''),
         '--trace': ('', 'FILE')
     })

@@ -23,7 +23,7 @@ class Serve(unittest.TestCase):
 
   @classmethod
   def setUpClass(cls):
-    cls.lab = Alone()
+    cls.lab = pair.Alone()
     cls.addClassCleanup(cls.lab.close)
     cls.server = topology.Person(cls.lab, 'server', 'host')
     # mosquitto changes its user when root starts it; where there is no other
@@ -172,18 +172,6 @@ class Serve(unittest.TestCase):
     if code != pair.INTERRUPTED or left:
       raise AssertionError(f'serve ended with {code} and left {left}:\n'
                            f'{cls.serve.log()}')
-
-
-class Alone(network.Network):
-  """One namespace with loopback, as if it were a topology."""
-
-  def __init__(self):
-    super().__init__()
-    self.namespace('host')
-    self.plan = topology.Plan('one machine without a network', None, None,
-                              alice='host', bob='host')
-    self.broker = ''
-    self.stun = []
 
 
 if __name__ == '__main__':

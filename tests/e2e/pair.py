@@ -135,6 +135,18 @@ class Command:
     self.lab.end(self.process, signal.SIGKILL)
 
 
+class Alone(network.Network):
+  """One namespace with loopback, as if it were a topology."""
+
+  def __init__(self):
+    super().__init__()
+    self.namespace('host')
+    self.plan = topology.Plan('one machine without a network', None, None,
+                              alice='host', bob='host')
+    self.broker = ''
+    self.stun = []
+
+
 class Pair:
   """Alice and Bob, who know each other's keys."""
 

@@ -141,6 +141,27 @@ class Pairing(unittest.TestCase):
     self.check(alice)
     self.check_books()
 
+  def test_verify_shows_the_same_digits_on_both_sides(self):
+    alice = on_terminal(self.alice, 'pair', 'bob', '--verify', *self.options)
+    bob = on_terminal(self.bob, 'pair', 'alice', '--verify', *self.options)
+    self.wait_for_screen(bob, 'type the code')
+    type_line(bob, self.wait_for_screen(alice, _CODE))
+    seen = [
+        self.wait_for_screen(command, r'(?m)^ +\d{3} \d{3}\s*$').strip()
+        for command in (alice, bob)
+    ]
+    self.assertEqual(seen[0], seen[1])
+    for command in (alice, bob):
+      self.wait_for_screen(command, 'Are they the same')
+    type_line(alice, 'y')
+    type_line(bob, 'n')
+    self.check(alice)
+    self.check(bob, pair.AUTHENTICATION_FAILED)
+    self.assertIn('p2pcp peers remove alice', screen(bob))
+    # The same digits ever after, and without a terminal no question.
+    for command in self.transfer('--verify'):
+      self.assertIn(seen[0], command.text)
+
   def test_send_shows_a_code_and_recv_asks_for_it(self):
     source = pair.write_file(self.alice.path('photo.jpg'), _SIZE)
     send = on_terminal(self.alice, 'send', source, '--to', 'bob', *self.options)

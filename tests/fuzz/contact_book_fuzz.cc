@@ -52,7 +52,7 @@ bool SameContacts(const ContactBook& a, const ContactBook& b) {
     if (x.name != y.name || x.key != y.key ||
         x.psk.has_value() != y.psk.has_value() ||
         x.first_seen != y.first_seen || x.last_seen != y.last_seen ||
-        x.flags != y.flags) {
+        !(x.rules == y.rules)) {
       return false;
     }
   }

@@ -1,5 +1,6 @@
 // What a signalling envelope holds, once it is opened: an input is a message
-// without its padding. Its Noise message is taken for a list of candidates too.
+// without its padding. Its Noise message is taken for a list of candidates too,
+// and for what a handshake carries.
 
 #include <algorithm>
 #include <cstddef>
@@ -10,6 +11,7 @@
 #include "net/base/bytes.h"
 #include "net/base/check.h"
 #include "net/ice/candidate.h"
+#include "net/signaling/handshake_payload.h"
 #include "net/signaling/message.h"
 #include "tests/fuzz/fuzz_input.h"
 
@@ -37,5 +39,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
   p2pcp::ByteReader again(list);
   P2PCP_CHECK(p2pcp::signaling::DecodeCandidates(again) == candidates);
   P2PCP_CHECK(again.AtEnd());
+
+  p2pcp::ByteReader whole(message->handshake);
+  const auto payload = p2pcp::signaling::HandshakePayload::Decode(whole);
+  if (!whole.ok()) return 0;
+  const p2pcp::Bytes encoded = payload.Encode();
+  p2pcp::ByteReader once_more(encoded);
+  const auto same = p2pcp::signaling::HandshakePayload::Decode(once_more);
+  P2PCP_CHECK(once_more.AtEnd());
+  P2PCP_CHECK(same.candidates == payload.candidates);
+  P2PCP_CHECK(same.hand_over == payload.hand_over);
   return 0;
 }

@@ -1,0 +1,407 @@
+#include "cmd/brokers/mosquitto_process.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <grp.h>
+#include <poll.h>
+#include <pwd.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "net/base/bytes.h"
+#include "net/crypto/key.h"
+#include "net/crypto/private_file.h"
+#include "net/udp/sockaddr.h"
+
+namespace p2pcp::cmd {
+namespace {
+
+// Enough for a firm; each may keep 128 KiB waiting.
+constexpr int kMaxConnections = 1000;
+// What mosquitto may allocate in bytes, which it counts itself, and its heap
+// with what OpenSSL takes for 1,000 connections (some 60 KiB each).
+constexpr int kMemoryLimit = 256 << 20;
+constexpr rlim_t kMaxData = 512 << 20;
+// A key, or the users of a firm.
+constexpr std::size_t kMaxFile = 1 << 20;
+
+// Debian installs it in sbin, which is not on an ordinary user's PATH.
+std::filesystem::path FindMosquitto() {
+  const char* path = std::getenv("PATH");
+  std::string folders = path == nullptr ? "" : path;
+  folders += ":/usr/sbin:/usr/local/sbin:/usr/local/opt/mosquitto/sbin";
+  std::string_view rest = folders;
+  while (!rest.empty()) {
+    const std::size_t colon = std::min(rest.find(':'), rest.size());
+    if (colon > 0) {
+      const auto file =
+          std::filesystem::path(rest.substr(0, colon)) / "mosquitto";
+      if (access(file.c_str(), X_OK) == 0) return file;
+    }
+    rest.remove_prefix(std::min(colon + 1, rest.size()));
+  }
+  return {};
+}
+
+Error OsError(std::string_view context) {
+  return ErrnoError(ErrorCode::kOther, context, errno);
+}
+
+// A TCP port that nobody listens on now. Somebody may take it before the
+// broker does; then the broker says so and ends.
+Result<std::uint16_t> FreePort(const SocketAddress& address) {
+  udp::Sockaddr sockaddr;
+  socklen_t size = udp::ToSockaddr(address, &sockaddr);
+  const udp::FileDescriptor fd(
+      socket(sockaddr.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd.valid() || bind(fd.get(), &sockaddr.any, size) != 0 ||
+      getsockname(fd.get(), &sockaddr.any, &size) != 0) {
+    return OsError("cannot serve on " + address.ToString());
+  }
+  return udp::FromSockaddr(sockaddr)->port;
+}
+
+// Whom mosquitto runs as where root starts it.
+struct User {
+  uid_t uid = 0;
+  gid_t gid = 0;
+};
+
+// nullopt: as whoever we are.
+std::optional<User> UserToBecome() {
+  if (geteuid() != 0) return std::nullopt;
+  for (const char* name : {"mosquitto", "nobody"}) {
+    if (const passwd* entry = getpwnam(name)) {
+      return User{entry->pw_uid, entry->pw_gid};
+    }
+  }
+  return std::nullopt;
+}
+
+// A port that only root can open makes mosquitto change its user by itself.
+bool ChangesUserItself(const MosquittoOptions& options) {
+  return options.listen.port < 1024;
+}
+
+pid_t Spawn(const std::filesystem::path& program,
+            const std::filesystem::path& config,
+            const std::optional<User>& user) {
+  const pid_t parent = getpid();
+  const pid_t pid = fork();
+  if (pid != 0) return pid;
+  // The child. A change of the user would undo what comes after it.
+  if (user && (setgroups(0, nullptr) != 0 || setgid(user->gid) != 0 ||
+               setuid(user->uid) != 0)) {
+    std::perror("p2pcp: starting mosquitto as another user");
+    _exit(127);
+  }
+  // It must not outlive us, even if we are killed.
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (getppid() != parent) _exit(127);
+  // Its own group, so that a Ctrl-C reaches it only through us.
+  setpgid(0, 0);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  // Keys of TLS, passwords; and memory that mosquitto's own limit leaves out.
+  const rlimit no_core = {0, 0};
+  setrlimit(RLIMIT_CORE, &no_core);
+  const rlimit data = {kMaxData, kMaxData};
+  setrlimit(RLIMIT_DATA, &data);
+  rlimit files = {};
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = std::min<rlim_t>(files.rlim_max, kMaxConnections + 64);
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
+  execl(program.c_str(), program.c_str(), "-c", config.c_str(), nullptr);
+  _exit(127);
+}
+
+// A folder for what mosquitto reads, of its user alone. Under /run, which is
+// memory, where we may write there: root's copies of keys.
+class Folder {
+ public:
+  static Result<Folder> Make(const std::optional<User>& user) {
+    std::error_code ignored;
+    std::filesystem::path above = std::filesystem::temp_directory_path(ignored);
+    if (above.empty()) above = "/tmp";
+    if (user && access("/run", W_OK) == 0) above = "/run";
+    std::string path = (above / "p2pcp-serve.XXXXXX").string();
+    if (mkdtemp(path.data()) == nullptr) return OsError(path);
+    Folder folder(path, user);
+    if (user && chown(path.c_str(), user->uid, user->gid) != 0) {
+      return OsError("giving " + path + " to mosquitto's user");
+    }
+    return folder;
+  }
+  Folder(Folder&& other) noexcept
+      : path_(std::exchange(other.path_, {})), user_(other.user_) {}
+  Folder& operator=(Folder&&) = delete;
+  ~Folder() {
+    std::error_code ignored;
+    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+  }
+
+  // A new file of mode 0600; its path.
+  Result<std::filesystem::path> Write(const char* name, ByteSpan content) {
+    const std::filesystem::path file = path_ / name;
+    const udp::FileDescriptor fd(
+        open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+             0600));
+    if (!fd.valid() || write(fd.get(), content.data(), content.size()) !=
+                           static_cast<ssize_t>(content.size())) {
+      return OsError(file.string());
+    }
+    if (user_ && fchown(fd.get(), user_->uid, user_->gid) != 0) {
+      return OsError("giving " + file.string() + " to mosquitto's user");
+    }
+    return file;
+  }
+  std::filesystem::path Release() { return std::exchange(path_, {}); }
+
+ private:
+  Folder(std::filesystem::path path, std::optional<User> user)
+      : path_(std::move(path)), user_(user) {}
+
+  std::filesystem::path path_;
+  std::optional<User> user_;
+};
+
+Error Bad(std::string_view option, Error error) {
+  error.code = ErrorCode::kUsage;
+  return Annotate(std::move(error), option);
+}
+
+// Every line a user and a hash: mosquitto takes plain passwords as well, but a
+// file of them is a mistake.
+Result<std::vector<std::string>> ParseUsers(std::string_view text) {
+  std::vector<std::string> users;
+  for (int number = 1; !text.empty(); ++number) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (line.empty() || line.starts_with('#')) continue;
+    const std::size_t colon = line.find(':');
+    if (colon == line.npos || colon == 0 ||
+        !line.substr(colon + 1).starts_with('$')) {
+      return Error{ErrorCode::kUsage,
+                   fmt::format("line {} is no user with a hash; make the file "
+                               "with: mosquitto_passwd -c FILE USER",
+                               number)};
+    }
+    users.emplace_back(line.substr(0, colon));
+  }
+  if (users.empty()) return Error{ErrorCode::kUsage, "there is no user in it"};
+  return users;
+}
+
+// What the user has given, checked.
+struct Given {
+  Bytes key;
+  Bytes users;
+  std::vector<std::string> names;  // Of the users.
+
+  ~Given() {
+    crypto::Wipe(key);
+    crypto::Wipe(users);
+  }
+};
+
+Status Read(const MosquittoOptions& options, Given& given) {
+  if (!options.tls_key.empty()) {
+    Result<Bytes> key = crypto::ReadPrivateFile(options.tls_key, kMaxFile,
+                                                crypto::FolderRule::kAny);
+    if (!key.ok()) return Bad("--tls-key", std::move(key).error());
+    given.key = *std::move(key);
+  }
+  if (!options.password_file.empty()) {
+    Result<Bytes> users = crypto::ReadPrivateFile(
+        options.password_file, kMaxFile, crypto::FolderRule::kAny);
+    if (!users.ok()) return Bad("--password-file", std::move(users).error());
+    given.users = *std::move(users);
+    auto names = ParseUsers(AsText(given.users));
+    if (!names.ok()) return Bad("--password-file", std::move(names).error());
+    given.names = *std::move(names);
+  }
+  return {};
+}
+
+// Replaces what the user has given by copies in folder, since mosquitto is to
+// run as somebody else.
+Status Copy(const Given& given, Folder& folder, MosquittoOptions& options) {
+  const auto copy = [&](std::filesystem::path& file, const char* name,
+                        ByteSpan content) -> Status {
+    if (file.empty()) return {};
+    Result<std::filesystem::path> written = folder.Write(name, content);
+    if (!written.ok()) return std::move(written).error();
+    file = *std::move(written);
+    return {};
+  };
+  std::ifstream stream(options.tls_cert, std::ios::binary);
+  const std::string cert{std::istreambuf_iterator<char>(stream), {}};
+  Status status = copy(options.tls_cert, "cert.pem", AsBytes(cert));
+  if (status.ok()) status = copy(options.tls_key, "key.pem", given.key);
+  if (status.ok()) status = copy(options.password_file, "users", given.users);
+  return status;
+}
+
+}  // namespace
+
+std::string MosquittoAcl(const std::vector<std::string>& users) {
+  // Topics of p2pcp have one level.
+  const std::string rule = "topic readwrite +\n";
+  if (users.empty()) return rule;
+  std::string text;
+  for (const std::string& user : users) text += "user " + user + "\n" + rule;
+  return text;
+}
+
+std::string MosquittoConfig(const MosquittoOptions& options,
+                            const std::filesystem::path& acl_file) {
+  const SocketAddress& listen = options.listen;
+  // Every p2pcp message is 1024 bytes, plus topic and header; the rest is to
+  // keep a stranger from using up the machine.
+  std::string text = fmt::format(
+      "listener {} {}\n"
+      "socket_domain {}\n"
+      "max_connections {}\n"
+      "max_qos 0\n"
+      "max_topic_alias 0\n",
+      listen.port, listen.ip.ToString(), listen.ip.is_v6() ? "ipv6" : "ipv4",
+      kMaxConnections);
+  if (!options.tls_cert.empty()) {
+    text += fmt::format("certfile {}\nkeyfile {}\ntls_version tlsv1.2\n",
+                        options.tls_cert.string(), options.tls_key.string());
+  }
+  if (options.password_file.empty()) {
+    text += "allow_anonymous true\n";
+  } else {
+    text += fmt::format("allow_anonymous false\npassword_file {}\n",
+                        options.password_file.string());
+  }
+  return text +
+         fmt::format(
+             "acl_file {}\n"
+             "persistence false\n"
+             "max_packet_size 2048\n"
+             "max_inflight_messages 16\n"
+             "max_queued_messages 64\n"
+             "max_queued_bytes 131072\n"
+             "memory_limit {}\n"
+             "max_keepalive 120\n"
+             "persistent_client_expiration 1h\n"
+             // Without it each message waits some 40 ms for an acknowledgement
+             // of the one before (Nagle's algorithm against delayed ACKs).
+             "set_tcp_nodelay true\n"
+             "retain_available false\n"
+             "sys_interval 0\n"
+             "log_dest stderr\n"
+             "log_type error\n"
+             "log_type warning\n",
+             acl_file.string(), kMemoryLimit);
+}
+
+Result<MosquittoProcess> MosquittoProcess::Start(MosquittoOptions options) {
+  const std::filesystem::path program = FindMosquitto();
+  if (program.empty()) {
+    return Error{ErrorCode::kOther,
+                 "there is no mosquitto on this machine; install it "
+                 "(Debian: apt install mosquitto)"};
+  }
+  for (std::filesystem::path* file :
+       {&options.tls_cert, &options.tls_key, &options.password_file}) {
+    if (file->empty()) continue;
+    *file = std::filesystem::absolute(*file);
+    // The configuration file has a line for each, and no quotes.
+    if (file->native().find('\n') != std::string::npos) {
+      return Error{ErrorCode::kUsage, "a file's name with a line's end in it"};
+    }
+    if (access(file->c_str(), R_OK) != 0) {
+      return ErrnoError(ErrorCode::kUsage, file->native(), errno);
+    }
+  }
+  if (options.listen.port == 0) {
+    Result<std::uint16_t> port = FreePort(options.listen);
+    if (!port.ok()) return std::move(port).error();
+    options.listen.port = *port;
+  }
+  Given given;
+  if (Status read = Read(options, given); !read.ok()) {
+    return std::move(read).error();
+  }
+  const std::optional<User> user = UserToBecome();
+  Result<Folder> folder = Folder::Make(user);
+  if (!folder.ok()) return std::move(folder).error();
+  if (user) {
+    if (Status copied = Copy(given, *folder, options); !copied.ok()) {
+      return std::move(copied).error();
+    }
+  }
+  const auto acl = folder->Write("acl", AsBytes(MosquittoAcl(given.names)));
+  if (!acl.ok()) return acl.error();
+  const std::string text = MosquittoConfig(options, *acl);
+  const auto config = folder->Write("mosquitto.conf", AsBytes(text));
+  if (!config.ok()) return config.error();
+  const pid_t pid =
+      Spawn(program, *config,
+            ChangesUserItself(options) ? std::optional<User>() : user);
+  if (pid < 0) return OsError("starting mosquitto");
+  udp::FileDescriptor pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  return MosquittoProcess(options.listen, folder->Release(), pid,
+                          std::move(pidfd));
+}
+
+MosquittoProcess::MosquittoProcess(SocketAddress address,
+                                   std::filesystem::path folder, pid_t pid,
+                                   udp::FileDescriptor pidfd)
+    : address_(address),
+      folder_(std::move(folder)),
+      pid_(pid),
+      pidfd_(std::move(pidfd)) {}
+
+MosquittoProcess::MosquittoProcess(MosquittoProcess&& other) noexcept
+    : address_(other.address_),
+      folder_(std::move(other.folder_)),
+      pid_(std::exchange(other.pid_, -1)),
+      pidfd_(std::move(other.pidfd_)) {}
+
+MosquittoProcess::~MosquittoProcess() {
+  if (pid_ < 0) return;
+  kill(pid_, SIGTERM);
+  // It ends at once; a broker that hangs is not waited for longer than this.
+  pollfd ended = {pidfd_.get(), POLLIN, 0};
+  if (poll(&ended, 1, 2000) == 0) kill(pid_, SIGKILL);
+  while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  std::error_code ignored;
+  std::filesystem::remove_all(folder_, ignored);
+}
+
+bool MosquittoProcess::Accepts() const {
+  SocketAddress to = address_;
+  if (to.ip.IsUnspecified()) {
+    to.ip = *IpAddress::Parse(to.ip.is_v6() ? "::1" : "127.0.0.1");
+  }
+  udp::Sockaddr sockaddr;
+  const socklen_t size = udp::ToSockaddr(to, &sockaddr);
+  const udp::FileDescriptor fd(
+      socket(sockaddr.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  return fd.valid() && connect(fd.get(), &sockaddr.any, size) == 0;
+}
+
+}  // namespace p2pcp::cmd

@@ -1,0 +1,220 @@
+"""Brokers: TLS, passwords, a private authority, `serve` that is locked down,
+and brokers that die in the middle. On one machine with nothing but loopback."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+import unittest
+
+from tests.e2e import pair
+from tests.lab import network
+from tests.lab import servers
+from tests.lab import topology
+
+_SIZE = 200_000
+_PASSWORD = 'correct horse'
+
+
+def certificate(person, name, subject='IP:127.0.0.1'):
+  """A certificate that has signed itself, and its key: their paths."""
+  key, cert = person.path(name + '.key'), person.path(name + '.pem')
+  network.command([
+      'openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt',
+      'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=test',
+      '-addext', 'subjectAltName=' + subject, '-keyout', key, '-out', cert
+  ])
+  os.chmod(key, 0o600)
+  return cert, key
+
+
+def secret_file(person, name, text):
+  path = person.path(name)
+  with open(path, 'w', encoding='utf-8') as file:
+    os.fchmod(file.fileno(), 0o600)
+    file.write(text)
+  return path
+
+
+class Brokers(unittest.TestCase):
+
+  @classmethod
+  def setUpClass(cls):
+    cls.lab = pair.Alone()
+    cls.addClassCleanup(cls.lab.close)
+    cls.server = topology.Person(cls.lab, 'server', 'host')
+    cls.people = pair.Pair(cls.lab)
+
+  def serve(self, *argv):
+    """`p2pcp serve`, and the options that it prints."""
+    # As in files_test: mosquitto is not to take root of a namespace for root.
+    prefix = []
+    if not network.is_root_of_machine():
+      prefix = ['unshare', '--user', '--map-user=1000', '--map-group=1000']
+    serve = pair.Command(self.server, [
+        'serve', '--bind', '127.0.0.1', '--broker-port', '0', '--stun-port',
+        '0', *argv
+    ], prefix=prefix)
+    self.addCleanup(serve.kill)
+    serve.when('give both sides these options')
+    deadline = time.monotonic() + 5
+    while not serve.stdout and time.monotonic() < deadline:
+      time.sleep(0.01)
+    return serve, serve.stdout[0][1].split()
+
+  def transfer(self, options, name='file'):
+    source = pair.write_file(self.people.alice.path(name), _SIZE)
+    send = pair.Command(self.people.alice,
+                        ['send', name, '--to', 'bob', '-v', *options])
+    recv = pair.Command(self.people.bob,
+                        ['recv', '--from', 'alice', '-v', *options])
+    self.people.expect(send, recv)
+    self.people.check_file(source, name, send, recv)
+    return send, recv
+
+  def refused(self, options, *patterns, code=pair.RENDEZVOUS_UNREACHABLE):
+    """What is wrong with the broker is said at once and at the end."""
+    send = pair.Command(self.people.alice,
+                        ['send', 'file', '--to', 'bob', '--timeout', '2',
+                         *options])
+    self.assertEqual(send.wait(), code, send.log())
+    for pattern in patterns:
+      self.assertRegex(send.text, pattern)
+      if code == pair.RENDEZVOUS_UNREACHABLE:
+        self.assertRegex(send.text, 'still trying:\n.*' + pattern)
+
+  def test_tls_with_a_password_and_a_certificate_of_ones_own(self):
+    pair.write_file(self.people.alice.path('file'), _SIZE)
+    cert, key = certificate(self.server, 'own')
+    users = self.server.path('users')
+    # In its arguments anybody could read it: this one is no secret.
+    network.command(
+        ['mosquitto_passwd', '-c', '-b', users, 'me', _PASSWORD])
+    os.chmod(users, 0o644)
+    bad = pair.Command(self.server, ['serve', '--password-file', users])
+    self.assertEqual(bad.wait(), pair.USAGE, bad.log())
+    self.assertIn(f"chmod 600 '{users}'", bad.text)
+    os.chmod(users, 0o600)
+    os.chmod(key, 0o640)
+    bad = pair.Command(self.server,
+                       ['serve', '--tls-cert', cert, '--tls-key', key])
+    self.assertEqual(bad.wait(), pair.USAGE, bad.log())
+    self.assertIn(f"chmod 600 '{key}'", bad.text)
+    os.chmod(key, 0o600)
+    serve, words = self.serve('--tls-cert', cert, '--tls-key', key,
+                              '--password-file', users)
+    self.assertIn('--broker-ca', serve.text)
+    self.assertRegex(words[1], r'^mqtts://USER@127\.0\.0\.1:\d+$')
+    words[1] = words[1].replace('USER', 'me')
+    right = secret_file(self.server, 'right', _PASSWORD)
+    ca = ['--broker-ca', cert]
+    password = ['--broker-password-file', right]
+
+    for command in self.transfer(words + ca + password):
+      self.assertNotIn(_PASSWORD, command.log())
+    # A file for several brokers, one of them without TLS and without a user;
+    # it is there too, and either may be the quicker.
+    servers.start_mosquitto(self.lab, self.lab['host'], 1884)
+    lines = secret_file(self.server, 'lines', f'{words[1]} {_PASSWORD}\n')
+    several = ['--broker-password-file', lines, '--broker',
+               'mqtt://127.0.0.1:1884']
+    for command in self.transfer(words + ca + several):
+      for url in (words[1].replace('me@', ''), 'mqtt://127.0.0.1:1884'):
+        command.when(f'broker {url}: subscribed')
+
+    wrong = secret_file(self.server, 'wrong', 'guess')
+    self.refused(words + ca + ['--broker-password-file', wrong],
+                 'user or password is wrong')
+    self.refused(words[:1] + [words[1].replace('me@', '')] + words[2:] + ca,
+                 'may want a user')
+    self.refused(words + password, 'from nobody that is trusted here')
+    other, _ = certificate(self.server, 'other')
+    self.refused(words + password + ['--broker-ca', other],
+                 'from nobody that is trusted here')
+    self.refused(words[:1] + [words[1].replace('mqtts', 'mqtt')] + words[2:],
+                 r'mqtt://127\.0\.0\.1')
+    os.chmod(right, 0o644)
+    self.refused(words + ca + password, f"chmod 600 '{right}'",
+                 code=pair.USAGE)
+
+    # And it takes its broker and its copies along.
+    serve.interrupt(signal.SIGINT)
+    self.assertEqual(serve.wait(10), pair.INTERRUPTED)
+
+  def test_a_certificate_for_another_name(self):
+    pair.write_file(self.people.alice.path('file'), _SIZE)
+    cert, key = certificate(self.server, 'name', 'DNS:other.example')
+    _, words = self.serve('--tls-cert', cert, '--tls-key', key)
+    self.refused(words + ['--broker-ca', cert],
+                 r"certificate is not for '127\.0\.0\.1'")
+
+  def test_serve_gives_p2pcp_what_it_needs_and_no_more(self):
+    _, words = self.serve()
+    port = words[1].rpartition(':')[2]
+    host = self.lab['host']
+
+    listener = self.lab.start(host, [
+        'stdbuf', '-oL', 'mosquitto_sub', '-h', '127.0.0.1', '-p', port, '-v',
+        '-d', '-t', 'plain', '-t', 'a/b', '-t', '$SYS/#', '-t', '#'
+    ], stdout=subprocess.PIPE)
+    self.addCleanup(self.lab.end, listener)
+    while not listener.stdout.readline().startswith('Subscribed'):
+      self.assertIsNone(listener.poll())
+
+    def publish(topic, text, *options):
+      return self.lab.start(host, [
+          'mosquitto_pub', '-h', '127.0.0.1', '-p', port, '-t', topic, '-m',
+          text, *options
+      ], stderr=subprocess.DEVNULL).wait(10)
+
+    publish('plain', 'x' * 1024)
+    publish('plain', 'y' * 4096)
+    publish('a/b', 'deeper')
+    publish('plain', 'kept', '-r')
+    publish('plain', 'acknowledged', '-q', '1')
+    publish('plain', 'last')
+    heard = []
+    while 'plain last' not in heard:
+      line = listener.stdout.readline()
+      self.assertTrue(line, heard)
+      if not line.startswith('Client '):
+        heard.append(line.rstrip('\n'))
+    self.assertEqual(heard, ['plain ' + 'x' * 1024, 'plain last'])
+
+  def test_any_broker_may_die_in_the_middle_of_a_rendezvous(self):
+    host = self.lab['host']
+    cert, key = certificate(self.server, 'race')
+    os.chmod(key, 0o644)
+    first = servers.start_mosquitto(self.lab, host, 1885)
+    tls = f'certfile {cert}\nkeyfile {key}\n'
+    second = servers.start_mosquitto(self.lab, host, 1886, tls)
+    options = [
+        '--broker', 'mqtt://127.0.0.1:1885', '--broker',
+        'mqtts://127.0.0.1:1886', '--broker', 'mqtt://127.0.0.1:1887',
+        '--broker-ca', cert, '--stun', '127.0.0.1:9'
+    ]
+    for round_, doomed in enumerate((first, second)):
+      name = f'file{round_}'
+      source = pair.write_file(self.people.alice.path(name), _SIZE)
+      recv = pair.Command(self.people.bob,
+                          ['recv', '--from', 'alice', '-v', *options])
+      for port in (1885, 1886)[round_:]:
+        recv.when(f':{port}: subscribed')
+      if round_ == 1:
+        # The one that is left goes too, while both wait; another comes up.
+        send = pair.Command(self.people.alice,
+                            ['send', name, '--to', 'bob', '-v', *options])
+        self.lab.end(doomed, signal.SIGKILL)
+        servers.start_mosquitto(self.lab, host, 1887)
+      else:
+        self.lab.end(doomed, signal.SIGKILL)
+        send = pair.Command(self.people.alice,
+                            ['send', name, '--to', 'bob', '-v', *options])
+      self.people.expect(send, recv, timeout=60)
+      self.people.check_file(source, name, send, recv)
+
+
+if __name__ == '__main__':
+  network.become_root()
+  unittest.main(verbosity=2)
