@@ -50,10 +50,12 @@ std::string_view ToString(DropReason reason) {
 PacketProtection::PacketProtection(ice::Role role,
                                    const crypto::SessionKeys& keys,
                                    crypto::Suite suite,
-                                   crypto::OpenerLimits limits)
-    : send_id_(DeriveId(keys, Other(role))),
+                                   crypto::OpenerLimits limits,
+                                   PacketNumber first)
+    : next_(first),
+      send_id_(DeriveId(keys, Other(role))),
       receive_id_(DeriveId(keys, role)),
-      sealer_(suite, keys.send),
+      sealer_(suite, keys.send, limits.epoch_packets),
       opener_(suite, keys.receive, limits) {}
 
 std::size_t PacketProtection::Seal(PacketType type, ByteSpan frames,

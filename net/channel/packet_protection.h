@@ -52,10 +52,12 @@ class PacketProtection {
   static constexpr std::size_t kOverhead =
       PacketHeader::kSize + crypto::kPacketTagSize;
 
+  // first: the first packet's number, but for tests of large ones 1.
   PacketProtection(ice::Role role, const crypto::SessionKeys& keys,
-                   crypto::Suite suite, crypto::OpenerLimits limits = {});
+                   crypto::Suite suite, crypto::OpenerLimits limits = {},
+                   PacketNumber first = PacketNumber(1));
 
-  // Starts at 1 and grows by 1 with each Seal(), whatever the packet's type.
+  // Grows by 1 with each Seal(), whatever the packet's type.
   PacketNumber next_packet_number() const { return next_; }
   // Writes header || sealed(frames || data) to the start of out and returns its
   // size. frames and data may stand in out where they belong, from
@@ -85,7 +87,7 @@ class PacketProtection {
   }
 
  private:
-  PacketNumber next_{1};
+  PacketNumber next_;
   ConnectionId send_id_;
   ConnectionId receive_id_;
   crypto::PacketSealer sealer_;

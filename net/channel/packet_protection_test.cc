@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "net/base/random.h"
 
@@ -11,15 +13,17 @@ namespace {
 
 // Two ends of one session.
 struct Ends {
-  explicit Ends(crypto::Suite suite = crypto::Suite::kChaCha20Poly1305) {
+  explicit Ends(crypto::Suite suite = crypto::Suite::kChaCha20Poly1305,
+                crypto::OpenerLimits limits = {},
+                PacketNumber first = PacketNumber(1)) {
     SeededRandom random(7);
     crypto::SessionKeys keys;
     random.Fill(keys.send.bytes);
     random.Fill(keys.receive.bytes);
     random.Fill(keys.handshake_hash);
-    a.emplace(ice::Role::kControlling, keys, suite);
+    a.emplace(ice::Role::kControlling, keys, suite, limits, first);
     std::swap(keys.send, keys.receive);
-    b.emplace(ice::Role::kControlled, keys, suite);
+    b.emplace(ice::Role::kControlled, keys, suite, limits, first);
   }
   std::optional<PacketProtection> a;
   std::optional<PacketProtection> b;
@@ -49,6 +53,29 @@ TEST(PacketProtection, OpensWhatThePeerSealed) {
         EXPECT_TRUE(opened->newest);
       }
     }
+  }
+}
+
+// Packet numbers have 48 bits: none of what counts them may have fewer. The
+// epochs are long here, since each number's keys follow from those before.
+TEST(PacketProtection, NumbersPastTwoToThe32AndThe43MakeNoDifference) {
+  const crypto::OpenerLimits limits{.epoch_packets = std::uint64_t{1} << 44};
+  for (const int bits : {32, 43}) {
+    const std::uint64_t edge = std::uint64_t{1} << bits;
+    Ends ends(crypto::Suite::kAes256Gcm, limits, PacketNumber(edge - 3));
+    std::vector<Bytes> sealed;
+    for (std::uint64_t i = 0; i < 6; ++i) {
+      sealed.push_back(SealText(*ends.a, "text"));
+      Bytes datagram = sealed.back();
+      const auto opened = ends.b->Open(datagram);
+      ASSERT_TRUE(opened.has_value()) << bits;
+      EXPECT_EQ(opened->number, PacketNumber(edge - 3 + i));
+      EXPECT_EQ(AsText(opened->plaintext), "text");
+      EXPECT_TRUE(opened->newest);
+    }
+    for (Bytes& datagram : sealed) EXPECT_FALSE(ends.b->Open(datagram));
+    EXPECT_EQ(ends.b->stats().Dropped(DropReason::kReplayed), 6u);
+    EXPECT_EQ(ends.b->stats().payloads, 6u);
   }
 }
 
