@@ -43,6 +43,8 @@ Result<ExitCode> Run(const Options& options, const Environment& environment,
       return RunPair(options, *home, console);
     case Verb::kId:
       return RunId(options, *home, console);
+    case Verb::kConfig:
+      return RunConfig(options, *home, environment);
     case Verb::kPeers:
       return RunPeers(options, *home, console);
     case Verb::kDoctor:
@@ -73,6 +75,10 @@ void KeepSecrets() {
 
 int Main(const std::vector<std::string>& args) {
   KeepSecrets();
+  if (args.empty()) {
+    std::fputs(FirstWords().c_str(), stderr);
+    return static_cast<int>(ExitCode::kUsage);
+  }
   const Environment environment = ProcessEnvironment();
   const Result<Home> home = FindHome(environment);
   Result<Options> options = ParseOptions(
@@ -81,14 +87,9 @@ int Main(const std::vector<std::string>& args) {
   if (!options.ok()) return Finish(options.error());
   if (options->help || options->verb == Verb::kVersion ||
       options->verb == Verb::kHelp) {
-    const bool asked = options->help || options->verb == Verb::kVersion;
     const std::string text = options->verb == Verb::kVersion
                                  ? fmt::format("p2pcp {}\n", kVersion)
                                  : HelpText(options->verb);
-    if (!asked) {
-      std::fputs(text.c_str(), stderr);
-      return static_cast<int>(ExitCode::kUsage);
-    }
     if (Status written = WriteProduct(text); !written.ok()) {
       return Finish(written.error());
     }

@@ -99,7 +99,8 @@ Status Check(Verb verb, const RawOptions& raw, Options* options) {
     return Usage(
         fmt::format("say for which shell; usage: {}", TextOf(verb).usage));
   }
-  if ((verb == Verb::kId || verb == Verb::kServe || verb == Verb::kDoctor) &&
+  if ((verb == Verb::kId || verb == Verb::kConfig || verb == Verb::kServe ||
+       verb == Verb::kDoctor) &&
       !raw.arguments.empty()) {
     return Usage(fmt::format("'{}' is too much; usage: {}",
                              Escape(raw.arguments.front()),
@@ -130,6 +131,7 @@ Result<Options> CheckOptions(Verb verb, const RawOptions& raw) {
   }
   options.console.quiet = raw.quiet;
   options.console.verbose = raw.verbose;
+  options.config = raw.config;
   options.paths = raw.paths;
   options.peer = verb == Verb::kSend ? raw.to : raw.from;
   if (verb == Verb::kDoctor) options.peer = raw.with;

@@ -6,7 +6,7 @@ namespace p2pcp::cmd {
 
 namespace po = boost::program_options;
 
-const std::array<VerbText, 8> kVerbs = {{
+const std::array<VerbText, 9> kVerbs = {{
     {Verb::kSend, "send",
      "p2pcp send FILE... --to PEER [--background | --cc bbr|cubic] [--bwlimit "
      "RATE]",
@@ -35,6 +35,8 @@ const std::array<VerbText, 8> kVerbs = {{
      "[--password-file FILE]",
      "run a rendezvous of your own: an MQTT broker and a STUN server",
      "  p2pcp serve --bind 192.0.2.7\n"},
+    {Verb::kConfig, "config", "p2pcp config",
+     "print which options hold, and where each was said", "  p2pcp config\n"},
     {Verb::kCompletion, "completion", "p2pcp completion bash|zsh|fish",
      "print a script that completes p2pcp's words in a shell",
      "  eval \"$(p2pcp completion bash)\"\n"},

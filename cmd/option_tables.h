@@ -23,7 +23,7 @@ struct VerbText {
 };
 
 // In the order of --help; and other spellings that people type.
-extern const std::array<VerbText, 8> kVerbs;
+extern const std::array<VerbText, 9> kVerbs;
 struct VerbAlias {
   const char* name;
   Verb verb;

@@ -24,7 +24,8 @@ enum class Verb {
   kPeers,
   kDoctor,
   kServe,
-  kCompletion
+  kCompletion,
+  kConfig
 };
 
 enum class ConflictOption { kRename, kSkip, kOverwrite };
@@ -45,6 +46,7 @@ struct Options {
   bool ipv6_only = false;
   std::optional<Duration> timeout;  // For the peer to appear; none: for ever.
   Console::Config console;
+  std::filesystem::path config;  // Named by --config; empty: the usual place.
 
   // send, recv, pair.
   std::vector<std::string> paths;

@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 
 #include <boost/program_options.hpp>
-#include <cctype>
 #include <fstream>
 #include <sstream>
 #include <utility>
 
 #include "cmd/exit_code.h"
 #include "cmd/option_check.h"
+#include "cmd/option_sources.h"
 #include "cmd/option_tables.h"
 #include "cmd/text.h"
 
@@ -50,37 +50,6 @@ Result<Verb> ParseVerb(const std::string& word) {
   return Usage(message);
 }
 
-// P2PCP_BROKER for "broker"; others of that prefix (P2PCP_HOME) are not ours.
-std::string TwinOf(const std::string& long_name) {
-  std::string twin = "P2PCP_";
-  for (char c : long_name) {
-    twin += c == '-' ? '_' : static_cast<char>(std::toupper(c));
-  }
-  return twin;
-}
-
-// Environment twins as the text of a configuration file, so that there is one
-// reader for both; a list stands in one variable, separated by spaces.
-std::string EnvironmentAsConfig(const po::options_description& options,
-                                const Environment& environment) {
-  std::string text;
-  for (const auto& option : options.options()) {
-    const std::string& name = option->long_name();
-    if (name == "help") continue;
-    const auto value = environment(TwinOf(name));
-    if (!value || value->empty()) continue;
-    if (name == "broker" || name == "stun") {
-      std::istringstream words(*value);
-      for (std::string word; words >> word;) {
-        text += name + "=" + word + "\n";
-      }
-    } else {
-      text += name + "=" + *value + "\n";
-    }
-  }
-  return text;
-}
-
 Status Store(const std::vector<std::string>& args, Verb verb, RawOptions* raw,
              const Environment& environment,
              std::filesystem::path config_file) {
@@ -90,17 +59,8 @@ Status Store(const std::vector<std::string>& args, Verb verb, RawOptions* raw,
   all.add_options()("word", po::value<std::vector<std::string>>());
   po::positional_options_description positional;
   positional.add("word", -1);
-  // Every verb's options, so that one configuration file serves all.
-  po::options_description known;
   RawOptions unused;
-  for (const VerbText& each : kVerbs) {
-    const po::options_description of_verb = AllOptions(each.verb, &unused);
-    for (const auto& option : of_verb.options()) {
-      if (known.find_nothrow(option->long_name(), false) == nullptr) {
-        known.add(option);
-      }
-    }
-  }
+  const po::options_description known = KnownOptions(&unused);
   std::string source = "the command line";
   try {
     po::variables_map values;
@@ -178,6 +138,16 @@ Result<Options> ParseOptions(const std::vector<std::string>& args,
     return std::move(stored).error();
   }
   return CheckOptions(*verb, raw);
+}
+
+std::string FirstWords() {
+  return "p2pcp sends files straight from one computer to another, encrypted.\n"
+         "Here:   p2pcp send FILE --to bob      the first time it shows a "
+         "code\n"
+         "There:  p2pcp recv --from alice       and there it is typed\n"
+         "From then on the names are enough, and either side may start "
+         "first.\n"
+         "More:   p2pcp --help, man p2pcp\n";
 }
 
 std::string HelpText(Verb verb) {

@@ -20,6 +20,9 @@ Result<Options> ParseOptions(const std::vector<std::string>& args,
                              const Environment& environment,
                              const std::filesystem::path& config_file);
 
+// What `p2pcp` alone says: what to type next, in five lines.
+std::string FirstWords();
+
 // The text of --help for a verb; kHelp: of the whole program.
 std::string HelpText(Verb verb);
 

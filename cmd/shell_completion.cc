@@ -56,6 +56,7 @@ Argument ArgumentOf(Verb verb) {
       return {Takes::kWords, "SHELL", "bash zsh fish"};
     case Verb::kRecv:
     case Verb::kId:
+    case Verb::kConfig:
     case Verb::kDoctor:
     case Verb::kServe:
     case Verb::kHelp:
