@@ -9,7 +9,7 @@
 #include "cmd/events.h"
 #include "cmd/exit_code.h"
 #include "cmd/home.h"
-#include "cmd/options.h"
+#include "cmd/options/options.h"
 #include "net/base/result.h"
 
 namespace p2pcp::cmd {

@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "cmd/commands.h"
+#include "cmd/options/shell_completion.h"
 #include "cmd/product.h"
-#include "cmd/shell_completion.h"
 
 namespace p2pcp::cmd {
 

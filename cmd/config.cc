@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "cmd/commands.h"
-#include "cmd/option_sources.h"
+#include "cmd/options/option_sources.h"
 #include "cmd/product.h"
 #include "cmd/text.h"
 

@@ -18,7 +18,7 @@
 #include "cmd/local_network.h"
 #include "cmd/network/lan_link.h"
 #include "cmd/network/stall.h"
-#include "cmd/options.h"
+#include "cmd/options/options.h"
 #include "cmd/pump.h"
 #include "cmd/servers.h"
 #include "cmd/signals.h"

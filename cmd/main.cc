@@ -16,7 +16,7 @@
 #include "cmd/exit_code.h"
 #include "cmd/home.h"
 #include "cmd/link.h"
-#include "cmd/options.h"
+#include "cmd/options/options.h"
 #include "cmd/product.h"
 #include "cmd/version.h"
 #include "net/base/check.h"

@@ -11,7 +11,7 @@
 #include "cmd/console.h"
 #include "cmd/exit_code.h"
 #include "cmd/home.h"
-#include "cmd/options.h"
+#include "cmd/options/options.h"
 #include "cmd/self_and_peer.h"
 #include "net/base/result.h"
 

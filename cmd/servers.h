@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "cmd/options.h"
+#include "cmd/options/options.h"
 #include "net/base/result.h"
 #include "net/signaling/broker_url.h"
 

@@ -16,7 +16,7 @@
 #include "cmd/home.h"
 #include "cmd/link.h"
 #include "cmd/load_meter.h"
-#include "cmd/options.h"
+#include "cmd/options/options.h"
 #include "cmd/self_and_peer.h"
 #include "cmd/trace/trace.h"
 #include "net/base/result.h"

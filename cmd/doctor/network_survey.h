@@ -13,7 +13,7 @@
 #include "cmd/doctor/diagnosis.h"
 #include "cmd/exit_code.h"
 #include "cmd/local_network.h"
-#include "cmd/options.h"
+#include "cmd/options/options.h"
 #include "cmd/servers.h"
 #include "cmd/signals.h"
 #include "net/base/random.h"

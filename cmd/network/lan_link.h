@@ -7,7 +7,7 @@
 #include <memory>
 #include <string_view>
 
-#include "cmd/options.h"
+#include "cmd/options/options.h"
 #include "net/base/bytes.h"
 #include "net/connect/connector.h"
 #include "net/udp/event_loop.h"

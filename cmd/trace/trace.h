@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "cmd/console.h"
-#include "cmd/options.h"
+#include "cmd/options/options.h"
 #include "cmd/trace/qlog_tracer.h"
 #include "cmd/trace/trace_file.h"
 #include "net/base/result.h"

@@ -37,7 +37,7 @@ LIBRARIES = (
     (r'mosquitto(\.h|pp\.h|_)', 'mosquitto', {'net/signaling'}),
     (r'miniupnpc/', 'miniupnpc', {'net/udp'}),
     (r'(xxhash|xxh3|xxh_x86dispatch)\.h', 'xxhash', {'transfer/file'}),
-    (r'boost/', 'program_options', {'cmd'}),
+    (r'boost/', 'program_options', {'cmd/options'}),
     (r'fmt/', 'fmt', {'cmd', 'tests'}),
     (r'nlohmann/', 'json', {'cmd', 'tests'}),
 )

@@ -1,4 +1,4 @@
-#include "cmd/option_tables.h"
+#include "cmd/options/option_tables.h"
 
 #include <algorithm>
 

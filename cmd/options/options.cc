@@ -1,4 +1,4 @@
-#include "cmd/options.h"
+#include "cmd/options/options.h"
 
 #include <fmt/format.h>
 
@@ -8,9 +8,9 @@
 #include <utility>
 
 #include "cmd/exit_code.h"
-#include "cmd/option_check.h"
-#include "cmd/option_sources.h"
-#include "cmd/option_tables.h"
+#include "cmd/options/option_check.h"
+#include "cmd/options/option_sources.h"
+#include "cmd/options/option_tables.h"
 #include "cmd/text.h"
 
 namespace p2pcp::cmd {

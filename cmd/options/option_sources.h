@@ -1,8 +1,8 @@
 // Where options come from besides the command line: the environment, where each
 // has a twin (P2PCP_TIMEOUT for --timeout), and the configuration file.
 
-#ifndef P2PCP_CMD_OPTION_SOURCES_H_
-#define P2PCP_CMD_OPTION_SOURCES_H_
+#ifndef P2PCP_CMD_OPTIONS_OPTION_SOURCES_H_
+#define P2PCP_CMD_OPTIONS_OPTION_SOURCES_H_
 
 #include <boost/program_options.hpp>
 #include <filesystem>
@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "cmd/home.h"
-#include "cmd/option_tables.h"
+#include "cmd/options/option_tables.h"
 #include "net/base/result.h"
 
 namespace p2pcp::cmd {
@@ -42,4 +42,4 @@ Result<std::vector<OptionInForce>> OptionsInForce(
 
 }  // namespace p2pcp::cmd
 
-#endif  // P2PCP_CMD_OPTION_SOURCES_H_
+#endif  // P2PCP_CMD_OPTIONS_OPTION_SOURCES_H_

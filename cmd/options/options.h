@@ -1,15 +1,15 @@
 // The command line, its environment twins P2PCP_* and the configuration file,
 // parsed into one value. Flag > environment > file > default.
 
-#ifndef P2PCP_CMD_OPTIONS_H_
-#define P2PCP_CMD_OPTIONS_H_
+#ifndef P2PCP_CMD_OPTIONS_OPTIONS_H_
+#define P2PCP_CMD_OPTIONS_OPTIONS_H_
 
 #include <filesystem>
 #include <string>
 #include <vector>
 
 #include "cmd/home.h"
-#include "cmd/option_values.h"
+#include "cmd/options/option_values.h"
 #include "net/base/result.h"
 
 namespace p2pcp::cmd {
@@ -28,4 +28,4 @@ std::string HelpText(Verb verb);
 
 }  // namespace p2pcp::cmd
 
-#endif  // P2PCP_CMD_OPTIONS_H_
+#endif  // P2PCP_CMD_OPTIONS_OPTIONS_H_

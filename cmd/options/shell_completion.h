@@ -1,8 +1,8 @@
 // Completion scripts for shells, made from the tables that the options are
 // parsed by, so that they name every option and no other.
 
-#ifndef P2PCP_CMD_SHELL_COMPLETION_H_
-#define P2PCP_CMD_SHELL_COMPLETION_H_
+#ifndef P2PCP_CMD_OPTIONS_SHELL_COMPLETION_H_
+#define P2PCP_CMD_OPTIONS_SHELL_COMPLETION_H_
 
 #include <string>
 
@@ -17,4 +17,4 @@ Result<std::string> CompletionScript(const std::string& shell);
 
 }  // namespace p2pcp::cmd
 
-#endif  // P2PCP_CMD_SHELL_COMPLETION_H_
+#endif  // P2PCP_CMD_OPTIONS_SHELL_COMPLETION_H_

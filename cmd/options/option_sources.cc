@@ -1,4 +1,4 @@
-#include "cmd/option_sources.h"
+#include "cmd/options/option_sources.h"
 
 #include <fmt/format.h>
 

@@ -1,8 +1,8 @@
 // The commands and their options as tables: what is parsed, what --help prints
 // and what the documents are checked against.
 
-#ifndef P2PCP_CMD_OPTION_TABLES_H_
-#define P2PCP_CMD_OPTION_TABLES_H_
+#ifndef P2PCP_CMD_OPTIONS_OPTION_TABLES_H_
+#define P2PCP_CMD_OPTIONS_OPTION_TABLES_H_
 
 #include <array>
 #include <boost/program_options.hpp>
@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "cmd/option_values.h"
+#include "cmd/options/option_values.h"
 
 namespace p2pcp::cmd {
 
@@ -56,4 +56,4 @@ boost::program_options::options_description AllOptions(Verb verb,
 
 }  // namespace p2pcp::cmd
 
-#endif  // P2PCP_CMD_OPTION_TABLES_H_
+#endif  // P2PCP_CMD_OPTIONS_OPTION_TABLES_H_

@@ -1,4 +1,4 @@
-#include "cmd/shell_completion.h"
+#include "cmd/options/shell_completion.h"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "cmd/option_tables.h"
+#include "cmd/options/option_tables.h"
 #include "cmd/text.h"
 
 namespace p2pcp::cmd {

@@ -1,7 +1,7 @@
 // What the user asks for: the options of a run, checked.
 
-#ifndef P2PCP_CMD_OPTION_VALUES_H_
-#define P2PCP_CMD_OPTION_VALUES_H_
+#ifndef P2PCP_CMD_OPTIONS_OPTION_VALUES_H_
+#define P2PCP_CMD_OPTIONS_OPTION_VALUES_H_
 
 #include <cstdint>
 #include <filesystem>
@@ -64,7 +64,7 @@ struct Options {
   ConflictOption conflict = ConflictOption::kRename;
   bool ask = false;
 
-  bool json = false;  // Events on stdout (EVENTS.md); send and recv.
+  bool json = false;  // Events on stdout (cmd/EVENTS.md); send and recv.
   std::string trace;  // The file to write a trace into; empty: none.
 
   // id.
@@ -85,4 +85,4 @@ struct Options {
 
 }  // namespace p2pcp::cmd
 
-#endif  // P2PCP_CMD_OPTION_VALUES_H_
+#endif  // P2PCP_CMD_OPTIONS_OPTION_VALUES_H_

@@ -1,4 +1,4 @@
-#include "cmd/option_check.h"
+#include "cmd/options/option_check.h"
 
 #include <fmt/format.h>
 
