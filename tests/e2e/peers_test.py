@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import signal
 import unittest
 
 from tests.e2e import pair
@@ -151,28 +150,6 @@ class Peers(unittest.TestCase):
     after = self.people.run(alice, 'id', '--rotate').strip()
     self.receive()
     self.assertEqual(self.key_of(self.people.bob), after)
-
-  def test_no_core_is_written_and_no_limit_of_the_users_changes_that(self):
-    unlimited = pair.shell('ulimit -c unlimited; exec "$@"')
-    send = self.people.send('file', prefix=unlimited + pair.PLAIN_USER)
-    send.when('subscribed')
-    pids = self.lab['host'].processes()
-    mine = []
-    for pid in pids:
-      try:
-        with open(f'/proc/{pid}/cmdline', 'rb') as file:
-          words = file.read().split(b'\0')
-      except FileNotFoundError:
-        continue
-      if b'send' in words or b'mqtt-child' in words:
-        mine.append(pid)
-    self.assertGreaterEqual(len(mine), 2, pids)
-    for pid in mine:
-      with open(f'/proc/{pid}/limits', encoding='ascii') as file:
-        self.assertRegex(file.read(), r'Max core file size +0 +0 ')
-    send.interrupt(signal.SIGABRT)
-    self.assertEqual(send.wait(), -signal.SIGABRT)
-    self.assertEqual(os.listdir(self.people.alice.folder), ['file'])
 
   def test_a_secret_that_only_one_side_has(self):
     with open(self.book(self.people.bob), encoding='ascii') as file:

@@ -171,15 +171,33 @@ class Secrets(unittest.TestCase):
     self.assertIn('prctl(PR_SET_DUMPABLE, SUID_DUMP_DISABLE)', before)
     self.assertIn('MADV_DONTDUMP', text)
 
+  def test_no_memory_is_for_a_dump(self):
+    pair.write_file(self.alice.path('file'), 1000)
+    send = pair.Command(
+        self.alice, ['send', self.alice.path('file'), '--to', 'bob',
+                     '--code-file', self.alice.path('code')] +
+        lan.options(self.url))
+    send.when('waiting for')
+    pid = send.process.pid
+    with open(f'/proc/{pid}/task/{pid}/children', encoding='ascii') as file:
+      pids = [pid] + [int(child) for child in file.read().split()]
+    self.assertEqual(len(pids), 2)  # The child of the brokers too.
+    for pid in pids:
+      with open(f'/proc/{pid}/coredump_filter', encoding='ascii') as file:
+        self.assertEqual(int(file.read(), 16), 0)
+    send.interrupt()
+    send.wait()
+
   def test_the_identity_stands_in_no_memory_that_would_be_dumped(self):
     if pair.is_sanitized():
       return  # A sanitizer keeps what is freed.
     code_file = self.alice.path('code')
     self.meet(None, None, '--code-file', code_file)
+    # Without a broker or a family of addresses in common they wait for ever.
     waiting = [
         pair.Command(self.alice, ['send', self.alice.path('file'), '--to',
-                                  'bob'] + lan.options(self.url)),
-        pair.Command(self.bob, ['recv', '--from', 'alice'] +
+                                  'bob', '-4'] + lan.options(self.url)),
+        pair.Command(self.bob, ['recv', '--from', 'alice', '-6'] +
                      lan.options('mqtt://127.0.0.1'))
     ]
     for command in waiting:
