@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 
+#include "cmd/network/advice.h"
 #include "cmd/text.h"
 #include "net/channel/channel.h"
 #include "net/channel/path_mtu.h"
@@ -127,6 +128,25 @@ Status Link::Start(const Options& options) {
   for (const StunServer& server : servers->stun_servers) Resolve(server);
   MapPort();
   lan_ = LanLink::Open(options, loop_.get(), connector_.get());
+  return OpenRelay(options);
+}
+
+Status Link::OpenRelay(const Options& options) {
+  if (options.turn.empty()) return {};
+  Result<TurnServer> server =
+      ReadTurnServer(options.turn, options.turn_password_file);
+  if (!server.ok()) return std::move(server).error();
+  relay_ = std::make_unique<RelayLink>(
+      loop_.get(), resolver_.get(), &random_, *std::move(server),
+      RelayLink::Handler{
+          [this](std::optional<SocketAddress> address) {
+            connector_->SetRelayedCandidate(loop_->Now(), RelayLink::kSocket,
+                                            address);
+          },
+          [this](const SocketAddress& from, MutableByteSpan bytes) {
+            HandleDatagram(RelayLink::kSocket, from, bytes);
+          },
+          [this](const std::string& text) { Step(text); }});
   return {};
 }
 
@@ -185,15 +205,22 @@ void Link::HandleReceived(std::uint8_t index) {
           at, std::min(train.segment_size, train.bytes.size() - at));
       if (stun::IsStunMessage(datagram)) {
         connector_->HandleStun(now, index, train.from, datagram);
-      } else if (pump_) {
-        pump_->HandleDatagram(now, index, train.from, datagram);
-      } else if (channel::Channel* channel = connector_->channel()) {
-        const auto payload =
-            channel->HandleDatagram(now, index, train.from, datagram);
-        if (payload && early_.size() < kMaxEarly) {
-          early_.push_back({payload->number, ToBytes(payload->bytes)});
-        }
+      } else {
+        HandleDatagram(index, train.from, datagram);
       }
+    }
+  }
+}
+
+void Link::HandleDatagram(std::uint8_t socket, const SocketAddress& from,
+                          MutableByteSpan datagram) {
+  const TimePoint now = loop_->Now();
+  if (pump_) {
+    pump_->HandleDatagram(now, socket, from, datagram);
+  } else if (channel::Channel* channel = connector_->channel()) {
+    const auto payload = channel->HandleDatagram(now, socket, from, datagram);
+    if (payload && early_.size() < kMaxEarly) {
+      early_.push_back({payload->number, ToBytes(payload->bytes)});
     }
   }
 }
@@ -262,7 +289,8 @@ void Link::HandleConnectorEvents(TimePoint now) {
       } else if (session_ == nullptr && !error_) {
         error_ = std::move(failed->error);
         if (error_->code == ErrorCode::kAuthenticationFailed) {
-          error_->message += HowToMendSecrets();
+          error_->message +=
+              HowToMendSecrets(config_.peer.name, config_.peer.psk.has_value());
         }
       }
     } else if (const auto* change =
@@ -311,6 +339,7 @@ void Link::RescanAddresses(TimePoint now) {
   Step("this host has other addresses now");
   if (lan_) lan_->Join();
   MapPort();
+  if (relay_) relay_->Redial();
   RedialBrokers();
 }
 
@@ -367,6 +396,10 @@ void Link::SendBlocked() {
 
 // True if the train is gone; else it is in blocked_.
 bool Link::SendTrain(const Pump::Train& train) {
+  if (train.socket == RelayLink::kSocket) {
+    if (relay_) relay_->Send(train.to, train.bytes, train.segment_size);
+    return true;
+  }
   udp::UdpSocket& socket = network_.sockets()[train.socket];
   const udp::SendResult result =
       socket.Send(train.to, train.bytes, train.segment_size, train.hop_limit,
@@ -399,9 +432,13 @@ void Link::SendTrains(TimePoint now) {
     while (channel != nullptr) {
       const auto probe = channel->PollTransmit(now, buffer);
       if (!probe) break;
+      const ByteSpan bytes = ByteSpan(buffer).first(probe->size);
+      if (probe->socket == RelayLink::kSocket) {
+        if (relay_) relay_->Send(probe->to, bytes, bytes.size());
+        continue;
+      }
       const udp::SendResult sent = network_.sockets()[probe->socket].Send(
-          probe->to, ByteSpan(buffer).first(probe->size), probe->size,
-          probe->hop_limit);
+          probe->to, bytes, bytes.size(), probe->hop_limit);
       if (sent.status == udp::SendStatus::kTooBig) {
         HandleTooBig(now, probe->size);
       }
@@ -448,32 +485,8 @@ void Link::Turn(TimePoint until) {
 
 Error Link::NobodyCame() const {
   if (!brokers_.was_up()) return brokers_.Unreachable();
-  return Error{
-      ErrorCode::kPeerNeverAppeared,
-      fmt::format("{0} did not appear within {1}.\nEither '{2}' does not run "
-                  "there with a broker in common, or the two don't know each "
-                  "other any more: 'p2pcp peers' there must list the "
-                  "fingerprint that 'p2pcp id' prints here, and the other way "
-                  "round. One side may have removed the other, have a new key, "
-                  "or have been paired alone; then, on both sides:\n"
-                  "  p2pcp pair {0}        (there with the name of this side)",
-                  config_.peer.name,
-                  FormatDuration(timeout_.value_or(Duration(0))),
-                  config_.role == ice::Role::kControlling ? "p2pcp recv"
-                                                          : "p2pcp send")};
-}
-
-// The peer has our key and we have its, so a pairing secret is what differs.
-std::string Link::HowToMendSecrets() const {
-  return fmt::format(
-      "\n{}\nTo mend it, on both sides:\n"
-      "  p2pcp pair {}        (there with the name of this side)",
-      config_.peer.psk
-          ? "This side has a secret; the other has lost it, has one of another "
-            "pairing, or has got this side's key by hand."
-          : "This side has none, since it got the other's key by hand; the "
-            "other has one of a pairing.",
-      config_.peer.name);
+  return NeverAppeared(config_.peer.name, timeout_.value_or(Duration(0)),
+                       config_.role == ice::Role::kControlling);
 }
 
 Result<std::optional<ExitCode>> Link::Connect() {
@@ -522,8 +535,8 @@ std::size_t Link::packet_overhead() {
 
 std::string Link::PathText() {
   const channel::Path path = connector_->channel()->path();
-  return fmt::format("direct udp{} {}", path.remote.ip.is_v6() ? 6 : 4,
-                     path.remote.ToString());
+  return fmt::format("{} udp{} {}", path.relayed ? "relayed" : "direct",
+                     path.remote.ip.is_v6() ? 6 : 4, path.remote.ToString());
 }
 
 std::optional<ExitCode> Link::Run(Session* session, int disk_fd,

@@ -17,6 +17,7 @@
 #include "cmd/exit_code.h"
 #include "cmd/local_network.h"
 #include "cmd/network/lan_link.h"
+#include "cmd/network/relay_link.h"
 #include "cmd/network/stall.h"
 #include "cmd/options/options.h"
 #include "cmd/pump.h"
@@ -119,6 +120,10 @@ class Link {
   void SendBlocked();
   void HandleConnectorEvents(TimePoint now);
   void HandleSilence(TimePoint now);
+  // --turn: its address is a candidate, its packets are the channel's.
+  Status OpenRelay(const Options& options);
+  void HandleDatagram(std::uint8_t socket, const SocketAddress& from,
+                      MutableByteSpan datagram);
   // Asks the router for a mapping of the IPv4 socket, anew.
   void MapPort();
   void HandlePortMapped();
@@ -129,7 +134,6 @@ class Link {
   void RedialBrokers();
   void PublishAll();
   Error NobodyCame() const;
-  std::string HowToMendSecrets() const;
 
   const Config config_;
   Console* const console_;
@@ -145,7 +149,8 @@ class Link {
   std::unique_ptr<connect::Connector> connector_;
   // Null where this host has no router.
   std::unique_ptr<udp::PortMapping> port_mapping_;
-  std::unique_ptr<LanLink> lan_;  // Null where the system has none.
+  std::unique_ptr<RelayLink> relay_;  // Null without --turn.
+  std::unique_ptr<LanLink> lan_;      // Null where the system has none.
   std::unique_ptr<Pump> pump_;
   Stall stall_;
   bool loopback_ = false;  // Loopback addresses are candidates.

@@ -51,9 +51,10 @@ Result<TransferCommand::Begun> TransferCommand::Begin(Side side,
 
 Result<ExitCode> TransferCommand::Run(
     Session* session, const std::function<void(const SessionEvent&)>& also) {
-  TransferView view(side_ == Side::kSender ? "sent" : "received",
-                    link_->PathText(), session, &console_, &events_,
-                    [this](const std::string& text) { link_->Step(text); });
+  TransferView view(
+      side_ == Side::kSender ? "sent" : "received",
+      [this] { return link_->PathText(); }, session, &console_, &events_,
+      [this](const std::string& text) { link_->Step(text); });
   const std::optional<ExitCode> signal =
       link_->Run(session, disk_->fd(),
                  {[&](const SessionEvent& event) {

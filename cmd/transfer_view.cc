@@ -52,7 +52,7 @@ void TransferView::Summarize(TimePoint now, const Completed& completed) {
   const Duration took = started_ ? now - *started_ : Duration(0);
   const double seconds = std::chrono::duration<double>(took).count();
   const ConnectionStats& stats = session_->stats();
-  events_->Done(completed, stats, took, path_);
+  events_->Done(completed, stats, took, path_());
   std::string line =
       fmt::format("{} {}, {} in {:.2f} s", verb_, Files(completed.file_count),
                   FormatSize(completed.total_bytes), seconds);
@@ -61,7 +61,7 @@ void TransferView::Summarize(TimePoint now, const Completed& completed) {
         " ({})",
         FormatRate(static_cast<double>(completed.total_bytes) / seconds));
   }
-  line += fmt::format(", {}", path_);
+  line += fmt::format(", {}", path_());
   if (stats.smoothed_rtt > Duration(0)) {
     line += ", rtt " + FormatLatency(stats.smoothed_rtt);
   }
@@ -102,7 +102,7 @@ void TransferView::HandleTick(TimePoint now) {
   view.files_total = progress.files_total;
   view.rate = meter_.rate();
   view.eta = eta;
-  view.path = path_;
+  view.path = path_();
   if (session_->stats().smoothed_rtt > Duration(0)) {
     view.rtt = session_->stats().smoothed_rtt;
   }

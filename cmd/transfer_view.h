@@ -20,10 +20,11 @@ namespace p2pcp::cmd {
 
 class TransferView {
  public:
-  // verb: "sent" or "received". step prints a line of -v with its time.
-  // session, console and events must outlive the view.
-  TransferView(std::string verb, std::string path, const Session* session,
-               Console* console, Events* events,
+  // verb: "sent" or "received". path: the text of the path as it is now. step
+  // prints a line of -v with its time. session, console and events must outlive
+  // the view.
+  TransferView(std::string verb, std::function<std::string()> path,
+               const Session* session, Console* console, Events* events,
                std::function<void(const std::string&)> step)
       : verb_(std::move(verb)),
         path_(std::move(path)),
@@ -45,7 +46,7 @@ class TransferView {
   static constexpr Duration kPlainInterval = 60s;
 
   const std::string verb_;
-  const std::string path_;
+  const std::function<std::string()> path_;
   const Session* const session_;
   Console* const console_;
   Events* const events_;

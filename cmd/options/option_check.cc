@@ -30,6 +30,9 @@ Status Check(Verb verb, const RawOptions& raw, Options* options) {
   if (raw.tls_cert.empty() != raw.tls_key.empty()) {
     return Usage("--tls-cert and --tls-key go together");
   }
+  if (raw.turn.empty() != raw.turn_password_file.empty()) {
+    return Usage("--turn and --turn-password-file go together");
+  }
   if (raw.ipv4 && raw.ipv6) return Usage("-4 and -6 exclude each other");
   if (!(raw.timeout >= 0) || raw.timeout > 1e9) {
     return Usage("--timeout: a number of seconds, 0 or more");
@@ -122,6 +125,8 @@ Result<Options> CheckOptions(Verb verb, const RawOptions& raw) {
   options.broker_password_file = raw.broker_password_file;
   options.broker_ca = raw.broker_ca;
   options.stun_servers = raw.stun_servers;
+  options.turn = raw.turn;
+  options.turn_password_file = raw.turn_password_file;
   options.port = static_cast<std::uint16_t>(raw.port);
   options.ipv4_only = raw.ipv4;
   options.ipv6_only = raw.ipv6;

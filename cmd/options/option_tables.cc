@@ -69,6 +69,11 @@ po::options_description CommonOptions(RawOptions* raw) {
       "from (default: the system's)");
   add("stun", po::value(&raw->stun_servers)->value_name("HOST[:PORT]"),
       "STUN server; repeat for more");
+  add("turn", po::value(&raw->turn)->value_name("URL"),
+      "relay of last resort, turn[s]://USER@HOST[:PORT]");
+  add("turn-password-file",
+      po::value(&raw->turn_password_file)->value_name("FILE"),
+      "the file with USER's password there (mode 0600)");
   add("port", po::value(&raw->port)->value_name("N"),
       "local UDP port (default: any)");
   add("ipv4,4", po::bool_switch(&raw->ipv4), "use IPv4 only");

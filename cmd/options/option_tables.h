@@ -36,6 +36,7 @@ const VerbText& TextOf(Verb verb);
 // Options as they were typed, not checked yet.
 struct RawOptions {
   std::vector<std::string> brokers, stun_servers, paths, arguments;
+  std::string turn, turn_password_file;
   std::string to, from, with, out = ".", conflict = "rename", cc, bwlimit = "0",
                               progress = "auto", bind = "0.0.0.0", config,
                               code_file, trace, broker_password_file, broker_ca,

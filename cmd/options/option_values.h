@@ -41,6 +41,8 @@ struct Options {
   std::string broker_password_file;       // Empty: no passwords.
   std::string broker_ca;                  // PEM file; empty: the system's.
   std::vector<std::string> stun_servers;  // HOST[:PORT]
+  std::string turn;                       // turn[s]://USER@HOST[:PORT]
+  std::string turn_password_file;              // The file with it.
   std::uint16_t port = 0;                 // Local UDP port; 0: any.
   bool ipv4_only = false;
   bool ipv6_only = false;

@@ -248,6 +248,7 @@ Path Channel::path() const {
           .remote = pair->remote(),
           .local_type = paths_.agent().checklist().LocalType(*pair),
           .remote_type = pair->remote_type(),
+          .relayed = pair->relayed(),
           .rtt = pair->smoothed_rtt()};
 }
 

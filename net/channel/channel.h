@@ -44,7 +44,8 @@ struct Path {
   // ours stands in the way.
   ice::CandidateType local_type = ice::CandidateType::kHost;
   ice::CandidateType remote_type = ice::CandidateType::kHost;
-  Duration rtt{};  // Smoothed over probes; a first idea for the transfer.
+  bool relayed = false;  // By a TURN server, of ours or of the peer's.
+  Duration rtt{};        // Smoothed over probes; a first idea for the transfer.
 };
 
 enum class EventType : std::uint8_t {

@@ -19,6 +19,10 @@ constexpr Duration kStillHeard = 200ms;
 // It tells so at 0, 1, 3 and 7 s; a round of checks takes longer.
 constexpr Duration kPeerSeeksInterval = 2s;
 
+// Both sides try at their own time: within that of the shorter NAT time-outs
+// (30 s), so that one's check finds the hole of the other's.
+constexpr Duration kUpgradeInterval = 12s;
+
 // A meeting takes four, from each side.
 constexpr int kMaxLanMessages = 10;
 
@@ -165,6 +169,13 @@ void Connector::SetMappedCandidates(TimePoint now, std::uint8_t socket,
   PublishCandidates(now);
 }
 
+void Connector::SetRelayedCandidate(TimePoint now, std::uint8_t socket,
+                                    std::optional<SocketAddress> address) {
+  relayed_ = address;
+  relay_socket_ = socket;
+  PublishCandidates(now);
+}
+
 void Connector::AddLocal(ice::CandidateType type, const SocketAddress& address,
                          std::uint8_t socket, std::uint16_t preference) {
   // Without a NAT the outside address is a host candidate already.
@@ -197,6 +208,9 @@ void Connector::PublishCandidates(TimePoint now) {
   for (const ReflexiveGatherer::Mapping& mapping : gatherer_.mappings()) {
     AddLocal(ice::CandidateType::kServerReflexive, mapping.mapped,
              mapping.socket, preference--);
+  }
+  if (relayed_) {
+    AddLocal(ice::CandidateType::kRelayed, *relayed_, relay_socket_, 0xffff);
   }
   // The peer takes the first ones where there are too many.
   std::stable_sort(local_.begin(), local_.end(),
@@ -284,6 +298,11 @@ void Connector::HandleTimeout(TimePoint now, UnixTime wall) {
   for (const auto& rendezvous : rendezvous_) {
     rendezvous->HandleTimeout(now, wall);
   }
+  if (Relayed() && now >= upgrade_at_) {
+    upgrade_at_ = now + kUpgradeInterval;
+    gatherer_.Refresh(now);
+    channel_->CheckPaths(now);
+  }
   HandleRendezvousEvents(now);
   if (channel_ && channel_->PollTimeout().value_or(TimePoint::max()) <= now) {
     channel_->HandleTimeout(now);
@@ -300,6 +319,7 @@ std::optional<TimePoint> Connector::PollTimeout() const {
   }
   consider(gatherer_.PollTimeout());
   if (channel_) consider(channel_->PollTimeout());
+  if (Relayed()) consider(upgrade_at_);
   return earliest;
 }
 
@@ -340,6 +360,7 @@ void Connector::HandleChannelEvents(TimePoint now) {
         gatherer_.Stop();
         was_connected_ = true;
         SetBusy(now, true);
+        upgrade_at_ = now + kUpgradeInterval;
         events_.push_back(ChannelEvent{*event});
         break;
       case channel::EventType::kSilent:

@@ -106,6 +106,11 @@ class Connector {
   void SetMappedCandidates(TimePoint now, std::uint8_t socket,
                            std::vector<SocketAddress> addresses);
 
+  // Where a relay takes packets for us, which is local socket `socket` to the
+  // channel; nullopt: it does so no longer.
+  void SetRelayedCandidate(TimePoint now, std::uint8_t socket,
+                           std::optional<SocketAddress> address);
+
   // Rendezvous.
 
   // What to be subscribed to. Changes over midnight, so ask after each input.
@@ -159,6 +164,9 @@ class Connector {
   void HandleChannelEvents(TimePoint now);
   bool PeerWasThere() const;
   void HandlePeerSeeks(TimePoint now);
+  bool Relayed() const {
+    return was_connected_ && channel_->connected() && channel_->path().relayed;
+  }
   void AddRemoteCandidates(TimePoint now);
   void PublishCandidates(TimePoint now);
   void AddLocal(ice::CandidateType type, const SocketAddress& address,
@@ -175,6 +183,10 @@ class Connector {
   std::vector<ice::Candidate> hosts_;
   std::vector<SocketAddress> mapped_;  // By the router, for mapped_socket_.
   std::uint8_t mapped_socket_ = 0;
+  std::optional<SocketAddress> relayed_;
+  std::uint8_t relay_socket_ = 0;
+  // While the path is relayed: when to look for a better one.
+  TimePoint upgrade_at_;
   std::vector<ice::Candidate> local_;
   // The peer's, as it told them last.
   std::vector<ice::Candidate> remote_;

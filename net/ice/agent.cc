@@ -87,9 +87,9 @@ void Agent::OnProven(TimePoint now, Pair& pair) {
   if (config_.role == Role::kControlled) return;
   if (!selected_) {
     Switch(now, pair);
-  } else if (&pair != selected_ &&
-             now < first_selected_ + kRenominationWindow &&
-             IsBetter(pair, *selected_)) {
+  } else if (&pair != selected_ && IsBetter(pair, *selected_) &&
+             (selected_->relayed() ||
+              now < first_selected_ + kRenominationWindow)) {
     Select(now, pair.id());
   }
 }

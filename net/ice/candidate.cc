@@ -17,6 +17,8 @@ std::uint32_t TypePreference(CandidateType type) {
       return 105;
     case CandidateType::kServerReflexive:
       return 100;
+    case CandidateType::kRelayed:
+      return 0;
   }
   return 0;
 }
@@ -35,6 +37,8 @@ std::string_view ToString(CandidateType type) {
       return "prflx";
     case CandidateType::kMapped:
       return "mapped";
+    case CandidateType::kRelayed:
+      return "relay";
   }
   return "?";
 }

@@ -22,9 +22,11 @@ enum class CandidateType : std::uint8_t {
   kServerReflexive = 1,  // What a STUN server saw.
   kPeerReflexive = 2,    // What the peer saw; never signalled.
   kMapped = 3,           // Given by the router: PCP, NAT-PMP, UPnP, or by hand.
+  kRelayed = 4,          // At a TURN server (RFC 8656): a last resort.
 };
 
-// "host", "srflx", "prflx", "mapped": RFC 8839's words where it has one.
+// "host", "srflx", "prflx", "mapped", "relay": RFC 8839's words where it has
+// one.
 std::string_view ToString(CandidateType type);
 
 struct Candidate {

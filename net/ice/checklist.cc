@@ -114,6 +114,12 @@ std::uint64_t Checklist::PairPriority(std::uint8_t socket,
              : ComputePairPriority(remote_priority, local_priority);
 }
 
+bool Checklist::IsRelay(std::uint8_t socket) const {
+  return std::ranges::any_of(local_, [socket](const Candidate& local) {
+    return local.socket == socket && local.type == CandidateType::kRelayed;
+  });
+}
+
 bool Checklist::FormPairs() {
   const bool loopback = LoopbackAllowed();
   bool formed = false;
@@ -132,12 +138,14 @@ bool Checklist::FormPairs() {
         ++refused_;
         continue;
       }
-      pairs_.push_back(std::make_unique<Pair>(Pair::Config{
-          .id = NextId(),
-          .socket = local.socket,
-          .remote = remote.address,
-          .remote_type = remote.type,
-          .priority = PairPriority(local.socket, remote.priority)}));
+      pairs_.push_back(std::make_unique<Pair>(
+          Pair::Config{.id = NextId(),
+                       .socket = local.socket,
+                       .remote = remote.address,
+                       .remote_type = remote.type,
+                       .priority = PairPriority(local.socket, remote.priority),
+                       .relayed = local.type == CandidateType::kRelayed ||
+                                  remote.type == CandidateType::kRelayed}));
       formed = true;
     }
   }
@@ -195,7 +203,8 @@ Pair* Checklist::FindOrAddPeerReflexive(std::uint8_t socket,
       .remote_type = CandidateType::kPeerReflexive,
       .priority = PairPriority(
           socket, ComputePriority(CandidateType::kPeerReflexive, 0)),
-      .late = late}));
+      .late = late,
+      .relayed = IsRelay(socket)}));
   return pairs_.back().get();
 }
 

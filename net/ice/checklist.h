@@ -79,6 +79,7 @@ class Checklist {
   };
 
   bool FormPairs();
+  bool IsRelay(std::uint8_t socket) const;
   bool LoopbackAllowed() const;
   // Makes room for one more remote candidate; false if there is none.
   bool EvictRemote(TimePoint now, const Pair* kept);

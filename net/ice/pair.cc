@@ -22,6 +22,7 @@ int Rank(const Pair& pair) {
 
 void Pair::SetSignalled(CandidateType type, std::uint64_t priority) {
   config_.remote_type = type;
+  config_.relayed = config_.relayed || type == CandidateType::kRelayed;
   config_.priority = priority;
   config_.late = false;
 }
@@ -59,6 +60,7 @@ bool Pair::HandleEcho(TimePoint now, std::uint64_t echo) {
 }
 
 bool IsBetter(const Pair& a, const Pair& b) {
+  if (a.relayed() != b.relayed()) return b.relayed();
   const Duration difference = a.min_rtt() - b.min_rtt();
   if (difference < -kRttTie) return true;
   if (difference > kRttTie) return false;

@@ -41,6 +41,8 @@ class Pair {
     std::uint64_t priority = 0;
     // Turned up when a path had been chosen already.
     bool late = false;
+    // Its packets pass a relay, of ours or of the peer's.
+    bool relayed = false;
   };
   explicit Pair(const Config& config) : config_(config) {}
 
@@ -50,6 +52,7 @@ class Pair {
   CandidateType remote_type() const { return config_.remote_type; }
   std::uint64_t priority() const { return config_.priority; }
   bool late() const { return config_.late; }
+  bool relayed() const { return config_.relayed; }
   bool Is(std::uint8_t socket, const SocketAddress& remote) const {
     return config_.socket == socket && config_.remote == remote;
   }
@@ -139,10 +142,10 @@ class Pair {
   std::size_t next_outstanding_ = 0;
 };
 
-// Whether payload goes better by a than by b, both proven: by the lower round
-// trip, and where they are within 5 ms of each other by kind: an
-// address of a host before IPv6 before anything seen through a NAT. Equals are
-// not better.
+// Whether payload goes better by a than by b, both proven: without a relay
+// before with one; then by the lower round trip, and where they are within 5 ms
+// of each other by kind: an address of a host before IPv6 before anything seen
+// through a NAT. Equals are not better.
 bool IsBetter(const Pair& a, const Pair& b);
 
 }  // namespace p2pcp::ice

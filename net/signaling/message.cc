@@ -183,6 +183,7 @@ std::vector<ice::Candidate> DecodeCandidates(ByteReader& reader) {
       case ice::CandidateType::kHost:
       case ice::CandidateType::kServerReflexive:
       case ice::CandidateType::kMapped:
+      case ice::CandidateType::kRelayed:
         break;
       case ice::CandidateType::kPeerReflexive:
       default:

@@ -18,6 +18,7 @@ MAY_INCLUDE = {
     'net/ice': {'net/base', 'net/stun'},
     'net/signaling': {'net/base', 'net/crypto', 'net/ice'},
     'net/channel': {'net/base', 'net/crypto', 'net/ice'},
+    'net/turn': {'net/base', 'net/crypto'},
     'net/connect': {
         'net/base', 'net/crypto', 'net/stun', 'net/udp', 'net/ice',
         'net/signaling', 'net/channel'
@@ -33,6 +34,7 @@ MAY_INCLUDE = {
 LIBRARIES = (
     (r'sodium(\.h|/)', 'sodium', {'net/crypto'}),
     (r'openssl/', 'openssl_crypto', {'net/crypto', 'tests'}),
+    (r'openssl/ssl', 'openssl_tls', {'net/crypto'}),
     (r'intel-ipsec-mb\.h', 'ipsec_mb', {'net/crypto'}),
     (r'mosquitto(\.h|pp\.h|_)', 'mosquitto', {'net/signaling'}),
     (r'miniupnpc/', 'miniupnpc', {'net/udp'}),
@@ -49,7 +51,7 @@ MAX_LINES_TEST = 1000
 # Protocol cores: what gets `now` and bytes as arguments. Not the MQTT client,
 # which is a process of its own, nor what reads and writes files.
 _CORE = re.compile(
-    r'net/(stun|ice|channel|signaling)/|cmd/pump|'
+    r'net/(stun|turn|ice|channel|signaling)/|cmd/pump|'
     r'transfer/(wire|recovery|connection|session)/')
 _NO_CORE = re.compile(r'net/signaling/mqtt_')
 _CORE_HEADERS = re.compile(

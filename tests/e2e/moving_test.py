@@ -25,7 +25,8 @@ _NEW_PORT = 5.0
 class Meter:
   """The longest time in which a host got no data."""
 
-  def __init__(self, pid):
+  def __init__(self, pid, interval=0.01):
+    self._interval = interval  # Of the samples, in seconds.
     self._file = f'/proc/{pid}/net/dev'
     self.longest = 0.0
     self._stop = threading.Event()
@@ -41,13 +42,13 @@ class Meter:
 
   def _run(self):
     last, since = self._received(), time.monotonic()
-    while not self._stop.wait(0.01):
+    while not self._stop.wait(self._interval):
       try:
         now = self._received()
       except OSError:
         return
-      # More than probes and brokers: two full packets at once. The line brings
-      # six in this time.
+      # More than probes and brokers: two full packets at once. The line must
+      # bring more in that time.
       if now - last >= 2500:
         self.longest = max(self.longest, time.monotonic() - since)
         since = time.monotonic()

@@ -1,4 +1,4 @@
-"""The real servers of the laboratory: mosquitto, and coturn as STUN server."""
+"""The real servers of the laboratory: mosquitto, and coturn for STUN and TURN."""
 
 import os
 import socket
@@ -81,3 +81,50 @@ def start_coturn(lab, namespace):
 
   _wait('coturn', ready, process, log)
   return process
+
+
+TURN_PORT = 3480
+TURNS_PORT = 5349
+TURN_USER = 'me'
+TURN_PASSWORD = 'a secret of the laboratory'
+
+
+def start_turn(lab, namespace):
+  """A relay: UDP and TCP on TURN_PORT, TLS on TURNS_PORT.
+
+  Returns its address and the file with the authority of its certificate.
+  """
+  # Here, since topology imports this module.
+  from tests.lab import topology  # pylint: disable=import-outside-toplevel
+  address = topology.SERVER4[0]
+  folder = os.path.join(lab.folder, 'turn')
+  os.makedirs(folder)
+  certificate = os.path.join(folder, 'certificate.pem')
+  key = os.path.join(folder, 'key.pem')
+  subprocess.run([
+      'openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt',
+      'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', key, '-out',
+      certificate, '-days', '2', '-subj', '/CN=relay.lab', '-addext',
+      f'subjectAltName=IP:{address},DNS:relay.lab'
+  ], check=True, capture_output=True)
+  os.chmod(certificate, 0o644)
+  os.chmod(folder, 0o755)
+  log = os.path.join(folder, 'log')
+  with open(log, 'wb') as out:
+    process = lab.start(namespace, [
+        'turnserver', '-n', '--no-dtls', '--no-cli', '--lt-cred-mech',
+        '--realm', 'lab', '--user', f'{TURN_USER}:{TURN_PASSWORD}',
+        '--listening-ip', address, '--relay-ip', address, '--listening-port',
+        str(TURN_PORT), '--tls-listening-port',
+        str(TURNS_PORT), '--cert', certificate, '--pkey', key, '--log-file',
+        'stdout', '--simple-log', '--pidfile',
+        os.path.join(folder, 'pid'), '--userdb',
+        os.path.join(folder, 'userdb')
+    ], stdout=out, stderr=subprocess.STDOUT, cwd=folder)
+
+  def ready():
+    with namespace.socket(kind=socket.SOCK_STREAM) as client:
+      return client.connect_ex((address, TURNS_PORT)) == 0
+
+  _wait('the relay', ready, process, log)
+  return address, certificate
