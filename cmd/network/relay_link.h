@@ -18,7 +18,7 @@
 #include "net/base/result.h"
 #include "net/base/socket_address.h"
 #include "net/base/time.h"
-#include "net/crypto/tls_client.h"
+#include "net/crypto/tls/tls_client.h"
 #include "net/turn/turn_client.h"
 #include "net/udp/event_loop.h"
 #include "net/udp/file_descriptor.h"

@@ -26,7 +26,7 @@
 #include "net/base/random.h"
 #include "net/base/socket_address.h"
 #include "net/base/time.h"
-#include "net/crypto/turn_auth.h"
+#include "net/crypto/tls/turn_auth.h"
 #include "net/turn/turn_message.h"
 
 namespace p2pcp::turn {

@@ -23,7 +23,7 @@
 #include "net/base/bytes.h"
 #include "net/base/socket_address.h"
 #include "net/base/time.h"
-#include "net/crypto/turn_auth.h"
+#include "net/crypto/tls/turn_auth.h"
 
 namespace p2pcp::turn {
 

@@ -18,7 +18,8 @@ MAY_INCLUDE = {
     'net/ice': {'net/base', 'net/stun'},
     'net/signaling': {'net/base', 'net/crypto', 'net/ice'},
     'net/channel': {'net/base', 'net/crypto', 'net/ice'},
-    'net/turn': {'net/base', 'net/crypto'},
+    'net/crypto/tls': {'net/base'},
+    'net/turn': {'net/base', 'net/crypto/tls'},
     'net/connect': {
         'net/base', 'net/crypto', 'net/stun', 'net/udp', 'net/ice',
         'net/signaling', 'net/channel'
@@ -33,8 +34,8 @@ MAY_INCLUDE = {
 # A package name stands for itself, 'tests' for everything below tests/.
 LIBRARIES = (
     (r'sodium(\.h|/)', 'sodium', {'net/crypto'}),
-    (r'openssl/', 'openssl_crypto', {'net/crypto', 'tests'}),
-    (r'openssl/ssl', 'openssl_tls', {'net/crypto'}),
+    (r'openssl/', 'openssl_crypto', {'net/crypto', 'net/crypto/tls', 'tests'}),
+    (r'openssl/ssl', 'openssl_tls', {'net/crypto/tls'}),
     (r'intel-ipsec-mb\.h', 'ipsec_mb', {'net/crypto'}),
     (r'mosquitto(\.h|pp\.h|_)', 'mosquitto', {'net/signaling'}),
     (r'miniupnpc/', 'miniupnpc', {'net/udp'}),

@@ -1,4 +1,4 @@
-#include "net/crypto/tls_client.h"
+#include "net/crypto/tls/tls_client.h"
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>

@@ -3,8 +3,8 @@
 // protects anything of ours: it pays for the use of a relay, which sees sealed
 // packets only.
 
-#ifndef P2PCP_NET_CRYPTO_TURN_AUTH_H_
-#define P2PCP_NET_CRYPTO_TURN_AUTH_H_
+#ifndef P2PCP_NET_CRYPTO_TLS_TURN_AUTH_H_
+#define P2PCP_NET_CRYPTO_TLS_TURN_AUTH_H_
 
 #include <array>
 #include <cstddef>
@@ -25,4 +25,4 @@ TurnMac MakeTurnMac(const TurnKey& key, ByteSpan message);
 
 }  // namespace p2pcp::crypto
 
-#endif  // P2PCP_NET_CRYPTO_TURN_AUTH_H_
+#endif  // P2PCP_NET_CRYPTO_TLS_TURN_AUTH_H_

@@ -1,4 +1,4 @@
-#include "net/crypto/turn_auth.h"
+#include "net/crypto/tls/turn_auth.h"
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>

@@ -5,8 +5,8 @@
 // Not on any path that keeps a secret of ours: what it carries is sealed
 // already. It is for networks that let nothing else out.
 
-#ifndef P2PCP_NET_CRYPTO_TLS_CLIENT_H_
-#define P2PCP_NET_CRYPTO_TLS_CLIENT_H_
+#ifndef P2PCP_NET_CRYPTO_TLS_TLS_CLIENT_H_
+#define P2PCP_NET_CRYPTO_TLS_TLS_CLIENT_H_
 
 #include <cstddef>
 #include <memory>
@@ -48,4 +48,4 @@ class TlsClient {
 
 }  // namespace p2pcp::crypto
 
-#endif  // P2PCP_NET_CRYPTO_TLS_CLIENT_H_
+#endif  // P2PCP_NET_CRYPTO_TLS_TLS_CLIENT_H_
