@@ -168,7 +168,8 @@ TEST_F(TurnClientTest, SendsByIndicationsUntilTheChannelIsBound) {
   size = client_.Wrap(now_, peer, data, out);
   EXPECT_EQ(Hex(ByteSpan(out).first(size)), "40000005eeeeeeeeee");
 
-  const auto received = client_.HandleMessage(now_, Unhex("40000003010203"));
+  const Bytes message = Unhex("40000003010203");
+  const auto received = client_.HandleMessage(now_, message);
   ASSERT_TRUE(received);
   EXPECT_EQ(received->from, peer);
   EXPECT_EQ(Hex(received->bytes), "010203");
@@ -190,12 +191,13 @@ TEST_F(TurnStreamTest, PadsChannelDataOverAStream) {
 TEST_F(TurnClientTest, TakesDataOfPeersWithoutAChannel) {
   Allocate();
   // Data indication: XOR-PEER-ADDRESS 203.0.113.7:4000, DATA.
-  const auto received = client_.HandleMessage(
-      now_, Unhex("001700142112a442000000000000000000000000"
-                  "001200080001"
-                  "2eb2"
-                  "ea12d545"
-                  "0013000401020304"));
+  const Bytes message = Unhex(
+      "001700142112a442000000000000000000000000"
+      "001200080001"
+      "2eb2"
+      "ea12d545"
+      "0013000401020304");
+  const auto received = client_.HandleMessage(now_, message);
   ASSERT_TRUE(received);
   EXPECT_EQ(received->from, At("203.0.113.7:4000"));
   EXPECT_EQ(Hex(received->bytes), "01020304");
@@ -206,7 +208,7 @@ TEST_F(TurnClientTest, BindsAnewBeforeAPermissionEnds) {
   client_.Permit(now_, At("203.0.113.7:4000"));
   Answer("0109", *Sent(), "");
   std::vector<Bytes> sent;
-  RunUntil(now_ + 241s, &sent);
+  RunUntil(now_ + TurnClient::kBindAgain, &sent);
   ASSERT_EQ(sent.size(), 1U);
   EXPECT_EQ(Hex(sent[0]).substr(0, 4), "0009");
 }
