@@ -34,6 +34,9 @@ namespace {
 
 // No broker in this time: it is our network, or the brokers.
 constexpr Duration kBrokerTimeout = 15s;
+// Who has been asked for a code, and has typed nothing for so long, may see
+// none.
+constexpr Duration kHintAfter = 10s;
 // So often signals of time are looked at.
 constexpr Duration kTick = 250ms;
 
@@ -75,6 +78,7 @@ class Encounter {
                      fmt::format("nobody came to pair as {} within {}", name_,
                                  FormatDuration(*options_.timeout))};
       }
+      if (!hinted_ && now >= started_ + kHintAfter) Hint();
       Turn(now);
     }
     // What is left to say goes out while the broker's child ends.
@@ -89,6 +93,7 @@ class Encounter {
   Status Start();
   Status Show();
   Status Take();
+  void Hint();
   void Turn(TimePoint now);
   void Publish();
   void HandleMqtt();
@@ -116,6 +121,7 @@ class Encounter {
   std::unique_ptr<CodeInput> input_;
   TimePoint started_;
   bool paired_ = false;
+  bool hinted_ = false;
   // Ends it at once; ends it when the other side has been told.
   std::optional<Error> error_;
   std::optional<Error> failure_;
@@ -207,15 +213,25 @@ Status Encounter::Take() {
     console_->Error(sides_.shows
                         ? "Or type the code that is shown there:"
                         : fmt::format("{} is new here. Type the code that is "
-                                      "shown there. (If none is shown, it "
-                                      "knows this device from before: stop "
-                                      "both, and let them 'p2pcp pair'.)",
+                                      "shown there:",
                                       name_));
   }
   return {};
 }
 
+// Who is asked for a code and sees none has been forgotten here, not there.
+void Encounter::Hint() {
+  hinted_ = true;
+  if (sides_.shows || paired_ || !input_ || !input_->is_terminal()) return;
+  console_->Error(
+      fmt::format("(Is none shown there? Then {0} knows this device from "
+                  "before, and waits. "
+                  "Stop both, and run 'p2pcp pair' on both sides.)",
+                  name_));
+}
+
 void Encounter::HandleCode(std::string_view line) {
+  hinted_ = true;
   if (line.find_first_not_of(" \t\r") == line.npos && input_->is_terminal()) {
     return;
   }

@@ -162,6 +162,20 @@ class Pairing(unittest.TestCase):
     for command in self.transfer('--verify'):
       self.assertIn(seen[0], command.text)
 
+  def test_who_is_asked_for_a_code_that_nobody_shows_is_told_why(self):
+    self.pair_by_file()
+    removed = pair.Command(self.bob, ['peers', 'remove', 'alice'])
+    self.check(removed)
+    source = pair.write_file(self.alice.path('photo.jpg'), _SIZE)
+    send = self.start(self.alice, 'send', source, '--to', 'bob')
+    recv = on_terminal(self.bob, 'recv', '--from', 'alice', *self.options)
+    self.wait_for_screen(recv, 'knows this device from before')
+    recv.process.stdin.write('\x03')
+    recv.process.stdin.flush()
+    self.check(recv, pair.INTERRUPTED)
+    send.interrupt()
+    self.check(send, pair.INTERRUPTED)
+
   def test_send_shows_a_code_and_recv_asks_for_it(self):
     source = pair.write_file(self.alice.path('photo.jpg'), _SIZE)
     send = on_terminal(self.alice, 'send', source, '--to', 'bob', *self.options)
