@@ -22,16 +22,23 @@ Ask::~Ask() {
   if (terminal_.valid()) loop_->Unwatch(terminal_.get());
 }
 
-void Ask::Show(const std::string& peer, const file::Manifest& manifest,
+void Ask::Show(const std::string& peer, const Receiver::Listing& listing,
                std::function<void(bool)> answer) {
-  console_->Error(fmt::format("{} offers {} file(s), {} in all:", peer,
-                              manifest.size(), FormatSize(manifest.total())));
-  for (std::size_t i = 0; i < std::min(manifest.size(), kMaxListed); ++i) {
-    console_->Error(fmt::format("  {:>12}  {}", FormatSize(manifest[i].size),
-                                Escape(manifest[i].name)));
+  console_->Error(fmt::format("{} offers {}{} file(s), {} in all:", peer,
+                              listing.complete ? "" : "at least ",
+                              listing.files, FormatSize(listing.bytes)));
+  const auto& entries = listing.entries;
+  for (std::size_t i = 0; i < std::min(entries.size(), kMaxListed); ++i) {
+    console_->Error(
+        fmt::format("  {:>12}  {}{}",
+                    entries[i].is_folder ? "" : FormatSize(entries[i].size),
+                    Escape(entries[i].path), entries[i].is_folder ? "/" : ""));
   }
-  if (manifest.size() > kMaxListed) {
-    console_->Error(fmt::format("  and {} more", manifest.size() - kMaxListed));
+  if (entries.size() > kMaxListed || !listing.complete) {
+    console_->Error(
+        entries.size() > kMaxListed && listing.complete
+            ? fmt::format("  and {} more", entries.size() - kMaxListed)
+            : "  and more");
   }
   terminal_ =
       udp::FileDescriptor(open("/dev/tty", O_RDONLY | O_NONBLOCK | O_CLOEXEC));

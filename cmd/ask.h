@@ -10,7 +10,7 @@
 #include "cmd/console.h"
 #include "net/udp/event_loop.h"
 #include "net/udp/file_descriptor.h"
-#include "transfer/file/manifest.h"
+#include "transfer/session/receiver.h"
 
 namespace p2pcp::cmd {
 
@@ -25,7 +25,7 @@ class Ask {
 
   // Lists the files, then asks. answer is called once, from the loop or, where
   // there is no terminal to ask on (that is a no), at once.
-  void Show(const std::string& peer, const file::Manifest& manifest,
+  void Show(const std::string& peer, const Receiver::Listing& listing,
             std::function<void(bool)> answer);
 
  private:

@@ -119,6 +119,7 @@ void Events::Handle(const Offered& offered) {
   Json event = Event("offered");
   event["files"] = offered.file_count;
   event["bytes"] = offered.total_bytes;
+  event["complete"] = offered.complete;
   output_->Write(Line(event));
 }
 
@@ -127,6 +128,17 @@ void Events::Handle(const Started& started) {
   Json event = Event("transferring");
   event["files"] = started.file_count;
   event["bytes"] = started.total_bytes;
+  event["complete"] = started.complete;
+  output_->Write(Line(event));
+}
+
+void Events::Handle(const LeftOut& left_out) {
+  if (!output_) return;
+  Json event = Event("left_out");
+  SetName(event, "name", left_out.name);
+  event["error"] =
+      left_out.counts ? Json(NameOf(ExitCodeFor(left_out.error.code))) : Json();
+  event["message"] = left_out.error.message;
   output_->Write(Line(event));
 }
 
@@ -138,6 +150,7 @@ void Events::Handle(const FileDone& done) {
   if (!done.final_name.empty()) SetName(event, "final_name", done.final_name);
   event["bytes"] = done.size;
   event["xxh128"] = digest;
+  if (done.was_there) event["was_there"] = true;
   output_->Write(Line(event));
   if (++files_done_ <= kMaxDigests) digests_.push_back({done.name, digest});
 }
@@ -160,6 +173,10 @@ void Events::Handle(const Progress& progress, const ConnectionStats& stats,
   event["bytes_total"] = progress.bytes_total;
   event["files"] = progress.files_done;
   event["files_total"] = progress.files_total;
+  event["complete"] = progress.complete;
+  if (!progress.current_file.empty()) {
+    SetName(event, "name", progress.current_file);
+  }
   event["bytes_per_second"] = bytes_per_second;
   event["eta_seconds"] = eta ? Json(Seconds(*eta)) : Json();
   SetRtt(event, "rtt_ms", stats.smoothed_rtt);

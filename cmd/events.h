@@ -42,6 +42,7 @@ class Events {
   void Resumed(Duration took);
   void Handle(const Offered& offered);
   void Handle(const Started& started);
+  void Handle(const LeftOut& left_out);
   void Handle(const FileDone& done);
   void Handle(const FileFailed& failed);
   // bytes_per_second: of late; eta: none while it is unknown.

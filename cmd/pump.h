@@ -63,7 +63,7 @@ class Pump {
 
   channel::Channel* channel_;
   Session* session_;
-  std::size_t max_payload_ = 0;  // As the session was told last.
+  std::size_t max_payload_ = 0;              // As the session was told last.
   std::uint64_t black_hole_suspicions_ = 0;  // Its counter when last seen.
   TrainCheck train_check_;
   std::vector<std::byte> buffer_;

@@ -55,24 +55,22 @@ Result<ExitCode> RunRecv(const Options& options, const Home& home,
   Receiver::Config config;
   command.Configure(config);
   config.conflict = PolicyOf(options.conflict);
-  const bool ask = options.ask || rules->ask;
-  config.ask = ask || rules->max_size.has_value();
+  config.ask = options.ask || rules->ask;
+  config.allow_dotfiles = options.allow_dotfiles;
+  config.max_bytes = rules->max_size;
   SystemRandom random;
   Receiver receiver(command.Now(), config, &*target, command.disk(), &random);
   Ask question(&command.link().loop(), &console);
   return command.Run(&receiver, [&](const SessionEvent& event) {
-    if (!config.ask || !std::holds_alternative<Offered>(event)) return;
-    const std::uint64_t total = receiver.manifest().total();
-    if (total > rules->max_size.value_or(total)) {
+    if (std::holds_alternative<Failed>(event) && rules->max_size &&
+        receiver.listing().bytes > *rules->max_size) {
       console.Error(fmt::format(
-          "{0} offers {1}, more than the {2} that you have laid down for {0}; "
+          "{0} offers more than the {1} that you have laid down for {0}; "
           "declined. To change that: p2pcp peers set {0} max-size=SIZE",
-          command.peer_name(), FormatSize(total),
-          FormatSize(*rules->max_size)));
-      return receiver.Decide(command.Now(), false);
+          command.peer_name(), FormatSize(*rules->max_size)));
     }
-    if (!ask) return receiver.Decide(command.Now(), true);
-    question.Show(command.peer_name(), receiver.manifest(),
+    if (!config.ask || !std::holds_alternative<Offered>(event)) return;
+    question.Show(command.peer_name(), receiver.listing(),
                   [&](bool accept) { receiver.Decide(command.Now(), accept); });
   });
 }

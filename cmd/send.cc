@@ -1,8 +1,17 @@
-// p2pcp send: files to one peer.
+// p2pcp send: files and folders to one peer.
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <utility>
 
 #include "cmd/commands.h"
+#include "cmd/text.h"
 #include "cmd/transfer_command.h"
-#include "transfer/file/source_list.h"
+#include "transfer/file/ignore_rules.h"
+#include "transfer/file/source_tree.h"
 #include "transfer/session/sender.h"
 
 namespace p2pcp::cmd {
@@ -20,14 +29,74 @@ Congestion CongestionOf(CongestionOption option) {
   return Congestion::kCubic;
 }
 
+Result<file::TreeOptions> TreeOptionsOf(const Options& options) {
+  file::TreeOptions tree;
+  tree.follow = options.follow;
+  tree.gitignore = options.gitignore;
+  for (const std::string& name : options.exclude_from) {
+    std::ifstream in(name, std::ios::binary);
+    const std::string text{std::istreambuf_iterator<char>(in), {}};
+    if (!in) {
+      return Error{ErrorCode::kUsage, "--exclude-from: cannot read " + name};
+    }
+    tree.exclude.AddLines(text);
+  }
+  for (const std::string& pattern : options.exclude) {
+    tree.exclude.Add(pattern);
+  }
+  return tree;
+}
+
+// Shows what would be sent.
+Result<ExitCode> DryRun(file::SourceTree& tree, Console& console) {
+  constexpr std::size_t kBatch = 512;
+  std::uint64_t files = 0;
+  std::uint64_t bytes = 0;
+  bool unreadable = false;
+  bool left_out = false;
+  file::ScanBatch batch;
+  while (!batch.end) {
+    batch.Clear();
+    tree.Next(batch, kBatch);
+    for (const file::ScanNote& note : batch.notes) {
+      console.Error(Escape(note.error.message));
+      if (note.kind == file::ScanNote::Kind::kUnreadable) {
+        unreadable = true;
+      } else if (note.counts()) {
+        left_out = true;
+      }
+    }
+    for (const file::ScanItem& item : batch.items) {
+      const std::string name = Escape(item.source.name());
+      if (item.entry.is_folder()) {
+        console.Line(fmt::format("{:>12}  {}/", "", name));
+        continue;
+      }
+      ++files;
+      bytes += item.entry.size;
+      console.Line(
+          fmt::format("{:>12}  {}", FormatSize(item.entry.size), name));
+    }
+  }
+  console.Line(fmt::format("{} {}, {} would be sent", files,
+                           files == 1 ? "file" : "files", FormatSize(bytes)));
+  return unreadable ? ExitCode::kSourceUnreadable
+         : left_out ? ExitCode::kKeptBack
+                    : ExitCode::kVerified;
+}
+
 }  // namespace
 
 Result<ExitCode> RunSend(const Options& options, const Home& home,
                          Console& console, Events& events) {
   events.Start("send");
   // What can't be read is said before anybody is asked to come.
-  Result<file::SourceList> sources = file::ScanSources(options.paths);
-  if (!sources.ok()) return std::move(sources).error();
+  Result<file::TreeOptions> tree_options = TreeOptionsOf(options);
+  if (!tree_options.ok()) return std::move(tree_options).error();
+  Result<file::SourceTree> tree =
+      file::SourceTree::Open(options.paths, *std::move(tree_options));
+  if (!tree.ok()) return std::move(tree).error();
+  if (options.dry_run) return DryRun(*tree, console);
   auto begun = TransferCommand::Begin(TransferCommand::Side::kSender, options,
                                       home, console, events);
   if (!begun.ok()) return std::move(begun).error();
@@ -39,7 +108,7 @@ Result<ExitCode> RunSend(const Options& options, const Home& home,
   config.congestion = CongestionOf(options.congestion);
   config.rate_limit = options.bwlimit;
   config.packet_overhead = command.link().packet_overhead();
-  Sender sender(command.Now(), config, &*sources, command.disk());
+  Sender sender(command.Now(), config, &*tree, command.disk());
   return command.Run(&sender);
 }
 

@@ -17,21 +17,33 @@ std::string Files(std::uint64_t count) {
 void TransferView::HandleEvent(TimePoint now, const SessionEvent& event) {
   if (const auto* offered = std::get_if<Offered>(&event)) {
     events_->Handle(*offered);
-    step_(fmt::format("offered: {}, {}", Files(offered->file_count),
+    step_(fmt::format("offered: {}{}, {}", offered->complete ? "" : "at least ",
+                      Files(offered->file_count),
                       FormatSize(offered->total_bytes)));
   } else if (const auto* started = std::get_if<Started>(&event)) {
     events_->Handle(*started);
     started_ = now;
     last_plain_ = now;
-    step_(fmt::format("transferring {}, {}", Files(started->file_count),
-                      FormatSize(started->total_bytes)));
+    step_(fmt::format(
+        "transferring {}{}, {}", started->complete ? "" : "at least ",
+        Files(started->file_count), FormatSize(started->total_bytes)));
+  } else if (const auto* left_out = std::get_if<LeftOut>(&event)) {
+    events_->Handle(*left_out);
+    console_->Error(Escape(left_out->error.message));
   } else if (const auto* done = std::get_if<FileDone>(&event)) {
     events_->Handle(*done);
     const std::string& name =
         done->final_name.empty() ? done->name : done->final_name;
-    console_->Line(fmt::format("{}  {}  xxh128 {}  verified", Escape(name),
-                               FormatSize(done->size),
-                               done->digest.ToString()));
+    const std::string line = fmt::format(
+        "{}  {}  xxh128 {}  {}", Escape(name), FormatSize(done->size),
+        done->digest.ToString(), done->was_there ? "was there" : "verified");
+    // A folder may have a million.
+    if (++files_shown_ <= kMaxFilesShown) {
+      console_->Line(line);
+    } else if (files_shown_ == kMaxFilesShown + 1) {
+      console_->Line("... (-v says all)");
+    }
+    if (files_shown_ > kMaxFilesShown) step_(line);
   } else if (const auto* failed = std::get_if<FileFailed>(&event)) {
     events_->Handle(*failed);
     const std::string& message = failed->error.message;

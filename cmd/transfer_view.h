@@ -4,6 +4,7 @@
 #ifndef P2PCP_CMD_TRANSFER_VIEW_H_
 #define P2PCP_CMD_TRANSFER_VIEW_H_
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -52,6 +53,10 @@ class TransferView {
   Events* const events_;
   const std::function<void(const std::string&)> step_;
   RateMeter meter_;
+  // Files that get a line of their own without -v.
+  static constexpr std::uint64_t kMaxFilesShown = 20;
+
+  std::uint64_t files_shown_ = 0;
   std::optional<TimePoint> started_;
   TimePoint last_plain_;
   std::optional<Result<ExitCode>> outcome_;

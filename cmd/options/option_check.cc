@@ -76,10 +76,10 @@ Status Check(Verb verb, const RawOptions& raw, Options* options) {
   }
   if (verb == Verb::kSend && !raw.help) {
     if (raw.paths.empty()) {
-      return Usage("nothing to send; usage: p2pcp send FILE... --to PEER");
+      return Usage("nothing to send; usage: p2pcp send PATH... --to PEER");
     }
-    if (raw.to.empty()) {
-      return Usage("say whom to send to: p2pcp send FILE... --to PEER");
+    if (raw.to.empty() && !raw.dry_run) {
+      return Usage("say whom to send to: p2pcp send PATH... --to PEER");
     }
   }
   if (verb == Verb::kSend && raw.json && raw.code_file == "-") {
@@ -151,6 +151,12 @@ Result<Options> CheckOptions(Verb verb, const RawOptions& raw) {
   options.rotate = raw.rotate;
   options.verify = raw.verify;
   options.forget_old = raw.forget_old;
+  options.allow_dotfiles = raw.allow_dotfiles;
+  options.exclude = raw.exclude;
+  options.exclude_from = raw.exclude_from;
+  options.gitignore = raw.gitignore;
+  options.follow = raw.follow;
+  options.dry_run = raw.dry_run;
   options.json = raw.json;
   options.trace = raw.trace;
   options.arguments = raw.arguments;

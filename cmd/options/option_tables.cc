@@ -8,12 +8,13 @@ namespace po = boost::program_options;
 
 const std::array<VerbText, 9> kVerbs = {{
     {Verb::kSend, "send",
-     "p2pcp send FILE... --to PEER [--background | --cc bbr|cubic] [--bwlimit "
-     "RATE]",
-     "send files to a peer", "  p2pcp send holiday.mp4 --to bob\n"},
+     "p2pcp send PATH... --to PEER [--exclude GLOB]... [--background | --cc "
+     "bbr|cubic] [--bwlimit RATE]",
+     "send files and folders to a peer",
+     "  p2pcp send holiday.mp4 photos --to bob\n"},
     {Verb::kRecv, "recv",
      "p2pcp recv --from PEER [--out DIR|FILE] [--conflict rename|skip|"
-     "overwrite] [--ask]",
+     "overwrite] [--ask] [--allow-dotfiles]",
      "receive what a peer sends",
      "  p2pcp recv --from alice --out ~/Downloads\n"},
     {Verb::kPair, "pair", "p2pcp pair PEER [--show] [--code-file FILE]",
@@ -109,6 +110,17 @@ po::options_description VerbOptions(Verb verb, RawOptions* raw) {
         "whom to send to; with a name that is new, a code is shown first");
     add("code-file", po::value(&raw->code_file)->value_name("FILE"),
         "write that code to FILE (-: stdout) instead of showing it");
+    add("exclude", po::value(&raw->exclude)->value_name("GLOB"),
+        "leave out what fits, as in a .gitignore: *.o, /build, cache/; repeat "
+        "for more");
+    add("exclude-from", po::value(&raw->exclude_from)->value_name("FILE"),
+        "read such patterns from FILE, one a line");
+    add("gitignore", po::bool_switch(&raw->gitignore),
+        "leave out .git, and what each folder's .gitignore says");
+    add("follow", po::bool_switch(&raw->follow),
+        "send what symbolic links point to (default: they are left out)");
+    add("dry-run,n", po::bool_switch(&raw->dry_run),
+        "show what would be sent, and send nothing");
     add("background", po::bool_switch(&raw->background),
         "take only what others leave of the line");
     add("bwlimit", po::value(&raw->bwlimit)->value_name("RATE"),
@@ -128,6 +140,8 @@ po::options_description VerbOptions(Verb verb, RawOptions* raw) {
     add("conflict", po::value(&raw->conflict)->value_name("HOW"),
         "when a file of that name exists: rename (default), skip, overwrite");
     add("ask", po::bool_switch(&raw->ask), "show what is offered, then ask");
+    add("allow-dotfiles", po::bool_switch(&raw->allow_dotfiles),
+        "take files and folders whose own name begins with a dot");
   }
   if (Connects(verb) && verb != Verb::kDoctor) {
     add("verify", po::bool_switch(&raw->verify),

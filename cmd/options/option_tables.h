@@ -35,7 +35,8 @@ const VerbText& TextOf(Verb verb);
 
 // Options as they were typed, not checked yet.
 struct RawOptions {
-  std::vector<std::string> brokers, stun_servers, paths, arguments;
+  std::vector<std::string> brokers, stun_servers, paths, arguments, exclude,
+      exclude_from;
   std::string turn, turn_password_file;
   std::string to, from, with, out = ".", conflict = "rename", cc, bwlimit = "0",
                               progress = "auto", bind = "0.0.0.0", config,
@@ -47,7 +48,8 @@ struct RawOptions {
   bool ipv4 = false, ipv6 = false, quiet = false, verbose = false, ask = false,
        show = false, json = false, background = false, help = false,
        out_is_asked_for = false, rotate = false, forget_old = false,
-       verify = false;
+       verify = false, allow_dotfiles = false, gitignore = false,
+       follow = false, dry_run = false;
 };
 
 // What the verb takes, all but positional words, in sections for --help. What

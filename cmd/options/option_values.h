@@ -65,6 +65,12 @@ struct Options {
   std::uint64_t bwlimit = 0;  // Bytes a second on the wire; 0: no limit.
   ConflictOption conflict = ConflictOption::kRename;
   bool ask = false;
+  bool allow_dotfiles = false;
+  std::vector<std::string> exclude;       // Patterns, and
+  std::vector<std::string> exclude_from;  // files of them.
+  bool gitignore = false;
+  bool follow = false;
+  bool dry_run = false;
 
   bool json = false;  // Events on stdout (cmd/EVENTS.md); send and recv.
   std::string trace;  // The file to write a trace into; empty: none.

@@ -153,13 +153,14 @@ std::string FirstWords() {
 std::string HelpText(Verb verb) {
   std::ostringstream text;
   if (verb == Verb::kHelp || verb == Verb::kVersion) {
-    text << "p2pcp gets a file from one computer to another: directly, through "
-            "the NATs of\nboth, encrypted end to end, verified.\n\nCommands:\n";
+    text << "p2pcp gets files and folders from one computer to another: "
+            "directly, through the\nNATs of both, encrypted end to end, "
+            "verified.\n\nCommands:\n";
     for (const VerbText& each : kVerbs) {
       text << fmt::format("  {:<12}{}\n", each.name, each.summary);
     }
     text << "\nIn either order:\n"
-            "  p2pcp send FILE --to bob         on alice's computer\n"
+            "  p2pcp send PATH --to bob         on alice's computer\n"
             "  p2pcp recv --from alice          on bob's computer\n"
             "The first time alice sees a code, which bob types; from then on "
             "they know each\nother.\n\n"

@@ -124,6 +124,11 @@ class ManualTest(unittest.TestCase):
     self.assertEqual(self.help.options['send'], {
         '--to': ('', 'PEER'),
         '--code-file': ('', 'FILE'),
+        '--exclude': ('', 'GLOB'),
+        '--exclude-from': ('', 'FILE'),
+        '--gitignore': ('', ''),
+        '--follow': ('', ''),
+        '--dry-run': ('-n', ''),
         '--background': ('', ''),
         '--bwlimit': ('', 'RATE'),
         '--cc': ('', 'HOW'),

@@ -36,7 +36,7 @@
 #include "tests/sim/temp_folder.h"
 #include "transfer/file/inline_disk.h"
 #include "transfer/file/output_folder.h"
-#include "transfer/file/source_list.h"
+#include "transfer/file/source_tree.h"
 #include "transfer/session/receiver.h"
 #include "transfer/session/sender.h"
 
@@ -251,7 +251,7 @@ class Offload : public testing::Test {
     SeededRandom random(7);
     const std::vector<std::string> paths = {
         in_.AddFile("file", kFileSize, random)};
-    sources_ = *file::ScanSources(paths);
+    sources_.emplace(*file::SourceTree::Open(paths, {}));
     target_ = *file::OpenOutput(out_.path());
     loop_ = *udp::EventLoop::Create();
 
@@ -316,7 +316,7 @@ class Offload : public testing::Test {
 
   sim::TempFolder in_;
   sim::TempFolder out_;
-  std::optional<file::SourceList> sources_;
+  std::optional<file::SourceTree> sources_;
   std::optional<file::OutputTarget> target_;
 };
 

@@ -19,7 +19,7 @@
 #include "net/base/bytes.h"
 #include "net/base/check.h"
 #include "tests/fuzz/fuzz_input.h"
-#include "transfer/file/manifest.h"
+#include "transfer/file/entry.h"
 #include "transfer/file/path_policy.h"
 
 namespace p2pcp {
@@ -69,49 +69,46 @@ class Sandbox {
   int fd_ = -1;
 };
 
-void CheckPolicy(std::string_view path) {
+void CheckPolicy(std::string_view name) {
   using file::NameProblem;
-  const NameProblem problem = file::CheckPath(path);
+  const NameProblem problem = file::CheckComponent(name);
   P2PCP_CHECK(!file::Describe(problem).empty());
-  if (problem != NameProblem::kNone) {
-    P2PCP_CHECK(!file::IsPlainName(path));
-    return;
-  }
+  if (problem != NameProblem::kNone) return;
   // A second opinion on the rules, by another way.
-  const std::filesystem::path parsed(path);
+  const std::filesystem::path parsed(name);
   P2PCP_CHECK(parsed.is_relative() && parsed.lexically_normal() == parsed);
-  for (const std::filesystem::path& component : parsed) {
-    P2PCP_CHECK(!component.empty() && component != "." && component != "..");
-    P2PCP_CHECK(component.native().size() <= file::kMaxComponent);
-  }
-  P2PCP_CHECK(path.front() != '.');
-  P2PCP_CHECK(path.find('\0') == std::string_view::npos);
-  P2PCP_CHECK(file::IsPlainName(path) ==
-              (path.find('/') == std::string_view::npos));
+  P2PCP_CHECK(parsed.filename() == parsed && !parsed.empty());
+  P2PCP_CHECK(name != "." && name != "..");
+  P2PCP_CHECK(name.size() <= file::kMaxComponent);
+  P2PCP_CHECK(name.find('\0') == std::string_view::npos);
   static Sandbox sandbox;
-  if (file::IsPlainName(path)) sandbox.Create(path);
+  sandbox.Create(name);
 }
 
-void CheckManifest(fuzz::FuzzInput input) {
-  file::Manifest manifest;
+// Wherever a stream of entries leads, it stays within its bounds.
+void CheckEntries(fuzz::FuzzInput input) {
+  file::EntryChecker checker;
   std::uint64_t total = 0;
+  std::uint64_t entries = 0;
   while (!input.empty()) {
     file::Entry entry;
+    const std::uint8_t kind = input.TakeU8();
+    if ((kind & 1) != 0) entry.kind = file::Entry::Kind::kFolder;
+    entry.up = (kind >> 1) & 7;
     entry.size = input.TakeU64() >> (input.TakeU8() % 64);
     entry.name = AsText(input.TakeBytes(input.TakeU8()));
-    const std::uint64_t size = entry.size;
-    if (!manifest.Add(std::move(entry)).ok()) continue;
-    P2PCP_CHECK(manifest.Begin(manifest.size() - 1) == total);
-    total += size;
-    P2PCP_CHECK(manifest.total() == total);
-    P2PCP_CHECK(total <= file::Manifest::kMaxTotal);
-  }
-  if (!manifest.Seal().ok()) return;
-  for (std::size_t i = 0; i < manifest.size(); ++i) {
-    P2PCP_CHECK(file::IsPlainName(manifest[i].name));
-    if (manifest[i].size == 0) continue;
-    P2PCP_CHECK(manifest.FileAt(manifest.Begin(i)) == i);
-    P2PCP_CHECK(manifest.FileAt(manifest.End(i) - 1) == i);
+    if (!checker.Add(entry)) return;
+    if (!entry.is_folder()) total += entry.size;
+    P2PCP_CHECK(checker.entries() == ++entries);
+    P2PCP_CHECK(checker.total() == total && total <= file::kMaxTotal);
+    P2PCP_CHECK(checker.depth() < file::kMaxDepth);
+    const std::string& path = checker.path();
+    P2PCP_CHECK(path.size() <= file::kMaxPath);
+    P2PCP_CHECK(path.ends_with(entry.name));
+    const std::filesystem::path parsed(path);
+    P2PCP_CHECK(parsed.is_relative() && parsed.lexically_normal() == parsed);
+    P2PCP_CHECK(static_cast<std::size_t>(std::distance(
+                    parsed.begin(), parsed.end())) == checker.depth() + 1);
   }
 }
 
@@ -122,6 +119,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
                                       std::size_t size) {
   const p2pcp::ByteSpan input = p2pcp::fuzz::InputBytes(data, size);
   p2pcp::CheckPolicy(p2pcp::AsText(input));
-  p2pcp::CheckManifest(p2pcp::fuzz::FuzzInput(input));
+  p2pcp::CheckEntries(p2pcp::fuzz::FuzzInput(input));
   return 0;
 }

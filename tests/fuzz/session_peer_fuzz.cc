@@ -29,7 +29,7 @@
 #include "transfer/connection/connection.h"
 #include "transfer/file/inline_disk.h"
 #include "transfer/file/output_folder.h"
-#include "transfer/file/source_list.h"
+#include "transfer/file/source_tree.h"
 #include "transfer/session/receiver.h"
 #include "transfer/session/sender.h"
 #include "transfer/session/session.h"
@@ -109,9 +109,9 @@ class Duel {
                                            &disk_, &random_);
     } else {
       const std::vector<std::string> paths = {folders.in()};
-      sources_ = *file::ScanSources(paths);
+      tree_.emplace(*file::SourceTree::Open(paths, {}));
       victim_ =
-          std::make_unique<Sender>(now_, Sender::Config{}, &sources_, &disk_);
+          std::make_unique<Sender>(now_, Sender::Config{}, &*tree_, &disk_);
     }
     Settle();
   }
@@ -229,7 +229,7 @@ class Duel {
   Void void_;
   std::optional<Connection> hostile_;
   std::optional<file::OutputTarget> target_;
-  file::SourceList sources_;
+  std::optional<file::SourceTree> tree_;
   file::InlineDisk disk_;
   std::unique_ptr<Session> victim_;
   Bytes out_ = Bytes(kMaxPayload);

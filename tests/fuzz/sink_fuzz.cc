@@ -12,16 +12,17 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "net/base/bytes.h"
 #include "net/base/check.h"
 #include "net/base/random.h"
 #include "net/base/result.h"
+#include "net/base/time.h"
 #include "tests/fuzz/fuzz_input.h"
 #include "transfer/file/digest.h"
 #include "transfer/file/inline_disk.h"
-#include "transfer/file/manifest.h"
 #include "transfer/file/output_folder.h"
 #include "transfer/file/sink.h"
 #include "transfer/file/syscalls.h"
@@ -39,6 +40,7 @@ class NoSync final : public Syscalls {
  public:
   int Fdatasync(int) override { return 0; }
   int Fsync(int) override { return 0; }
+  int Syncfs(int) override { return 0; }
   int StartWriteback(int) override { return 0; }
 };
 
@@ -51,19 +53,19 @@ class Model {
       const std::size_t size = input_.TakeU8() * kUnit + input_.TakeU8();
       contents_.push_back(RandomText(size, 1 + static_cast<unsigned>(i)));
       space_ += contents_.back();
-      P2PCP_CHECK(
-          manifest_.Add({"f" + std::to_string(i), size, {}, false}).ok());
     }
-    P2PCP_CHECK(manifest_.Seal().ok());
     came_.resize(space_.size());
-    sink_.emplace(&target_, ConflictPolicy::kRename, &manifest_, &disk_,
-                  &random_);
-    sink_->Inspect();
-    Turn();
-    const auto event = sink_->PollEvent();
-    P2PCP_CHECK(event && event->kind == Sink::Event::Kind::kInspected);
-    P2PCP_CHECK(sink_->wanted_bytes() == space_.size());
-    sink_->Start();
+    sink_.emplace(&target_, ConflictPolicy::kRename, &disk_, &random_);
+    for (std::size_t i = 0; i < contents_.size(); ++i) {
+      Sink::File file;
+      file.id = i;
+      file.name = "f" + std::to_string(i);
+      file.size = contents_[i].size();
+      P2PCP_CHECK(sink_->Add(std::move(file)) == i);
+      begins_.push_back(i == 0 ? 0 : begins_[i - 1] + contents_[i - 1].size());
+      P2PCP_CHECK(sink_->Begin(i) == begins_[i]);
+    }
+    P2PCP_CHECK(sink_->total() == space_.size());
     Turn();
   }
 
@@ -87,7 +89,7 @@ class Model {
           break;
         case 5:
           disk_.Hold(operation >> 3);
-          sink_->HandleDisk();
+          sink_->HandleDisk(now_);
           break;
         default:
           disk_.Release();
@@ -97,7 +99,12 @@ class Model {
       Collect();
     }
     disk_.Release();
-    Turn();
+    sink_->SetFinal();
+    // What waits for others to be synced with waits no longer.
+    for (int i = 0; i < 4; ++i) {
+      now_ += Sink::kBatchTime;
+      Turn();
+    }
     Collect();
     sink_.reset();
     Check();
@@ -105,7 +112,9 @@ class Model {
 
  private:
   void Turn() {
-    while (disk_.ready()) sink_->HandleDisk();
+    do {
+      sink_->HandleDisk(now_);
+    } while (disk_.ready());
   }
 
   void Write(std::size_t begin, std::size_t size) {
@@ -155,29 +164,28 @@ class Model {
     while (const auto event = sink_->PollEvent()) {
       switch (event->kind) {
         case Sink::Event::Kind::kFileDone:
-          P2PCP_CHECK(told_.contains(event->index) && told_[event->index]);
-          P2PCP_CHECK(Complete(event->index));
-          P2PCP_CHECK(settled_.insert(event->index).second);
-          done_[event->index] = event->final_name;
+          P2PCP_CHECK(told_.contains(event->id) && told_[event->id]);
+          P2PCP_CHECK(Complete(event->id));
+          P2PCP_CHECK(settled_.insert(event->id).second);
+          done_[event->id] = event->final_name;
           break;
         case Sink::Event::Kind::kFileFailed:
           P2PCP_CHECK(event->error->code == ErrorCode::kIntegrity);
-          P2PCP_CHECK(told_.contains(event->index) && !told_[event->index]);
-          P2PCP_CHECK(settled_.insert(event->index).second);
+          P2PCP_CHECK(told_.contains(event->id) && !told_[event->id]);
+          P2PCP_CHECK(settled_.insert(event->id).second);
           break;
         case Sink::Event::Kind::kFailed:
           failed_ = true;
           break;
-        case Sink::Event::Kind::kInspected:
-          P2PCP_CHECK(false);
       }
     }
   }
 
   bool Complete(std::size_t index) const {
     return std::all_of(
-        came_.begin() + static_cast<long>(manifest_.Begin(index)),
-        came_.begin() + static_cast<long>(manifest_.End(index)),
+        came_.begin() + static_cast<long>(begins_[index]),
+        came_.begin() +
+            static_cast<long>(begins_[index] + contents_[index].size()),
         [](bool came) { return came; });
   }
 
@@ -204,7 +212,8 @@ class Model {
   NoSync syscalls_;
   InlineDisk disk_{&syscalls_};
   SeededRandom random_{1};
-  Manifest manifest_;
+  TimePoint now_{1s};
+  std::vector<std::size_t> begins_;
   std::vector<std::string> contents_;
   std::string space_;
   std::vector<bool> came_;

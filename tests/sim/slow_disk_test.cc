@@ -16,7 +16,7 @@ namespace {
 
 class SlowDiskTest : public testing::Test {
  protected:
-  SlowDiskTest() { output_.folder = &target_->folder; }
+  SlowDiskTest() { output_.root = &target_->folder; }
 
   // Asks how much room there is: a job without consequences.
   void Submit(std::uint64_t tag) {

@@ -24,7 +24,7 @@
 #include "tests/sim/topology.h"
 #include "tests/sim/transfer_peer.h"
 #include "transfer/file/output_folder.h"
-#include "transfer/file/source_list.h"
+#include "transfer/file/source_tree.h"
 #include "transfer/session/receiver.h"
 #include "transfer/session/sender.h"
 
@@ -212,7 +212,7 @@ RunResult RunTransfer(const Scenario& scenario) {
   for (std::size_t i = 0; i < scenario.file_sizes.size(); ++i) {
     paths.push_back(in.AddFile(NameOf(i), scenario.file_sizes[i], content));
   }
-  const Result<file::SourceList> sources = file::ScanSources(paths);
+  Result<file::SourceTree> sources = file::SourceTree::Open(paths, {});
   P2PCP_CHECK(sources.ok());
   const Result<file::OutputTarget> target = file::OpenOutput(out.path());
   P2PCP_CHECK(target.ok());

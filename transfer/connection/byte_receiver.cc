@@ -59,4 +59,21 @@ void ByteReceiver::Forget(StreamOffset begin, StreamOffset end) {
   forgotten_ += received_.Erase(begin.value(), end.value());
 }
 
+bool ByteReceiver::Skip(std::uint64_t begin, std::uint64_t end,
+                        std::uint64_t charged) {
+  std::uint64_t here = end - begin;
+  received_.ForEachMissing(begin, end, [&](Range range) {
+    here -= range.size();
+    return true;
+  });
+  if (charged < here || charged > end - begin) return false;
+  const std::uint64_t lost = charged - here;
+  if (lost > max_data() + forgotten_ - received_total_) return false;
+  received_.Insert(begin, end);
+  // Bytes that were under way come in vain: they will never be written.
+  received_total_ += lost;
+  released_ += lost;
+  return true;
+}
+
 }  // namespace p2pcp

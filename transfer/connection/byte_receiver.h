@@ -37,6 +37,10 @@ class ByteReceiver {
   void Release(std::uint64_t n);
   void Forget(StreamOffset begin, StreamOffset end);
 
+  // Nothing more of [begin, end) comes, of which the peer has sent `charged`
+  // bytes in all, now or earlier. False if that can't be.
+  bool Skip(std::uint64_t begin, std::uint64_t end, std::uint64_t charged);
+
   // Distinct bytes that the peer may send in all.
   std::uint64_t max_data() const { return budget_ + released_; }
   // Whether the peer should hear of max_data() on its own.

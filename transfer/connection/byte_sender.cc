@@ -28,6 +28,21 @@ void ByteSender::Offer(StreamOffset begin, StreamOffset end,
   unsent_waits_ = false;
 }
 
+std::uint64_t ByteSender::Skip(std::uint64_t begin, std::uint64_t end) {
+  std::uint64_t charged = 0;
+  offered_.ForEachPresent(begin, end, [&](Range range) {
+    charged += range.size();
+    return true;
+  });
+  charged -= unsent_.Erase(begin, end);
+  lost_.Erase(begin, end);
+  offered_.Insert(begin, end);
+  acked_.Insert(begin, end);
+  stale_.Erase(begin, end);
+  lost_waits_ = unsent_waits_ = false;
+  return charged;
+}
+
 SendLimit ByteSender::limit() const {
   if (offered_.empty()) return SendLimit::kIdle;
   if (!lost_.empty() || (!unsent_.empty() && unsent_waits_)) {

@@ -40,6 +40,9 @@ class ByteSender {
 
   // next_number: larger than all sent so far.
   void Offer(StreamOffset begin, StreamOffset end, PacketNumber next_number);
+  // [begin, end) is not to be sent, or not any more: it counts as acknowledged.
+  // How many of its bytes were charged against the credit.
+  std::uint64_t Skip(std::uint64_t begin, std::uint64_t end);
   void OnSourceReady();
   void OnCredit(std::uint64_t max_data) {
     if (max_data > credit_) credit_ = max_data;

@@ -545,12 +545,20 @@ bool Connection::ControlAcknowledged() const { return control_out_.AllAcked(); }
 void Connection::OfferBytes(StreamOffset begin, StreamOffset end) {
   bytes_out_.Offer(begin, end, loss_.next_number());
 }
+std::uint64_t Connection::SkipBytes(StreamOffset begin, StreamOffset end) {
+  return bytes_out_.Skip(begin.value(), end.value());
+}
 void Connection::OnSourceReady() { bytes_out_.OnSourceReady(); }
 bool Connection::AllBytesAcknowledged() const { return bytes_out_.AllAcked(); }
 
 void Connection::ReleaseBytes(std::uint64_t n) { bytes_in_.Release(n); }
 void Connection::ForgetBytes(StreamOffset begin, StreamOffset end) {
   bytes_in_.Forget(begin, end);
+}
+
+bool Connection::SkipReceived(StreamOffset begin, StreamOffset end,
+                              std::uint64_t charged) {
+  return bytes_in_.Skip(begin.value(), end.value(), charged);
 }
 
 void Connection::Close(TimePoint now, std::uint16_t code) {

@@ -180,6 +180,10 @@ class Connection final : private LossDetection::Handler {
   // range that was offered before is sent anew, even if it was acknowledged.
   // REQUIRES: a source; begin <= end <= StreamOffset::kMax.
   void OfferBytes(StreamOffset begin, StreamOffset end);
+  // [begin, end) is not to be sent (any more), offered or not: it counts as
+  // acknowledged, and is not asked for. How many of its bytes have been charged
+  // against the peer's credit, which the peer has to be told.
+  std::uint64_t SkipBytes(StreamOffset begin, StreamOffset end);
   // Bytes that ByteSource::Read() did not have may be there now.
   void OnSourceReady();
   // Whether all that was offered has arrived at the peer's sink.
@@ -194,6 +198,11 @@ class Connection final : private LossDetection::Handler {
   // again (they turned out bad, and the peer has been asked to offer them
   // anew). Before asking the peer.
   void ForgetBytes(StreamOffset begin, StreamOffset end);
+  // Nothing more of [begin, end) comes: what is still under way is not handed
+  // to the sink. charged: what the peer's SkipBytes() said; 0 where nothing of
+  // it was ever sent. False if that can't be true.
+  bool SkipReceived(StreamOffset begin, StreamOffset end,
+                    std::uint64_t charged);
 
   // --- The end ---
 

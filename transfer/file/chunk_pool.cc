@@ -97,6 +97,17 @@ void ChunkPool::Put(std::size_t index, std::uint64_t offset, ByteSpan bytes) {
   }
 }
 
+void ChunkPool::AddMissing(std::size_t index, std::uint64_t bytes) {
+  chunks_[index].missing += bytes;
+}
+
+void ChunkPool::RemoveMissing(std::size_t index, std::uint64_t bytes) {
+  Chunk& chunk = chunks_[index];
+  P2PCP_CHECK(bytes <= chunk.missing);
+  chunk.missing -= bytes;
+  if (chunk.missing == 0) chunk.due = true;
+}
+
 std::optional<std::size_t> ChunkPool::Oldest() const {
   std::optional<std::size_t> oldest;
   for (std::size_t i = 0; i < kChunks; ++i) {

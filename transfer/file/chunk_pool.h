@@ -36,6 +36,11 @@ class ChunkPool {
   // REQUIRES: free() > 0, and it has none.
   std::size_t Allocate(std::uint64_t begin, std::uint64_t missing);
   std::size_t free() const { return free_; }
+  // More, or fewer, bytes of the chunk are to come than was said.
+  void AddMissing(std::size_t chunk, std::uint64_t bytes);
+  void RemoveMissing(std::size_t chunk, std::uint64_t bytes);
+  // Where the chunk begins. REQUIRES: IsUsed(chunk).
+  std::uint64_t Begin(std::size_t chunk) const { return chunks_[chunk].begin; }
   // Takes the buffer of the chunk at begin back, if it has one and nothing was
   // put into it.
   void FreeIfEmpty(std::uint64_t begin);

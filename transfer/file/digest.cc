@@ -9,6 +9,8 @@
 #include <xxh_x86dispatch.h>
 #endif
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 #include <span>
 
@@ -21,6 +23,15 @@ namespace {
 XXH3_state_t* Raw(void* state) { return static_cast<XXH3_state_t*>(state); }
 const XXH3_state_t* Raw(const void* state) {
   return static_cast<const XXH3_state_t*>(state);
+}
+
+Digest Canonical(XXH128_hash_t hash) {
+  XXH128_canonical_t canonical;
+  XXH128_canonicalFromHash(&canonical, hash);
+  Digest digest;
+  static_assert(sizeof(canonical.digest) == sizeof(digest.bytes));
+  std::memcpy(digest.bytes.data(), canonical.digest, sizeof(canonical.digest));
+  return digest;
 }
 
 }  // namespace
@@ -98,15 +109,24 @@ bool Hasher::Restore(const Saved& saved) {
   return true;
 }
 
+void Hasher::UpdateZeros(std::uint64_t size) {
+  // Stays in the processor's cache.
+  static constexpr std::array<std::byte, 16 << 10> kZeros = {};
+  while (size > 0) {
+    const auto step =
+        static_cast<std::size_t>(std::min<std::uint64_t>(size, kZeros.size()));
+    Update(ByteSpan(kZeros).first(step));
+    size -= step;
+  }
+}
+
 Digest Hasher::Finish() const {
-  XXH128_canonical_t canonical;
-  XXH128_canonicalFromHash(
-      &canonical,
+  return Canonical(
       XXH3_128bits_digest(Raw(static_cast<const void*>(state_.get()))));
-  Digest digest;
-  static_assert(sizeof(canonical.digest) == sizeof(digest.bytes));
-  std::memcpy(digest.bytes.data(), canonical.digest, sizeof(canonical.digest));
-  return digest;
+}
+
+Digest Hasher::Of(ByteSpan bytes) {
+  return Canonical(XXH3_128bits(bytes.data(), bytes.size()));
 }
 
 }  // namespace p2pcp::file

@@ -36,8 +36,12 @@ class Hasher {
   // Starts anew with no bytes seen.
   void Reset();
   void Update(ByteSpan bytes);
+  // The same as so many zero bytes.
+  void UpdateZeros(std::uint64_t size);
   // The digest of all bytes since Reset; more may follow.
   Digest Finish() const;
+  // The digest of these bytes.
+  static Digest Of(ByteSpan bytes);
   // Bytes since Reset.
   std::uint64_t size() const;
 

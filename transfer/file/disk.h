@@ -9,15 +9,17 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "net/base/bytes.h"
 #include "net/base/result.h"
 #include "transfer/file/digest.h"
-#include "transfer/file/manifest.h"
+#include "transfer/file/entry.h"
 #include "transfer/file/output_folder.h"
-#include "transfer/file/source_list.h"
+#include "transfer/file/source_file.h"
+#include "transfer/file/source_tree.h"
 
 namespace p2pcp::file {
 
@@ -28,35 +30,77 @@ enum class ConflictPolicy : std::uint8_t {
   kOverwrite,  // Replace it, if it is a regular file; else keep back.
 };
 
-// One file to be written. Owned by whoever submits the jobs; not touched by it
-// while a job that points to it has not completed.
+// The path of a folder below the output folder; null or empty: that itself.
+using FolderPath = std::shared_ptr<const std::string>;
+
+// A file to be written, or a folder to be made. Owned by whoever submits the
+// jobs; not touched by it while a job that points to it has not completed.
 struct Output {
-  const OutputFolder* folder = nullptr;
-  std::string part_name;  // The temporary name.
-  std::string name;       // The name to get.
-  bool exact = false;     // kRename does not apply: keep back instead.
+  const OutputFolder* root = nullptr;
+  FolderPath folder;  // That it lies in.
+  // The folder was made by this transfer: whoever has a name in it already is
+  // one of its files.
+  bool fresh = false;
+  // The temporary name: "<prefix>-<number>.part". The prefix outlives the disk.
+  const std::string* part_prefix = nullptr;
+  std::uint64_t part_number = 0;
+  std::string name;    // The name to get.
+  bool exact = false;  // kRename does not apply: keep back instead.
   ConflictPolicy conflict = ConflictPolicy::kRename;
   std::uint64_t size = 0;
   FileTime mtime;
   bool executable = false;
+  bool sparse = false;
 
-  std::string final_name;  // Set by kCommit: the name it got.
+  std::string final_name;  // Set when it is put in place: the name it got.
 };
 
 struct Job {
   enum class Kind : std::uint8_t {
+    // --- Sending ---
+    // Appends entries of *tree to *batch, at most `size`.
+    kScan,
     // Opens *source into slot (closing what it held); the running digest
     // starts anew. Fails if the file is another than the one that was listed.
     kOpenSource,
     // Fills buffer from offset of the file in slot, completely; fails if the
     // file has changed since it was listed. With `digest` the bytes are added
-    // to the running digest, which completes with `last`.
+    // to the running digest, which completes with `last`. With *source the
+    // buffer takes all of the file, which is opened and closed for it.
     kReadSource,
-    // Completion::size: bytes free in the folder of *output.
+    // Adds `size` bytes at offset of the file in slot to the running digest,
+    // as kReadSource does; with `zeros` without reading them, with `digest` to
+    // one that starts anew.
+    kDigestSource,
+    // Completion::offset and size: the first bytes from offset on that are no
+    // hole, `size` of them at most; size 0 if only a hole follows.
+    kSeekSource,
+
+    // --- Receiving ---
+    // Completion::size: bytes free in the file system of *output.
     kInspectFolder,
-    // Completion::exists: whether output->name is taken; kKeptBack where
-    // output->conflict forbids to replace what is there.
+    // Makes the folder of *output. Completion::exists: it stood there before.
+    // kKeptBack: something else has the name, or it can't be had.
+    kMakeFolder,
+    // Sets the time of the folder that *output lies in.
+    kFinishFolder,
+    // Completion::exists: whether output->name is taken; same: by a file of
+    // this size and time. kKeptBack where output->conflict forbids to replace
+    // what is there (and it is not the same).
     kProbeName,
+    // Adds `size` bytes at offset of the file that stands under the name of
+    // *output to the running digest of slot, which begins at offset 0 and
+    // completes with `last`. Completion::same: the file has that size and time.
+    kDigestExisting,
+    // All that a small file needs but its name: creates its temporary file,
+    // writes buffer, reads it back for the digest. Its mode and time are set.
+    kStore,
+    // Gives what kStore made its final name, as kCommit does.
+    kPlace,
+    // Deletes what kStore made.
+    kRemove,
+    // Makes durable what kStore and kPlace did before. REQUIRES *output.
+    kSync,
     // Creates the temporary file of *output in slot, with room reserved for
     // output->size bytes where that is cheap.
     kCreate,
@@ -66,22 +110,22 @@ struct Job {
     // later costs twice as much (measured).
     kWrite,
     // Reads `size` bytes at offset back and adds them to the running digest,
-    // which completes with `last`.
+    // which begins anew at offset 0 and completes with `last`; with `zeros`
+    // without reading them.
     kHash,
     // Sets mode and time, syncs, and renames the file in slot to its final
     // name, which goes to output->final_name. kKeptBack: the conflict policy,
     // or the target's file system, does not let it have its name; it is
-    // deleted. The name is durable only after kSyncFolder.
+    // deleted. The name is durable only after kSync.
     kCommit,
     // Deletes the temporary file in slot, if there is one.
     kDiscard,
-    // Syncs the folder of *output.
-    kSyncFolder,
   };
 
   Kind kind = Kind::kDiscard;
   bool digest = false;
   bool last = false;
+  bool zeros = false;
   std::uint32_t slot = 0;  // Below Disk::kSlots.
   std::uint64_t tag = 0;   // Handed back; means nothing to the disk.
   std::uint64_t offset = 0;
@@ -91,18 +135,21 @@ struct Job {
   MutableByteSpan buffer;
   const SourceFile* source = nullptr;
   Output* output = nullptr;
+  SourceTree* tree = nullptr;
+  ScanBatch* batch = nullptr;
 };
 
 struct Completion {
   Job::Kind kind = Job::Kind::kDiscard;
   bool last = false;
   bool exists = false;
+  bool same = false;
   std::uint32_t slot = 0;
   std::uint64_t tag = 0;
   std::uint64_t offset = 0;
   // Of the job, of its buffer if it has one; kInspectFolder: bytes free.
   std::uint64_t size = 0;
-  Digest digest;  // Valid with `last`.
+  Digest digest;  // Valid with `last`, and of kStore.
   std::optional<Error> error;
 };
 

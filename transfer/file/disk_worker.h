@@ -4,6 +4,7 @@
 #define P2PCP_TRANSFER_FILE_DISK_WORKER_H_
 
 #include <array>
+#include <cstdint>
 #include <memory>
 #include <optional>
 
@@ -14,6 +15,8 @@
 #include "transfer/file/part_file.h"
 #include "transfer/file/source_reader.h"
 #include "transfer/file/syscalls.h"
+#include "transfer/file/target_worker.h"
+#include "transfer/file/unique_fd.h"
 
 namespace p2pcp::file {
 
@@ -32,25 +35,30 @@ class DiskWorker {
   struct Slot {
     std::optional<SourceReader> source;
     std::optional<PartFile> part;
+    UniqueFd existing;
     std::optional<Hasher> hasher;  // Made when first needed.
+
+    Hasher& Hash() { return hasher ? *hasher : hasher.emplace(); }
   };
 
   Status Run(const Job& job, Completion& completion);
+  Status RunSource(const Job& job, Slot& slot, Completion& completion);
   Status OpenSource(const Job& job, Slot& slot);
   Status ReadSource(const Job& job, Slot& slot, Completion& completion);
+  Status DigestSource(const Job& job, Slot& slot, Completion& completion);
   void TakeDigest(const Job& job, Slot& slot, Completion& completion);
-  Status InspectFolder(const Job& job, Completion& completion);
+  Status DigestExisting(const Job& job, Slot& slot, Completion& completion);
   Status Create(const Job& job, Slot& slot);
   Status Write(const Job& job, Slot& slot, Completion& completion);
   Status Hash(const Job& job, std::uint64_t offset, Slot& slot,
               Completion& completion);
   Status Commit(const Job& job, Slot& slot);
-  Status SyncFolder(const Job& job);
+  MutableByteSpan scratch();
 
   Syscalls& syscalls_;
+  TargetWorker target_;
   std::array<Slot, Disk::kSlots> slots_;
   std::unique_ptr<std::byte[]> scratch_;  // For reading back.
-  PlacedFiles placed_;
 };
 
 }  // namespace p2pcp::file

@@ -34,6 +34,7 @@ class FaultySyscalls final : public Syscalls {
   std::optional<off_t> corrupt_offset;  // The byte written here is another.
   int sync_error = 0;
   int folder_sync_error = 0;
+  int folder_error = 0;  // Of making one.
   int rename_error = 0;
   int rename_flags_error = 0;  // Of renames with flags.
   int link_error = 0;
@@ -43,6 +44,7 @@ class FaultySyscalls final : public Syscalls {
   std::uint64_t bytes_written = 0;
   std::uint64_t folder_syncs = 0;
   std::uint64_t data_syncs = 0;
+  std::uint64_t all_syncs = 0;
 
   ssize_t Pread(int fd, void* buffer, std::size_t size, off_t offset) override {
     if (before_read) before_read();
@@ -89,14 +91,23 @@ class FaultySyscalls final : public Syscalls {
     return create_error != 0 ? Fail(create_error)
                              : Syscalls::Create(dirfd, relative, mode);
   }
-  int Fdatasync(int fd) override {
+  // Syncing does nothing: no test can tell, and a busy disk takes its time.
+  int Fdatasync(int) override {
     ++data_syncs;
-    return sync_error != 0 ? Fail(sync_error) : Syscalls::Fdatasync(fd);
+    return sync_error != 0 ? Fail(sync_error) : 0;
   }
-  int Fsync(int fd) override {
+  int Fsync(int) override {
     ++folder_syncs;
-    return folder_sync_error != 0 ? Fail(folder_sync_error)
-                                  : Syscalls::Fsync(fd);
+    return folder_sync_error != 0 ? Fail(folder_sync_error) : 0;
+  }
+  int Syncfs(int) override {
+    ++all_syncs;
+    if (sync_error != 0) return Fail(sync_error);
+    return folder_sync_error != 0 ? Fail(folder_sync_error) : 0;
+  }
+  int MakeFolder(int dirfd, const std::string& name, mode_t mode) override {
+    return folder_error != 0 ? Fail(folder_error)
+                             : Syscalls::MakeFolder(dirfd, name, mode);
   }
   int Rename(int dirfd, const char* from, const char* to,
              unsigned flags) override {

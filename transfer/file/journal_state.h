@@ -33,9 +33,9 @@
 
 #include "net/base/bytes.h"
 #include "transfer/file/digest.h"
+#include "transfer/file/entry.h"
 #include "transfer/file/hash_set.h"
 #include "transfer/file/interval_set.h"
-#include "transfer/file/manifest.h"
 #include "transfer/file/record.h"
 
 namespace p2pcp::file {

@@ -29,17 +29,8 @@ constexpr std::uint64_t kReserveAhead = 64 << 20;
 // "name (9999)" is where looking for a free name ends.
 constexpr unsigned kMaxNumber = 9999;
 
-Error CannotWrite(const std::string& name, int error) {
-  return ErrnoError(ErrorCode::kCannotWrite, "cannot write " + name, error);
-}
-
 Error KeptBack(const std::string& name, std::string_view why, int error = 0) {
   return Error{ErrorCode::kKeptBack, name + " " + std::string(why), error};
-}
-
-PlacedFiles::value_type IdOf(const struct stat& info) {
-  return {static_cast<std::uint64_t>(info.st_dev),
-          static_cast<std::uint64_t>(info.st_ino)};
 }
 
 // Errors that say: this file system has no such names.
@@ -49,43 +40,61 @@ bool IsNameError(int error) {
 
 }  // namespace
 
-Result<PartFile> PartFile::Create(Syscalls& syscalls, const Output& output) {
-  P2PCP_CHECK(output.folder != nullptr);
-  const int fd = syscalls.Create(output.folder->fd(), output.part_name, 0600);
+Error CannotWrite(const std::string& name, int error) {
+  return ErrnoError(ErrorCode::kCannotWrite, "cannot write " + name, error);
+}
+
+std::string PartName(const Output& output) {
+  P2PCP_CHECK(output.part_prefix != nullptr);
+  return *output.part_prefix + '-' + std::to_string(output.part_number) +
+         ".part";
+}
+
+Result<PartFile> PartFile::Create(Syscalls& syscalls, FolderFd folder,
+                                  const Output& output) {
+  const int fd = syscalls.Create(folder->get(), PartName(output), 0600);
   if (fd < 0) return CannotWrite(output.name, errno);
-  PartFile file(syscalls, output, fd);
+  PartFile file(syscalls, std::move(folder), output, fd);
+  // The holes of a sparse file are made by its size.
+  if (output.sparse && ftruncate(fd, static_cast<off_t>(output.size)) != 0) {
+    return CannotWrite(output.name, errno);
+  }
   if (Status reserved = file.ReserveUpTo(0); !reserved) {
     return reserved.error();
   }
   return file;
 }
 
-PartFile::PartFile(Syscalls& syscalls, const Output& output, int fd)
+PartFile::PartFile(Syscalls& syscalls, FolderFd folder, const Output& output,
+                   int fd)
     : syscalls_(syscalls),
       fd_(fd),
-      dirfd_(output.folder->fd()),
-      part_name_(output.part_name),
+      folder_(std::move(folder)),
+      part_name_(PartName(output)),
       name_(output.name),
-      size_(output.size) {}
+      reservable_(output.sparse ? 0 : output.size) {}
 
 PartFile::PartFile(PartFile&& other) noexcept
     : syscalls_(other.syscalls_),
       fd_(std::move(other.fd_)),
-      dirfd_(other.dirfd_),
+      folder_(std::move(other.folder_)),
       part_name_(std::exchange(other.part_name_, {})),
       name_(std::move(other.name_)),
-      size_(other.size_),
+      reservable_(other.reservable_),
       reserved_(other.reserved_),
       written_since_writeback_(other.written_since_writeback_) {}
 
 PartFile::~PartFile() {
-  if (!part_name_.empty()) unlinkat(dirfd_, part_name_.c_str(), 0);
+  if (!part_name_.empty()) {
+    unlinkat(folder_->get(), part_name_.c_str(), 0);
+  }
 }
 
 Status PartFile::ReserveUpTo(std::uint64_t end) {
   // Half of it is still ahead, else each write would ask anew.
-  if (reserved_ >= size_ || reserved_ >= end + kReserveAhead / 2) return {};
-  const std::uint64_t target = std::min(size_, end + kReserveAhead);
+  if (reserved_ >= reservable_ || reserved_ >= end + kReserveAhead / 2)
+    return {};
+  const std::uint64_t target = std::min(reservable_, end + kReserveAhead);
   if (syscalls_.Reserve(fd_.get(), reserved_, target - reserved_) != 0) {
     return CannotWrite(name_, errno);
   }
@@ -138,14 +147,14 @@ Status PartFile::ReadBack(std::uint64_t offset, std::uint64_t size,
   return {};
 }
 
-Status PartFile::Commit(Output& output, PlacedFiles& placed) {
+Status SetAttributes(int fd, const Output& output, bool set_mode) {
   // Only the owner's x comes from the peer; the rest is as if the file had
   // been made here.
   const mode_t mode = output.executable ? 0777 : 0666;
-  if (fchmod(fd_.get(), mode & ~output.folder->umask()) != 0) {
+  if (set_mode && fchmod(fd, mode & ~output.root->umask()) != 0) {
     // FAT and the like have one mode for all files.
     if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS) {
-      return CannotWrite(name_, errno);
+      return CannotWrite(output.name, errno);
     }
   }
   // What ext4 can hold; other file systems clamp by themselves.
@@ -157,40 +166,80 @@ Status PartFile::Commit(Output& output, PlacedFiles& placed) {
       {static_cast<time_t>(seconds),
        static_cast<long>(output.mtime.nanoseconds)}};
   // A wrong time is no reason to lose a file.
-  (void)futimens(fd_.get(), times);
+  (void)futimens(fd, times);
+  return {};
+}
+
+Status PartFile::Commit(Output& output, PlacedFiles& placed) {
+  Status set = SetAttributes(fd_.get(), output, /*set_mode=*/true);
+  if (!set) return set;
   if (syscalls_.Fdatasync(fd_.get()) != 0) return CannotWrite(name_, errno);
-  Status in_place = PutInPlace(output, placed);
-  struct stat info;
-  if (in_place && output.conflict == ConflictPolicy::kOverwrite &&
-      fstat(fd_.get(), &info) == 0) {
-    placed.insert(IdOf(info));
-  }
+  Status in_place =
+      PutInPlace(syscalls_, folder_->get(), part_name_, output, placed);
+  if (in_place) part_name_.clear();
   return in_place;
 }
 
-Status PartFile::PutInPlace(Output& output, const PlacedFiles& placed) {
+namespace {
+
+// Whether the name was free and is taken now by what was part_name; errno if
+// not.
+bool RenameNoReplace(Syscalls& syscalls, int dirfd, const char* part_name,
+                     const std::string& name) {
+  if (syscalls.Rename(dirfd, part_name, name.c_str(), RENAME_NOREPLACE) == 0) {
+    return true;
+  }
+  if (errno != EINVAL && errno != ENOSYS) return false;
+  // A file system without RENAME_NOREPLACE (NFS): link() refuses to replace
+  // too.
+  if (syscalls.Link(dirfd, part_name, name.c_str()) == 0) {
+    unlinkat(dirfd, part_name, 0);
+    return true;
+  }
+  if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS) return false;
+  // Without links either (FUSE over FAT, a phone): whoever creates the name has
+  // it, and may replace what he created.
+  const UniqueFd claim(syscalls.Create(dirfd, name, 0600));
+  if (claim.get() < 0) return false;
+  if (syscalls.Rename(dirfd, part_name, name.c_str(), 0) == 0) return true;
+  const int error = errno;
+  unlinkat(dirfd, name.c_str(), 0);
+  errno = error;
+  return false;
+}
+
+Error Collides(const Output& output) {
+  return KeptBack(output.name,
+                  "has the same name here as another file that is sent",
+                  EEXIST);
+}
+
+}  // namespace
+
+Status PutInPlace(Syscalls& syscalls, int dirfd, const std::string& part_name,
+                  Output& output, PlacedFiles& placed) {
   std::string name = output.name;
+  struct stat info;
   for (unsigned number = 1;; ++number) {
-    if (RenameNoReplace(name)) break;
+    if (RenameNoReplace(syscalls, dirfd, part_name.c_str(), name)) break;
     if (IsNameError(errno)) {
       return KeptBack(output.name, "cannot have this name on this file system",
                       errno);
     }
     if (errno != EEXIST) return CannotWrite(output.name, errno);
+    // Two names that are one here, or a name that is sent twice.
+    if (output.fresh ||
+        (number == 1 &&
+         fstatat(dirfd, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+         placed.Has(info.st_ino))) {
+      return Collides(output);
+    }
     if (output.conflict == ConflictPolicy::kOverwrite) {
-      Result<bool> taken = ProbeName(output);
-      if (!taken) return taken.error();
-      struct stat info;
-      if (fstatat(dirfd_, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0 &&
-          placed.contains(IdOf(info))) {
-        return KeptBack(output.name,
-                        "has the same name here as another file that is sent",
-                        EEXIST);
-      }
-      if (syscalls_.Rename(dirfd_, part_name_.c_str(), name.c_str(), 0) != 0) {
+      Result<NameProbe> probe = ProbeName(dirfd, output);
+      if (!probe) return probe.error();
+      if (syscalls.Rename(dirfd, part_name.c_str(), name.c_str(), 0) != 0) {
         return CannotWrite(output.name, errno);
       }
-      part_name_.clear();
       break;
     }
     if (output.conflict == ConflictPolicy::kSkip || output.exact ||
@@ -199,33 +248,13 @@ Status PartFile::PutInPlace(Output& output, const PlacedFiles& placed) {
     }
     name = NumberedName(output.name, number);
   }
-  output.final_name = name;
+  // A number was not sent, so nothing collides with it.
+  if (!output.fresh && name == output.name &&
+      fstatat(dirfd, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0) {
+    placed.Add(info.st_ino);
+  }
+  output.final_name = std::move(name);
   return {};
-}
-
-bool PartFile::RenameNoReplace(const std::string& name) {
-  const char* from = part_name_.c_str();
-  if (syscalls_.Rename(dirfd_, from, name.c_str(), RENAME_NOREPLACE) == 0) {
-    part_name_.clear();
-    return true;
-  }
-  if (errno != EINVAL && errno != ENOSYS) return false;
-  // A file system without RENAME_NOREPLACE (NFS): link() refuses to replace
-  // too. The temporary name is deleted by the destructor.
-  if (syscalls_.Link(dirfd_, from, name.c_str()) == 0) return true;
-  if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS) return false;
-  // Without links either (FUSE over FAT, a phone): whoever creates the name has
-  // it, and may replace what he created.
-  const UniqueFd claim(syscalls_.Create(dirfd_, name, 0600));
-  if (claim.get() < 0) return false;
-  if (syscalls_.Rename(dirfd_, from, name.c_str(), 0) == 0) {
-    part_name_.clear();
-    return true;
-  }
-  const int error = errno;
-  unlinkat(dirfd_, name.c_str(), 0);
-  errno = error;
-  return false;
 }
 
 std::string NumberedName(const std::string& name, unsigned number) {
@@ -254,25 +283,30 @@ std::string NumberedName(const std::string& name, unsigned number) {
   return stem + suffix + extension;
 }
 
-Result<bool> ProbeName(const Output& output) {
+Result<NameProbe> ProbeName(int dirfd, const Output& output) {
   struct stat info;
-  if (fstatat(output.folder->fd(), output.name.c_str(), &info,
-              AT_SYMLINK_NOFOLLOW) != 0) {
-    if (errno == ENOENT) return false;
+  if (fstatat(dirfd, output.name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (errno == ENOENT) return NameProbe{};
     if (IsNameError(errno)) {
       return KeptBack(output.name, "cannot have this name on this file system",
                       errno);
     }
     return CannotWrite(output.name, errno);
   }
+  NameProbe probe{.exists = true};
+  const FileTime mtime{info.st_mtim.tv_sec,
+                       static_cast<std::uint32_t>(info.st_mtim.tv_nsec)};
+  probe.same = S_ISREG(info.st_mode) && mtime == output.mtime &&
+               static_cast<std::uint64_t>(info.st_size) == output.size;
+  if (probe.same) return probe;
   if (output.conflict == ConflictPolicy::kOverwrite) {
-    if (S_ISREG(info.st_mode)) return true;
+    if (S_ISREG(info.st_mode)) return probe;
     return KeptBack(output.name, "exists and is not a regular file", EEXIST);
   }
   if (output.conflict == ConflictPolicy::kSkip || output.exact) {
     return KeptBack(output.name, "exists", EEXIST);
   }
-  return true;
+  return probe;
 }
 
 }  // namespace p2pcp::file

@@ -6,8 +6,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <set>
+#include <memory>
 #include <string>
+#include <unordered_set>
 #include <utility>
 
 #include "net/base/bytes.h"
@@ -19,16 +20,49 @@
 
 namespace p2pcp::file {
 
-// Device and inode of the files that a transfer has put in place: none of them
-// is replaced by another one of the same transfer, as two names that differ in
-// case alone would have it where the file system knows no difference.
-using PlacedFiles = std::set<std::pair<std::uint64_t, std::uint64_t>>;
+// Inodes of the files that a transfer has put into folders that it did not
+// make: none of them is replaced or doubled by another one of the same
+// transfer, as two names that differ in case alone would have it where the file
+// system knows no difference. Names that meet lie in one folder, and what lies
+// in one folder comes together, so the last ones are enough.
+class PlacedFiles {
+ public:
+  void Add(std::uint64_t inode) {
+    if (recent_.size() == kGeneration) {
+      before_ = std::move(recent_);
+      recent_.clear();
+    }
+    recent_.insert(inode);
+  }
+  bool Has(std::uint64_t inode) const {
+    return recent_.contains(inode) || before_.contains(inode);
+  }
 
-// Deletes its file when it goes away uncommitted. The folder and the Syscalls
-// must outlive it. All methods block.
+ private:
+  static constexpr std::size_t kGeneration = 100'000;  // About 4 MiB.
+  std::unordered_set<std::uint64_t> recent_;
+  std::unordered_set<std::uint64_t> before_;
+};
+
+// A folder, held open as long as somebody has it.
+using FolderFd = std::shared_ptr<const UniqueFd>;
+
+// Gives the file part_name, in the same folder, the name of output as its
+// conflict policy allows, which goes to output.final_name. kKeptBack if it may
+// not have it; the file stays under part_name then.
+Status PutInPlace(Syscalls& syscalls, int dirfd, const std::string& part_name,
+                  Output& output, PlacedFiles& placed);
+// Sets the mode, unless it has been created with it, and the time.
+Status SetAttributes(int fd, const Output& output, bool set_mode);
+std::string PartName(const Output& output);
+Error CannotWrite(const std::string& name, int error);
+
+// Deletes its file when it goes away uncommitted. The Syscalls must outlive it.
+// All methods block.
 class PartFile {
  public:
-  static Result<PartFile> Create(Syscalls& syscalls, const Output& output);
+  static Result<PartFile> Create(Syscalls& syscalls, FolderFd folder,
+                                 const Output& output);
 
   PartFile(PartFile&& other) noexcept;
   PartFile& operator=(PartFile&& other) = delete;
@@ -39,25 +73,21 @@ class PartFile {
   // Reads size bytes back, through scratch, into hasher.
   Status ReadBack(std::uint64_t offset, std::uint64_t size,
                   MutableByteSpan scratch, Hasher& hasher);
-  // As Job::kCommit; where files are replaced, placed keeps account. Afterwards
-  // only destruction is left.
+  // As Job::kCommit. Afterwards only destruction is left.
   Status Commit(Output& output, PlacedFiles& placed);
 
  private:
-  PartFile(Syscalls& syscalls, const Output& output, int fd);
+  PartFile(Syscalls& syscalls, FolderFd folder, const Output& output, int fd);
 
   // Has room for what comes up to end, and somewhat beyond.
   Status ReserveUpTo(std::uint64_t end);
-  Status PutInPlace(Output& output, const PlacedFiles& placed);
-  // Whether the name was free and is taken now; errno if not.
-  bool RenameNoReplace(const std::string& name);
 
   Syscalls& syscalls_;
   UniqueFd fd_;
-  int dirfd_;
-  std::string part_name_;  // Empty once committed.
-  std::string name_;       // For messages.
-  std::uint64_t size_;     // As declared.
+  FolderFd folder_;
+  std::string part_name_;     // Empty once committed.
+  std::string name_;          // For messages.
+  std::uint64_t reservable_;  // Its size as declared; 0 with holes.
   std::uint64_t reserved_ = 0;
   std::uint64_t written_since_writeback_ = 0;
 };
@@ -66,9 +96,14 @@ class PartFile {
 // ".tar.gz"; shortened so that it stays a name.
 std::string NumberedName(const std::string& name, unsigned number);
 
-// What stands under output's name and whether output's policy lets a new file
-// have it: whether the name is taken, or kKeptBack.
-Result<bool> ProbeName(const Output& output);
+// What stands under output's name in the folder, and whether output's policy
+// lets a new file have it: whether the name is taken, and by a file of the same
+// size and time; or kKeptBack, unless it is the same.
+struct NameProbe {
+  bool exists = false;
+  bool same = false;
+};
+Result<NameProbe> ProbeName(int dirfd, const Output& output);
 
 }  // namespace p2pcp::file
 

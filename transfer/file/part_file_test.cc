@@ -1,10 +1,12 @@
 #include "transfer/file/part_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -14,6 +16,7 @@
 #include "transfer/file/faulty_syscalls.h"
 #include "transfer/file/output_folder.h"
 #include "transfer/file/test_folder.h"
+#include "transfer/file/unique_fd.h"
 
 namespace p2pcp::file {
 namespace {
@@ -21,8 +24,8 @@ namespace {
 class PartFileTest : public testing::Test {
  protected:
   PartFileTest() : output_folder_(*OutputFolder::Open(folder_.path())) {
-    output_.folder = &output_folder_;
-    output_.part_name = ".p2pcp-0.part";
+    output_.root = &output_folder_;
+    output_.part_prefix = &prefix_;
     output_.name = "name.txt";
     output_.size = 5;
     output_.mtime = {1'000'000'000, 5};
@@ -30,16 +33,22 @@ class PartFileTest : public testing::Test {
 
   // Creates, writes and commits `content`.
   Status Receive(const std::string& content) {
-    Result<PartFile> part = PartFile::Create(syscalls_, output_);
+    Result<PartFile> part = PartFile::Create(syscalls_, Dir(), output_);
     if (!part) return part.error();
     Status written = part->Write(0, AsBytes(content));
     if (!written) return written;
-    EXPECT_TRUE(folder_.Has(output_.part_name));
+    EXPECT_TRUE(folder_.Has(PartName(output_)));
     return part->Commit(output_, placed_);
+  }
+
+  FolderFd Dir() const {
+    return std::make_shared<const UniqueFd>(
+        open(folder_.path().c_str(), O_RDONLY | O_DIRECTORY));
   }
 
   TestFolder folder_;
   OutputFolder output_folder_;
+  const std::string prefix_ = ".p2pcp-x";
   FaultySyscalls syscalls_;
   Output output_;
   PlacedFiles placed_;  // Of one transfer.
@@ -47,10 +56,10 @@ class PartFileTest : public testing::Test {
 
 TEST_F(PartFileTest, GetsItsNameOnlyWhenCommitted) {
   {
-    Result<PartFile> part = PartFile::Create(syscalls_, output_);
+    Result<PartFile> part = PartFile::Create(syscalls_, Dir(), output_);
     ASSERT_TRUE(part.ok());
     ASSERT_TRUE(part->Write(0, AsBytes("hello")).ok());
-    EXPECT_EQ(folder_.Names(), std::vector<std::string>{".p2pcp-0.part"});
+    EXPECT_EQ(folder_.Names(), std::vector<std::string>{".p2pcp-x-0.part"});
     ASSERT_TRUE(part->Commit(output_, placed_).ok());
   }
   EXPECT_EQ(output_.final_name, "name.txt");
@@ -61,7 +70,7 @@ TEST_F(PartFileTest, GetsItsNameOnlyWhenCommitted) {
 
 TEST_F(PartFileTest, IsDeletedWhenItIsNotCommitted) {
   {
-    Result<PartFile> part = PartFile::Create(syscalls_, output_);
+    Result<PartFile> part = PartFile::Create(syscalls_, Dir(), output_);
     ASSERT_TRUE(part.ok());
     const PartFile moved = std::move(*part);
   }
@@ -89,6 +98,7 @@ TEST_F(PartFileTest, AbsurdTimesAreClamped) {
   output_.mtime = {std::int64_t{1} << 60, 0};
   EXPECT_TRUE(Receive("a").ok());
   output_.mtime = {-(std::int64_t{1} << 60), 0};
+  output_.name = "other";
   EXPECT_TRUE(Receive("a").ok());
 }
 
@@ -121,8 +131,21 @@ TEST_F(PartFileTest, OverwriteReplacesARegularFile) {
   EXPECT_EQ(folder_.Names().size(), 1u);
 }
 
-// "IMG.jpg" and "img.JPG" on a file system that ignores case: the manifest lets
-// both pass, the folder takes them for one.
+// "IMG.jpg" and "img.JPG" on a file system that ignores case: the folder takes
+// them for one.
+TEST_F(PartFileTest, ANameIsGivenOnceInATransfer) {
+  ASSERT_TRUE(Receive("first").ok());
+  EXPECT_EQ(Receive("second").error().code, ErrorCode::kKeptBack);
+  EXPECT_EQ(folder_.Names().size(), 1u);
+  // In a folder that the transfer has made nothing else can have it.
+  placed_ = {};
+  output_.fresh = true;
+  EXPECT_EQ(Receive("third").error().code, ErrorCode::kKeptBack);
+  output_.fresh = false;
+  ASSERT_TRUE(Receive("fourth").ok());
+  EXPECT_EQ(output_.final_name, "name (1).txt");
+}
+
 TEST_F(PartFileTest, OverwriteReplacesNoFileOfTheSameTransfer) {
   output_.conflict = ConflictPolicy::kOverwrite;
   folder_.Write("name.txt", "old");
@@ -130,7 +153,7 @@ TEST_F(PartFileTest, OverwriteReplacesNoFileOfTheSameTransfer) {
   EXPECT_EQ(Receive("second").error().code, ErrorCode::kKeptBack);
   EXPECT_EQ(folder_.Read("name.txt"), "first");
   EXPECT_EQ(folder_.Names().size(), 1u);
-  placed_.clear();  // The next transfer.
+  placed_ = {};  // The next transfer.
   ASSERT_TRUE(Receive("third").ok());
   EXPECT_EQ(folder_.Read("name.txt"), "third");
 }
@@ -157,6 +180,7 @@ TEST_F(PartFileTest, RenameStepsAsideForASymbolicLink) {
 TEST_F(PartFileTest, WithoutRenameNoReplaceALinkDoesIt) {
   syscalls_.rename_flags_error = EINVAL;
   ASSERT_TRUE(Receive("new").ok());
+  placed_ = {};  // The next transfer.
   ASSERT_TRUE(Receive("newer").ok());
   EXPECT_EQ(folder_.Read("name.txt"), "new");
   EXPECT_EQ(folder_.Read("name (1).txt"), "newer");
@@ -168,6 +192,7 @@ TEST_F(PartFileTest, WithoutLinksEitherTheNameIsClaimedFirst) {
   syscalls_.rename_flags_error = EINVAL;
   syscalls_.link_error = EPERM;
   ASSERT_TRUE(Receive("new").ok());
+  placed_ = {};  // The next transfer.
   ASSERT_TRUE(Receive("newer").ok());
   EXPECT_EQ(folder_.Read("name.txt"), "new");
   EXPECT_EQ(folder_.Read("name (1).txt"), "newer");
@@ -211,7 +236,7 @@ TEST_F(PartFileTest, FailuresAreToldAndLeaveNothing) {
 TEST_F(PartFileTest, ReservesALittleAheadOfWhatIsWritten) {
   constexpr std::uint64_t kAhead = 64 << 20;
   output_.size = 1'000 * kAhead;
-  Result<PartFile> part = PartFile::Create(syscalls_, output_);
+  Result<PartFile> part = PartFile::Create(syscalls_, Dir(), output_);
   ASSERT_TRUE(part.ok());
   EXPECT_EQ(syscalls_.reserved_end, kAhead);
   ASSERT_TRUE(part->Write(0, AsBytes("hello")).ok());
@@ -228,7 +253,7 @@ TEST_F(PartFileTest, ReservesALittleAheadOfWhatIsWritten) {
 
 TEST_F(PartFileTest, ShortWritesAndReadsGoOn) {
   syscalls_.max_transfer = 2;
-  Result<PartFile> part = PartFile::Create(syscalls_, output_);
+  Result<PartFile> part = PartFile::Create(syscalls_, Dir(), output_);
   ASSERT_TRUE(part.ok());
   ASSERT_TRUE(part->Write(0, AsBytes("hello")).ok());
   Bytes scratch(4);

@@ -17,23 +17,19 @@ inline constexpr std::size_t kMaxDepth = 64;
 
 enum class NameProblem {
   kNone,
-  kEmpty,             // The path or one of its components is empty.
-  kAbsolute,          // Begins with a slash.
-  kDots,              // A component is "." or "..".
+  kEmpty,
+  kDots,  // It is "." or "..".
+  kSlash,
   kControlCharacter,  // NUL, another C0 control, or DEL.
-  kHidden,            // The top component begins with a dot.
-  kTooLong,           // The path or one of its components.
-  kTooDeep,
+  kTooLong,
 };
 
-// What is wrong with a relative path whose components are parted by '/'.
-NameProblem CheckPath(std::string_view path);
+// What is wrong with a name as one component of a path. A leading dot is
+// nothing wrong.
+NameProblem CheckComponent(std::string_view component);
 
-// For people: "begins with a dot".
+// For people: "has a slash".
 std::string_view Describe(NameProblem problem);
-
-// CheckPath() == kNone and no slash: the name of a file right in a folder.
-bool IsPlainName(std::string_view name);
 
 }  // namespace p2pcp::file
 

@@ -1,10 +1,17 @@
 // Sink: takes the bytes of a transfer in whatever order they come and makes
 // files of them. Nothing stands under a file's final name before its content,
-// read back from where it was written, has the digest that was promised.
+// read back from where it was written, has the digest that was promised, and is
+// synced.
 //
+// Files are added as they are decided on, and lie end to end in the byte space.
 // Bytes gather in chunks of a fixed pool; a chunk is written when it is full,
 // or in parts when the pool is short. Behind the contiguous frontier of each
 // file what was written is read back for the digest while the transfer runs.
+// A small file waits until all of it is there and is then written by one job.
+//
+// Small files are synced together, and get their names only then:
+//
+//   gathering -> stored under a temporary name -> synced -> renamed -> synced
 //
 // What is not finished is deleted when the sink or its disk goes away. Only a
 // process that is killed outright leaves its temporary files behind: names that
@@ -25,11 +32,12 @@
 #include "net/base/bytes.h"
 #include "net/base/random.h"
 #include "net/base/result.h"
+#include "net/base/time.h"
 #include "transfer/file/chunk_pool.h"
 #include "transfer/file/digest.h"
 #include "transfer/file/disk.h"
 #include "transfer/file/interval_set.h"
-#include "transfer/file/manifest.h"
+#include "transfer/file/layout.h"
 #include "transfer/file/output_folder.h"
 
 namespace p2pcp::file {
@@ -40,16 +48,37 @@ class Sink {
   // window that is not aligned occupy besides.
   static constexpr std::uint64_t kBudget =
       (ChunkPool::kChunks - 4) * ChunkPool::kChunkBytes;
+  // Files up to this size are written as a whole where they lie in one chunk.
+  static constexpr std::uint64_t kSmallFile = 64 << 10;
+  // Files that are synced together: with 4,000 of them syncing is a small part
+  // of the work, and what a kill leaves behind is bounded.
+  static constexpr std::size_t kBatch = 4096;
+  // What a batch waits for more files.
+  static constexpr Duration kBatchTime = 250ms;
+  // Slots of the disk that it does not use.
+  static constexpr std::uint32_t kForeignSlots = 1;
+
+  // What is to be received.
+  struct File {
+    std::uint64_t id = 0;  // For events.
+    FolderPath folder;
+    bool fresh = false;  // As Output's.
+    std::string name;
+    bool exact = false;
+    std::uint64_t size = 0;
+    FileTime mtime;
+    bool executable = false;
+    bool sparse = false;
+  };
 
   struct Event {
     enum class Kind : std::uint8_t {
-      kInspected,   // Inspect() is done: Start() may follow.
-      kFileDone,    // index is verified, synced and has its final_name.
-      kFileFailed,  // index was kept back (kKeptBack) or is bad (kIntegrity).
+      kFileDone,    // Verified, synced, and has its final_name.
+      kFileFailed,  // Was kept back (kKeptBack) or is bad (kIntegrity).
       kFailed,      // The folder can't be written to; nothing more will come.
     };
     Kind kind = Kind::kFailed;
-    std::size_t index = 0;
+    std::uint64_t id = 0;
     std::string final_name;
     Digest digest;
     std::optional<Error> error;
@@ -58,132 +87,166 @@ class Sink {
   enum class Take : std::uint8_t {
     kTaken,
     kNoRoom,   // None of it was taken.
-    kOutside,  // Some bytes are not wanted, or outside of the manifest.
+    kOutside,  // Some bytes are not wanted, or outside of the space.
   };
 
-  // All must outlive it, but random, which is used here only. The manifest is
-  // read from Inspect() on. It is the disk's only user.
-  Sink(const OutputTarget* target, ConflictPolicy conflict,
-       const Manifest* manifest, Disk* disk, Random* random);
+  // All must outlive it, but random, which is used here only.
+  Sink(const OutputTarget* target, ConflictPolicy conflict, Disk* disk,
+       Random* random);
   // Abandons the disk's jobs, which use the buffers, and with them what is not
   // finished.
   ~Sink();
   Sink(const Sink&) = delete;
   Sink& operator=(const Sink&) = delete;
 
-  // Looks at the folder: which names are taken, and whether there is room.
-  // Ends with kInspected, after a kFileFailed for each file that is kept back,
-  // or with kFailed: kCannotWrite, or kUsage if several files are to get one
-  // name.
-  void Inspect();
-  // REQUIRES: kInspected.
-  void Start();
+  // Adds a file at the end of the space; the number of its piece.
+  std::uint64_t Add(File file);
+  std::uint64_t Begin(std::uint64_t piece) const {
+    return pieces_[piece].begin;
+  }
   // As ByteSink::Write: each byte once. Bytes that it has already count as not
-  // wanted. REQUIRES: started; bytes are not more than a chunk.
+  // wanted. REQUIRES: bytes are not more than a chunk.
   Take Write(std::uint64_t offset, ByteSpan bytes);
-  // What the sender says of a file. False if that can't be: such a file is not
-  // wanted, or has been promised another digest. REQUIRES: started.
-  bool ExpectDigest(std::size_t index, const Digest& digest);
-  // Takes the disk's completions and submits further jobs.
-  void HandleDisk();
+  // What the sender says of a file. False if it has said something else.
+  bool ExpectDigest(std::uint64_t piece, const Digest& digest);
+  // [begin, end) of the file is a hole: it does not come. False if that can't
+  // be: it has come, or there are too many gaps.
+  bool AddHole(std::uint64_t piece, std::uint64_t begin, std::uint64_t end);
+  // Nothing more of the file will come, and it is not wanted any more. No event
+  // follows, unless it is done already.
+  void Drop(std::uint64_t piece);
+  // Whether the piece is known and neither done, failed nor dropped.
+  bool IsOpen(std::uint64_t piece) const;
+  // A folder was made: it has to be synced too.
+  void NoteFolder(TimePoint now);
+  // No file will be added any more.
+  void SetFinal() { final_ = true; }
+  // Nothing is under way, and all that was done is synced.
+  bool idle() const;
+
+  // Takes the completion of one of its jobs.
+  void Handle(Completion done);
+  // Submits further jobs.
+  void Advance(TimePoint now);
+  // Both, where nobody else uses the disk.
+  void HandleDisk(TimePoint now);
+  // When Advance() has something to do without anything having happened.
+  std::optional<TimePoint> deadline() const;
   std::optional<Event> PollEvent();
-  // Bytes written since the last call, to be credited to the sender.
+  // Bytes disposed of since the last call, to be credited to the sender.
   std::uint64_t TakeReleased();
   // Deletes what is not finished; nothing more will come.
   void Abandon();
 
-  bool IsWanted(std::size_t index) const {
-    return files_[index] != FileState::kUnwanted;
-  }
-  // Valid from kInspected on.
-  std::uint64_t wanted_bytes() const { return wanted_bytes_; }
-  std::size_t wanted_files() const { return wanted_files_; }
+  // Holes count as written.
   std::uint64_t written_bytes() const { return written_bytes_; }
+  std::uint64_t total() const { return pieces_.total(); }
 
  private:
-  enum class FileState : std::uint8_t {
-    kWaiting,   // For a slot.
-    kUnwanted,  // Kept back from the start.
-    kActive,    // Has a slot.
-    kOver,      // Renamed, or failed.
+  enum class State : std::uint8_t {
+    kWaiting,    // For its turn.
+    kGathering,  // Small: until all of it is there.
+    kStoring,    // A kStore is under way, or what it made is not verified.
+    kActive,     // Has a slot.
+    kVerified,   // Under its temporary name, to be synced and placed.
+    kPlacing,    // A kPlace is under way.
+    kPlaced,     // Has its name, to be synced.
+    kOver,       // Done, failed or dropped.
   };
-  // A file that is being written.
+  struct Piece {
+    std::uint64_t begin = 0;
+    std::uint64_t size = 0;
+    std::uint64_t id = 0;
+    State state = State::kWaiting;
+    bool stored = false;  // By kStore; its digest is known.
+    bool dropped = false;
+    std::uint32_t slot = 0;
+    std::uint32_t under_way = 0;  // Jobs, and parts of chunks.
+    Digest digest;
+    std::optional<Digest> expected;
+    std::deque<Interval> holes;  // Of the file, not yet hashed.
+    Output output;
+  };
+  // A file that is being written in parts.
   struct Slot {
     bool used = false;
     bool open = false;        // Its temporary file exists.
     bool hash_busy = false;   // A kHash is under way.
     bool hash_last = false;   // The whole file's hashing has been submitted.
-    bool hashed = false;      // `digest` is that of what was written.
+    bool hashed = false;      // The digest is that of what was written.
     bool committing = false;  // A kCommit is under way.
-    std::size_t file = 0;
+    std::uint64_t piece = 0;
     std::uint64_t hash_offset = 0;  // Submitted up to here.
-    Digest digest;
-    Output output;
-  };
-  struct Renamed {
-    std::size_t file = 0;
-    std::string final_name;
-    Digest digest;
   };
 
-  void FillOutput(Output& output, std::size_t file) const;
-  void AdvanceInspection();
-  void FinishInspection();
+  static constexpr std::uint32_t kSlots = Disk::kSlots - kForeignSlots;
+
+  bool IsSmall(const Piece& piece) const;
   bool MayHold(std::uint64_t chunk_begin, std::uint64_t offset) const;
   bool Prepare(std::uint64_t begin, std::uint64_t end);
   void Store(std::uint64_t begin, std::uint64_t end, ByteSpan bytes);
-  void HandleCompletion(Completion done);
-  void HandleSlotCompletion(Completion done);
-  void Advance();
-  bool IsNear(std::size_t file) const;
+  std::uint64_t Missing(std::uint64_t begin, std::uint64_t end) const;
+  bool MarkAbsent(std::uint64_t begin, std::uint64_t end);
+  void HandleStored(std::uint64_t number, Completion done);
+  void HandlePlaced(std::uint64_t number, Completion done);
+  void HandleSynced(Completion done);
+  void HandleSlot(std::uint64_t number, Completion done);
+  bool IsNear(const Piece& piece) const;
   void Activate();
+  bool TakeSlot(std::uint64_t number);
   void Flush();
   bool FlushRange(std::size_t chunk);
   std::uint64_t HashFrontier(const Slot& slot) const;
   void TakeHashRange(Slot& slot, std::uint64_t size, Job& job);
+  bool HashHole(std::uint32_t index);
   void AdvanceSlot(std::uint32_t index);
-  void SyncFolder();
+  void Verify(std::uint64_t number);
+  void PlaceSome();
+  void AdvanceSync(TimePoint now);
+  void Submit(Job job, std::uint64_t number);
+  void Discard(std::uint64_t number, Job::Kind kind);
+  void Finish(std::uint64_t number);
+  void Collect();
   void Fail(Error error);
-  void FailFile(std::size_t file, Error error);
-  void FreeSlot(Slot& slot);
+  void FailFile(const Piece& piece, Error error);
 
   const OutputTarget& target_;
   const ConflictPolicy conflict_;
-  const Manifest& manifest_;
   Disk& disk_;
-  std::string part_prefix_;
-
-  bool inspecting_ = false;
-  bool started_ = false;
+  const std::string part_prefix_;
   bool failed_ = false;
-  std::size_t probe_next_ = 0;               // Names submitted ...
-  std::size_t probe_done_ = 0;               // ... and looked at.
-  std::optional<std::uint64_t> free_bytes_;  // Once the disk has said so.
+  bool final_ = false;
 
-  std::vector<FileState> files_;
-  std::vector<std::uint32_t> slot_of_;  // Of the active ones.
-  std::vector<std::optional<Digest>> expected_;
-  std::uint64_t wanted_bytes_ = 0;
-  std::size_t wanted_files_ = 0;
+  Layout<Piece> pieces_;
+  std::uint64_t next_piece_ = 0;  // The next to get its turn.
+  std::uint64_t next_part_ = 0;
+  // Pieces that are neither verified, placed nor over.
+  std::uint64_t open_ = 0;
 
   ChunkPool pool_;
   // Bytes that came, and bytes whose writing was submitted: jobs submitted
-  // after it find them in the file. Those that are not wanted count as both.
-  std::optional<IntervalSet> received_;
-  std::optional<IntervalSet> written_;
+  // after it find them in the file. Those that do not come count as both.
+  IntervalSet received_;
+  IntervalSet written_;
   std::uint64_t written_bytes_ = 0;
   // The end of the highest bytes that came, or will not come.
   std::uint64_t high_ = 0;
   std::uint64_t released_ = 0;
 
-  std::array<Slot, Disk::kSlots> slots_;
-  std::size_t next_file_ = 0;  // The next to get a slot.
+  std::array<Slot, kSlots> slots_;
 
-  // Files that have their name, in order; the first `syncing_` of them will be
-  // durable when the kSyncFolder under way is done.
-  std::deque<Renamed> renamed_;
-  std::size_t syncing_ = 0;
-  Output folder_job_;
+  // Of verified and placed pieces; the first so many of each are what the kSync
+  // under way is for.
+  std::deque<std::uint64_t> verified_;
+  std::deque<std::uint64_t> placed_;
+  std::size_t syncing_verified_ = 0;
+  std::size_t syncing_placed_ = 0;
+  bool syncing_ = false;
+  bool folders_made_ = false;
+  std::deque<std::uint64_t> to_place_;
+  std::size_t placing_ = 0;
+  std::optional<TimePoint> batch_deadline_;
+  Output root_output_;
   std::deque<Event> events_;
 };
 

@@ -1,4 +1,4 @@
-// The files of a Sink: from the first byte to the final name.
+// The files of a Sink: from the first byte to verified content.
 
 #include <algorithm>
 #include <utility>
@@ -11,9 +11,10 @@ namespace p2pcp::file {
 namespace {
 
 // What is read back at once: with less, jobs are many; with more, a file's
-// other jobs wait long.
+// other jobs wait long. Holes are not read.
 constexpr std::uint64_t kHashMin = 256 << 10;
 constexpr std::uint64_t kHashMax = 1 << 20;
+constexpr std::uint64_t kHashHoleMax = 64 << 20;
 
 // Files that begin further ahead of the bytes that came are not created yet.
 constexpr std::uint64_t kCreateAhead = 64 << 20;
@@ -23,135 +24,149 @@ constexpr std::size_t kSpareJobs = 16;
 
 }  // namespace
 
-void Sink::HandleDisk() {
+void Sink::HandleDisk(TimePoint now) {
   while (std::optional<Completion> done = disk_.Poll()) {
-    if (!failed_) HandleCompletion(std::move(*done));
+    Handle(*std::move(done));
   }
-  Advance();
+  Advance(now);
 }
 
-void Sink::HandleCompletion(Completion done) {
+void Sink::Handle(Completion done) {
+  if (failed_) return;
+  if (done.kind == Job::Kind::kSync) return HandleSynced(std::move(done));
+  // Parts of chunks have a tag with both.
+  const std::uint64_t number = done.tag >> 8;
+  Piece& piece = pieces_[number];
+  --piece.under_way;
   switch (done.kind) {
-    case Job::Kind::kInspectFolder:
-      if (done.error) return Fail(std::move(*done.error));
-      free_bytes_ = done.size;
-      return;
-    case Job::Kind::kProbeName: {
-      ++probe_done_;
-      if (!done.error) return;
-      if (done.error->code != ErrorCode::kKeptBack) {
-        return Fail(std::move(*done.error));
-      }
-      const auto file = static_cast<std::size_t>(done.tag);
-      FailFile(file, std::move(*done.error));
-      files_[file] = FileState::kUnwanted;
-      return;
-    }
-    case Job::Kind::kSyncFolder:
-      if (done.error) return Fail(std::move(*done.error));
-      for (; syncing_ > 0; --syncing_) {
-        Renamed& renamed = renamed_.front();
-        Event event;
-        event.kind = Event::Kind::kFileDone;
-        event.index = renamed.file;
-        event.final_name = std::move(renamed.final_name);
-        event.digest = renamed.digest;
-        events_.push_back(std::move(event));
-        renamed_.pop_front();
-      }
-      return;
+    case Job::Kind::kStore:
+      HandleStored(number, std::move(done));
+      break;
+    case Job::Kind::kPlace:
+      HandlePlaced(number, std::move(done));
+      break;
     case Job::Kind::kCreate:
     case Job::Kind::kWrite:
     case Job::Kind::kHash:
     case Job::Kind::kCommit:
-      return HandleSlotCompletion(std::move(done));
-    case Job::Kind::kDiscard:
-    case Job::Kind::kOpenSource:
-    case Job::Kind::kReadSource:
-      return;
+      HandleSlot(number, std::move(done));
+      break;
+    default:
+      break;
   }
+  if (failed_) return;
+  if (piece.dropped && piece.under_way == 0 && piece.state != State::kOver &&
+      piece.state != State::kWaiting) {
+    Finish(number);
+  }
+  Collect();
 }
 
-void Sink::HandleSlotCompletion(Completion done) {
-  Slot& slot = slots_[done.slot];
-  const bool commit = done.kind == Job::Kind::kCommit;
+void Sink::HandleSlot(std::uint64_t number, Completion done) {
+  Piece& piece = pieces_[number];
+  Slot& slot = slots_[piece.slot];
+  if (done.kind == Job::Kind::kWrite) {
+    pool_.Written(static_cast<std::size_t>(done.tag & 0xff));
+    released_ += done.size;
+    written_bytes_ += done.size;
+  }
+  if (piece.dropped && done.kind != Job::Kind::kCommit) return;
   if (done.error) {
-    if (commit && done.error->code == ErrorCode::kKeptBack) {
-      FailFile(slot.file, std::move(*done.error));
-      return FreeSlot(slot);
+    if (done.kind == Job::Kind::kCommit &&
+        done.error->code == ErrorCode::kKeptBack) {
+      FailFile(piece, *std::move(done.error));
+      return Finish(number);
     }
-    return Fail(std::move(*done.error));
+    return Fail(*std::move(done.error));
   }
   switch (done.kind) {
     case Job::Kind::kCreate:
       slot.open = true;
       return;
-    case Job::Kind::kWrite: {
-      written_bytes_ += done.size;
-      released_ += done.size;
-      if (done.last) {
-        slot.hashed = true;
-        slot.digest = done.digest;
-      }
-      return pool_.Written(static_cast<std::size_t>(done.tag));
-    }
+    case Job::Kind::kWrite:
+      if (!done.last) return;
+      slot.hashed = true;
+      piece.digest = done.digest;
+      return;
     case Job::Kind::kHash:
       slot.hash_busy = false;
       slot.hashed = done.last;
-      slot.digest = done.digest;
+      piece.digest = done.digest;
       return;
     default:  // kCommit
-      renamed_.push_back(
-          {slot.file, std::move(slot.output.final_name), slot.digest});
-      return FreeSlot(slot);
+      slot.used = false;
+      piece.state = State::kPlaced;
+      piece.dropped = false;
+      --open_;
+      placed_.push_back(number);
+      return;
   }
 }
 
-void Sink::Advance() {
+void Sink::Advance(TimePoint now) {
   if (failed_) return;
-  if (inspecting_) return AdvanceInspection();
-  if (!started_) return;
   Activate();
   Flush();
   for (std::uint32_t i = 0; i < slots_.size(); ++i) AdvanceSlot(i);
   // A slot that came free takes the next file.
   Activate();
-  SyncFolder();
+  PlaceSome();
+  AdvanceSync(now);
+}
+
+void Sink::Submit(Job job, std::uint64_t number) {
+  ++pieces_[number].under_way;
+  job.tag |= number << 8;
+  disk_.Submit(job);
 }
 
 // Whether a file begins close to the bytes that came.
-bool Sink::IsNear(std::size_t file) const {
-  return manifest_.Begin(file) <= high_ + kCreateAhead;
+bool Sink::IsNear(const Piece& piece) const {
+  return piece.begin <= high_ + kCreateAhead;
 }
 
-// Gives slots to the next files, in order.
+// Gives the next files their turn, in order: slots to large ones.
 void Sink::Activate() {
-  for (std::uint32_t i = 0; i < slots_.size(); ++i) {
-    while (next_file_ < files_.size() &&
-           files_[next_file_] == FileState::kUnwanted && IsNear(next_file_)) {
-      // No byte of it comes, so it is no distance either.
-      high_ = std::max(high_, manifest_.End(next_file_));
-      ++next_file_;
+  while (next_piece_ < pieces_.end()) {
+    Piece& piece = pieces_[next_piece_];
+    if (piece.dropped) {
+      ++next_piece_;
+      Finish(next_piece_ - 1);
+      Collect();
+      continue;
     }
-    if (next_file_ == files_.size() || !IsNear(next_file_)) return;
     if (disk_.room() == 0) return;
-    Slot& slot = slots_[i];
-    if (slot.used) continue;
-    slot.used = true;
-    slot.open = slot.hash_busy = slot.hash_last = false;
-    slot.hashed = slot.committing = false;
-    slot.file = next_file_;
-    slot.hash_offset = 0;
-    FillOutput(slot.output, next_file_);
-    files_[next_file_] = FileState::kActive;
-    slot_of_[next_file_] = i;
-    ++next_file_;
-    Job job;
-    job.kind = Job::Kind::kCreate;
-    job.slot = i;
-    job.output = &slot.output;
-    disk_.Submit(job);
+    if (!IsSmall(piece)) {
+      if (!IsNear(piece) || !TakeSlot(next_piece_)) return;
+    } else if (piece.size == 0) {
+      piece.state = State::kStoring;
+      Job job;
+      job.kind = Job::Kind::kStore;
+      job.output = &piece.output;
+      Submit(job, next_piece_);
+    } else {
+      piece.state = State::kGathering;
+    }
+    ++next_piece_;
   }
+}
+
+bool Sink::TakeSlot(std::uint64_t number) {
+  const auto free = std::find_if(slots_.begin(), slots_.end(),
+                                 [](const Slot& slot) { return !slot.used; });
+  if (free == slots_.end() || disk_.room() == 0) return false;
+  *free = {};
+  free->used = true;
+  free->piece = number;
+  Piece& piece = pieces_[number];
+  piece.state = State::kActive;
+  piece.slot = static_cast<std::uint32_t>(free - slots_.begin());
+  Job job;
+  job.kind = Job::Kind::kCreate;
+  job.slot = piece.slot;
+  job.output = &piece.output;
+  Submit(job, number);
+  return true;
 }
 
 // Submits what is due of the chunks.
@@ -166,38 +181,68 @@ void Sink::Flush() {
 
 // Submits the first part of a chunk that is to be written, as far as one file
 // goes; false if there is none, or its file has no slot yet. Files get their
-// slots in order, so nothing behind it could be written either.
+// turn in order, so nothing behind it could be written either.
 bool Sink::FlushRange(std::size_t chunk) {
   const Interval dirty = pool_.FirstDirty(chunk);
   if (dirty.empty()) return false;
-  const std::size_t file = manifest_.FileAt(dirty.begin);
-  if (files_[file] != FileState::kActive) return false;
+  const auto forget = [&](std::uint64_t end) {
+    pool_.TakeDirty(chunk, end);
+    pool_.Written(chunk);
+    released_ += end - dirty.begin;
+    return true;
+  };
+  // Of files that failed.
+  if (dirty.begin < pieces_.front_offset()) {
+    return forget(std::min(dirty.end, pieces_.front_offset()));
+  }
+  const std::uint64_t number = pieces_.At(dirty.begin);
+  Piece& piece = pieces_[number];
+  const std::uint64_t end = std::min(dirty.end, piece.begin + piece.size);
+  if (piece.dropped || piece.state == State::kOver) return forget(end);
+  if (piece.state == State::kGathering) {
+    if (end - dirty.begin == piece.size) {
+      piece.state = State::kStoring;
+      Job job;
+      job.kind = Job::Kind::kStore;
+      job.tag = chunk;
+      job.output = &piece.output;
+      job.buffer = pool_.TakeDirty(chunk, end);
+      P2PCP_CHECK(written_.Add(dirty.begin, end));
+      Submit(job, number);
+      return true;
+    }
+    // The pool is short, and the rest has not come: it is written in parts.
+    if (!TakeSlot(number)) return false;
+  }
+  if (piece.state != State::kActive) return false;
   Job job;
   job.kind = Job::Kind::kWrite;
-  job.slot = slot_of_[file];
+  job.slot = piece.slot;
   job.tag = chunk;
-  job.offset = dirty.begin - manifest_.Begin(file);
-  const std::uint64_t end = std::min(dirty.end, manifest_.End(file));
+  job.offset = dirty.begin - piece.begin;
   job.buffer = pool_.TakeDirty(chunk, end);
-  P2PCP_CHECK(written_->Add(dirty.begin, end));
-  Slot& slot = slots_[job.slot];
+  P2PCP_CHECK(written_.Add(dirty.begin, end));
+  Slot& slot = slots_[piece.slot];
   // Where it moves the contiguous frontier, the job reads back at once.
-  if (const std::uint64_t frontier = HashFrontier(slot);
-      frontier > slot.hash_offset) {
+  const std::uint64_t frontier = HashFrontier(slot);
+  if (frontier > slot.hash_offset && !slot.hash_busy) {
     TakeHashRange(slot, frontier - slot.hash_offset, job);
     job.digest = true;
   }
-  disk_.Submit(job);
+  Submit(job, number);
   return true;
 }
 
-// The end of the contiguous bytes of the file from its beginning on.
+// The end of the contiguous bytes of the file that can be read back from where
+// that has come to: up to the next hole.
 std::uint64_t Sink::HashFrontier(const Slot& slot) const {
-  const std::uint64_t size = manifest_[slot.file].size;
-  if (size == 0) return 0;
-  const std::uint64_t begin = manifest_.Begin(slot.file);
-  return std::min(written_->ContiguousEnd(begin + slot.hash_offset) - begin,
-                  size);
+  const Piece& piece = pieces_[slot.piece];
+  if (piece.size == 0) return 0;
+  std::uint64_t end = piece.size;
+  if (!piece.holes.empty()) end = piece.holes.front().begin;
+  return std::min(
+      written_.ContiguousEnd(piece.begin + slot.hash_offset) - piece.begin,
+      end);
 }
 
 // Makes job hash the next bytes of the file, at most size of them.
@@ -205,62 +250,113 @@ void Sink::TakeHashRange(Slot& slot, std::uint64_t size, Job& job) {
   job.digest_offset = slot.hash_offset;
   job.size = std::min(size, kHashMax);
   slot.hash_offset += job.size;
-  slot.hash_last = slot.hash_offset == manifest_[slot.file].size;
+  slot.hash_last = slot.hash_offset == pieces_[slot.piece].size;
   job.last = slot.hash_last;
+}
+
+// Where a hole is next, it is hashed.
+bool Sink::HashHole(std::uint32_t index) {
+  Slot& slot = slots_[index];
+  Piece& piece = pieces_[slot.piece];
+  if (piece.holes.empty() || piece.holes.front().begin != slot.hash_offset) {
+    return false;
+  }
+  Interval& hole = piece.holes.front();
+  Job job;
+  job.kind = Job::Kind::kHash;
+  job.slot = index;
+  job.zeros = true;
+  job.offset = slot.hash_offset;
+  job.size = std::min(hole.size(), kHashHoleMax);
+  slot.hash_offset += job.size;
+  hole.begin += job.size;
+  if (hole.empty()) piece.holes.pop_front();
+  slot.hash_last = job.last = slot.hash_offset == piece.size;
+  slot.hash_busy = true;
+  Submit(job, slot.piece);
+  return true;
 }
 
 void Sink::AdvanceSlot(std::uint32_t index) {
   Slot& slot = slots_[index];
   if (!slot.used || !slot.open || slot.committing || failed_) return;
-  if (disk_.room() == 0) return;
-  const std::uint64_t size = manifest_[slot.file].size;
+  Piece& piece = pieces_[slot.piece];
+  if (piece.dropped || disk_.room() == 0) return;
   if (!slot.hashed) {
-    if (slot.hash_busy || slot.hash_last) return;
+    if (slot.hash_busy || slot.hash_last || HashHole(index)) return;
     const std::uint64_t frontier = HashFrontier(slot);
     const std::uint64_t ready = frontier - slot.hash_offset;
-    if (ready < kHashMin && frontier < size) return;
+    const bool ends = frontier == piece.size || !piece.holes.empty();
+    if ((ready < kHashMin && !ends) || (ready == 0 && piece.size > 0)) return;
     Job job;
     job.kind = Job::Kind::kHash;
     job.slot = index;
     TakeHashRange(slot, ready, job);
     job.offset = job.digest_offset;
     slot.hash_busy = true;
-    disk_.Submit(job);
-    return;
+    return Submit(job, slot.piece);
   }
-  const std::optional<Digest>& expected = expected_[slot.file];
-  if (!expected) return;
-  Job job;
-  job.slot = index;
-  if (*expected == slot.digest) {
+  if (piece.expected) Verify(slot.piece);
+}
+
+// Both digests of a file are known. REQUIRES: room for a job.
+void Sink::Verify(std::uint64_t number) {
+  Piece& piece = pieces_[number];
+  const bool slotted = piece.state == State::kActive;
+  if (*piece.expected == piece.digest) {
+    if (!slotted) {
+      piece.state = State::kVerified;
+      --open_;
+      return verified_.push_back(number);
+    }
+    slots_[piece.slot].committing = true;
+    Job job;
     job.kind = Job::Kind::kCommit;
-    job.output = &slot.output;
-    slot.committing = true;
-    disk_.Submit(job);
-    return;
+    job.slot = piece.slot;
+    job.output = &piece.output;
+    return Submit(job, number);
   }
-  job.kind = Job::Kind::kDiscard;
-  disk_.Submit(job);
-  FailFile(slot.file, Error{ErrorCode::kIntegrity,
-                            manifest_[slot.file].name +
-                                " arrived damaged: its digest is " +
-                                slot.digest.ToString() + ", the sender's " +
-                                expected->ToString()});
-  FreeSlot(slot);
+  if (disk_.room() == 0) return;
+  FailFile(piece, Error{ErrorCode::kIntegrity,
+                        piece.output.name + " arrived damaged: its digest is " +
+                            piece.digest.ToString() + ", the sender's " +
+                            piece.expected->ToString()});
+  piece.dropped = true;
+  Discard(number, slotted ? Job::Kind::kDiscard : Job::Kind::kRemove);
 }
 
-void Sink::SyncFolder() {
-  if (syncing_ > 0 || renamed_.empty() || disk_.room() == 0) return;
-  syncing_ = renamed_.size();
+// Deletes what there is of a file that is dropped. The file is over when that
+// is done.
+void Sink::Discard(std::uint64_t number, Job::Kind kind) {
+  Piece& piece = pieces_[number];
+  if (piece.state == State::kVerified) {
+    ++open_;
+    piece.state = State::kStoring;
+  }
   Job job;
-  job.kind = Job::Kind::kSyncFolder;
-  job.output = &folder_job_;
-  disk_.Submit(job);
+  job.kind = kind;
+  job.slot = piece.state == State::kActive ? piece.slot : 0;
+  job.output = &piece.output;
+  Submit(job, number);
 }
 
-void Sink::FreeSlot(Slot& slot) {
-  files_[slot.file] = FileState::kOver;
-  slot.used = false;
+void Sink::Finish(std::uint64_t number) {
+  Piece& piece = pieces_[number];
+  if (piece.state == State::kActive) slots_[piece.slot].used = false;
+  if (piece.state != State::kPlaced && piece.state != State::kVerified &&
+      piece.state != State::kPlacing) {
+    --open_;
+  }
+  piece.state = State::kOver;
+}
+
+// Forgets the pieces at the front that are over.
+void Sink::Collect() {
+  while (!pieces_.empty() && pieces_.begin() < next_piece_) {
+    const Piece& front = pieces_[pieces_.begin()];
+    if (front.state != State::kOver || front.under_way > 0) return;
+    pieces_.PopFront();
+  }
 }
 
 }  // namespace p2pcp::file

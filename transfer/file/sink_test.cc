@@ -4,16 +4,17 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "net/base/bytes.h"
 #include "net/base/random.h"
+#include "net/base/time.h"
 #include "transfer/file/digest.h"
 #include "transfer/file/faulty_syscalls.h"
 #include "transfer/file/inline_disk.h"
-#include "transfer/file/manifest.h"
 #include "transfer/file/output_folder.h"
 #include "transfer/file/test_folder.h"
 
@@ -29,20 +30,26 @@ class SinkTest : public testing::Test {
   void Add(const std::string& name, std::size_t size) {
     contents_.push_back(RandomText(size, contents_.size() + 1));
     space_ += contents_.back();
-    ASSERT_TRUE(manifest_.Add({name, size, {}, false}).ok());
+    names_.push_back(name);
   }
-  // Inspects and starts.
+  // Adds all files, and says that there are no others.
   void Start() {
-    sink_.emplace(&target_, ConflictPolicy::kRename, &manifest_, &disk_,
-                  &random_);
-    sink_->Inspect();
+    sink_.emplace(&target_, ConflictPolicy::kRename, &disk_, &random_);
+    for (std::size_t i = 0; i < names_.size(); ++i) AddToSink(i);
+    sink_->SetFinal();
     Turn();
-    ASSERT_EQ(Next(), Kind::kInspected);
-    sink_->Start();
-    Turn();
+  }
+  void AddToSink(std::size_t i) {
+    Sink::File file;
+    file.id = i;
+    file.name = names_[i];
+    file.size = contents_[i].size();
+    ASSERT_EQ(sink_->Add(std::move(file)), i);
   }
   void Turn() {
-    while (disk_.ready()) sink_->HandleDisk();
+    do {
+      sink_->HandleDisk(now_);
+    } while (disk_.ready());
   }
   // Bytes [begin, end) of what is sent.
   Sink::Take Write(std::size_t begin, std::size_t end) {
@@ -63,12 +70,16 @@ class SinkTest : public testing::Test {
     return event->kind;
   }
   void ExpectAllDone() {
-    for (std::size_t i = 0; i < contents_.size(); ++i) {
-      ASSERT_EQ(Next(), Kind::kFileDone) << i;
+    Turn();
+    std::set<std::uint64_t> done;
+    while (const std::optional<Sink::Event> event = sink_->PollEvent()) {
+      ASSERT_EQ(event->kind, Kind::kFileDone);
+      EXPECT_TRUE(done.insert(event->id).second);
     }
-    EXPECT_EQ(Next(), std::nullopt);
+    ASSERT_EQ(done.size(), contents_.size());
+    EXPECT_TRUE(sink_->idle());
     for (std::size_t i = 0; i < contents_.size(); ++i) {
-      ASSERT_EQ(folder_.Read(manifest_[i].name), contents_[i]) << i;
+      ASSERT_EQ(folder_.Read(names_[i]), contents_[i]) << i;
     }
     EXPECT_EQ(folder_.Names().size(), contents_.size());
     EXPECT_EQ(sink_->written_bytes(), space_.size());
@@ -79,7 +90,8 @@ class SinkTest : public testing::Test {
   FaultySyscalls faults_;
   InlineDisk disk_;
   SeededRandom random_{1};
-  Manifest manifest_;
+  TimePoint now_{1s};
+  std::vector<std::string> names_;
   std::vector<std::string> contents_;
   std::string space_;
   std::optional<Sink> sink_;
@@ -142,7 +154,7 @@ TEST_F(SinkTest, ReadsBackWhatIsContiguousAsItIsWritten) {
   EXPECT_EQ(reads, 4 * each) << "each byte once";
 }
 
-TEST_F(SinkTest, BytesOutsideOfTheManifestAreNotTaken) {
+TEST_F(SinkTest, BytesOutsideOfTheSpaceAreNotTaken) {
   Add("a", 1000);
   Start();
   const std::string bytes(10, 'x');
@@ -217,7 +229,7 @@ TEST_F(SinkTest, RefusesWhatThePoolCannotHold) {
 // Whatever waits for later ones, the first one's bytes are taken.
 TEST_F(SinkTest, LaterFilesNeverBlockTheFirst) {
   Add("first", 300'000);
-  for (int i = 0; i < 340; ++i) Add("file" + std::to_string(i), 60'000);
+  for (int i = 0; i < 340; ++i) Add("file" + std::to_string(i), 70'000);
   Start();
   // Without digests no file is finished, and no slot comes free.
   // Everything but the first chunk, until nothing more is taken.
@@ -265,24 +277,124 @@ TEST_F(SinkTest, ScatteredBytesAreRefusedBeforeTheyFillTheMemory) {
   ExpectAllDone();
 }
 
-TEST_F(SinkTest, BytesOfFilesThatAreKeptBackAreNotTaken) {
+// Files join while others are on their way: also in the middle of a chunk whose
+// bytes have all come.
+TEST_F(SinkTest, FilesMayJoinAtAnyTime) {
   Add("a", 1000);
-  Add("b", 1000);
-  Add("c", 1000);
-  folder_.Write("b", "old");
-  sink_.emplace(&target_, ConflictPolicy::kSkip, &manifest_, &disk_, &random_);
-  sink_->Inspect();
+  Add("b", 200'000);
+  Add("c", 10);
+  Start();
+  ASSERT_EQ(Write(0, space_.size()), Sink::Take::kTaken);
   Turn();
-  ASSERT_EQ(Next(), Kind::kFileFailed);
-  ASSERT_EQ(Next(), Kind::kInspected);
-  EXPECT_FALSE(sink_->IsWanted(1));
-  EXPECT_EQ(sink_->wanted_bytes(), 2000u);
-  sink_->Start();
-  EXPECT_EQ(Write(999, 1001), Sink::Take::kOutside);
-  EXPECT_EQ(Write(1500, 1501), Sink::Take::kOutside);
-  EXPECT_EQ(Write(1999, 2500), Sink::Take::kOutside);
-  EXPECT_EQ(Write(0, 1000), Sink::Take::kTaken);
-  EXPECT_EQ(Write(2000, 3000), Sink::Take::kTaken);
+  const std::size_t at = space_.size();
+  Add("d", 300'000);
+  Add("e", 20);
+  AddToSink(3);
+  AddToSink(4);
+  ASSERT_EQ(Write(at, at + 100'000), Sink::Take::kTaken);
+  ASSERT_EQ(Write(at + 100'000, space_.size()), Sink::Take::kTaken);
+  ExpectAllDigests();
+  ExpectAllDone();
+}
+
+TEST_F(SinkTest, SmallFilesAreSyncedTogetherAndNamedAfterwards) {
+  for (int i = 0; i < 500; ++i) Add("f" + std::to_string(i), 10 * i);
+  Start();
+  for (std::size_t at = 0; at < space_.size(); at += 1000) {
+    ASSERT_EQ(Write(at, std::min(at + 1000, space_.size())),
+              Sink::Take::kTaken);
+  }
+  Turn();
+  // Written, but nothing has its name before its digest is known.
+  for (const std::string& name : folder_.Names()) {
+    EXPECT_TRUE(name.ends_with(".part")) << name;
+  }
+  ExpectAllDigests();
+  ExpectAllDone();
+  EXPECT_LE(faults_.all_syncs, 3u);
+}
+
+TEST_F(SinkTest, AFewSmallFilesAreSyncedAlone) {
+  for (int i = 0; i < 5; ++i) Add("f" + std::to_string(i), 10 * i);
+  Start();
+  ASSERT_EQ(Write(0, space_.size()), Sink::Take::kTaken);
+  ExpectAllDigests();
+  ExpectAllDone();
+  EXPECT_EQ(faults_.all_syncs, 0u);
+  EXPECT_EQ(faults_.data_syncs, 5u);
+  EXPECT_EQ(faults_.folder_syncs, 1u);
+}
+
+TEST_F(SinkTest, WithoutAnEndABatchWaitsForItsTime) {
+  Add("a", 100);
+  sink_.emplace(&target_, ConflictPolicy::kRename, &disk_, &random_);
+  AddToSink(0);
+  ASSERT_EQ(Write(0, 100), Sink::Take::kTaken);
+  ExpectAllDigests();
+  EXPECT_FALSE(folder_.Has("a"));
+  ASSERT_TRUE(sink_->deadline().has_value());
+  for (int i = 0; i < 2; ++i) {
+    now_ = sink_->deadline().value_or(now_);
+    Turn();
+  }
+  EXPECT_TRUE(folder_.Has("a"));
+  ExpectAllDone();
+}
+
+TEST_F(SinkTest, HolesAreNeitherSentNorWritten) {
+  contents_.push_back(RandomText(300'000, 1) + std::string(1 << 20, '\0') +
+                      RandomText(100'000, 2) + std::string(3 << 20, '\0'));
+  names_.push_back("sparse");
+  space_ = contents_[0];
+  sink_.emplace(&target_, ConflictPolicy::kRename, &disk_, &random_);
+  Sink::File file;
+  file.name = "sparse";
+  file.size = space_.size();
+  file.sparse = true;
+  sink_->Add(std::move(file));
+  sink_->SetFinal();
+  Turn();
+  const std::size_t hole = 300'000;
+  const std::size_t data = hole + (1 << 20);
+  EXPECT_TRUE(sink_->AddHole(0, hole, data));
+  EXPECT_TRUE(sink_->AddHole(0, data + 100'000, space_.size()));
+  // It can't be both.
+  EXPECT_FALSE(sink_->AddHole(0, hole, data));
+  EXPECT_EQ(Write(hole, hole + 10), Sink::Take::kOutside);
+  ASSERT_EQ(Write(data, data + 100'000), Sink::Take::kTaken);
+  ASSERT_EQ(Write(0, 262'144), Sink::Take::kTaken);
+  ASSERT_EQ(Write(262'144, hole), Sink::Take::kTaken);
+  ExpectAllDigests();
+  EXPECT_EQ(faults_.bytes_written, 400'000u);
+  ExpectAllDone();
+}
+
+// A file that its sender can't read is given up; the others go on.
+TEST_F(SinkTest, WhatIsDroppedLeavesNothing) {
+  Add("a", 1000);
+  Add("big", 1'000'000);
+  Add("small", 1000);
+  Add("late", 400'000);
+  Add("b", 1000);
+  Start();
+  ASSERT_EQ(Write(0, 1000), Sink::Take::kTaken);
+  ASSERT_EQ(Write(1000, 200'000), Sink::Take::kTaken);
+  ASSERT_EQ(Write(300'000, 400'000), Sink::Take::kTaken);
+  ASSERT_EQ(Write(1'001'000, 1'001'500), Sink::Take::kTaken);
+  Turn();
+  for (const std::uint64_t piece : {1, 2, 3}) sink_->Drop(piece);
+  EXPECT_FALSE(sink_->IsOpen(1));
+  EXPECT_EQ(Write(200'000, 201'000), Sink::Take::kOutside);
+  const std::size_t last = space_.size() - 1000;
+  ASSERT_EQ(Write(last, space_.size()), Sink::Take::kTaken);
+  for (const std::size_t i : {0, 4}) {
+    ASSERT_TRUE(sink_->ExpectDigest(i, Hasher::Of(AsBytes(contents_[i]))));
+  }
+  Turn();
+  EXPECT_EQ(folder_.Names(), (std::vector<std::string>{"a", "b"}));
+  EXPECT_TRUE(sink_->idle());
+  // All of what came is credited.
+  EXPECT_EQ(sink_->TakeReleased(), 1000u + 199'000u + 100'000u + 500u + 1000u);
 }
 
 TEST_F(SinkTest, ADigestMayComeFirstOrLast) {
@@ -290,7 +402,6 @@ TEST_F(SinkTest, ADigestMayComeFirstOrLast) {
   Start();
   Hasher hasher;
   hasher.Update(AsBytes(contents_[0]));
-  EXPECT_FALSE(sink_->ExpectDigest(1, hasher.Finish()));
   EXPECT_TRUE(sink_->ExpectDigest(0, hasher.Finish()));
   EXPECT_TRUE(sink_->ExpectDigest(0, hasher.Finish()));
   EXPECT_FALSE(sink_->ExpectDigest(0, Digest{}));

@@ -4,115 +4,201 @@
 #include <utility>
 
 #include "net/base/check.h"
-#include "transfer/file/manifest.h"
 
 namespace p2pcp::file {
 
 namespace {
 
-// Jobs that one step may submit: two opens and a read.
-constexpr std::size_t kStepJobs = 3;
+// The last 8 bits of a tag are the chunk.
+constexpr std::uint64_t Tag(std::uint64_t piece, std::uint32_t chunk) {
+  return piece << 8 | chunk;
+}
 
 }  // namespace
 
-Source::Source(const SourceList* files, Disk* disk)
-    : files_(*files),
-      disk_(*disk),
+Source::Source(Disk* disk)
+    : disk_(*disk),
       buffers_(
           std::make_unique_for_overwrite<std::byte[]>(kChunks * kChunkBytes)) {}
 
 Source::~Source() { disk_.Abandon(); }
 
-void Source::Start(std::vector<bool> unwanted) {
-  P2PCP_CHECK(unwanted.size() == files_.files.size());
-  unwanted_ = std::move(unwanted);
-  // The first wanted byte is asked for by nobody yet, but will be.
-  std::size_t first = 0;
-  while (first < unwanted_.size() && unwanted_[first]) ++first;
-  if (first < unwanted_.size()) demand_ = files_.manifest.Begin(first);
+std::uint64_t Source::Add(std::uint64_t id,
+                          std::shared_ptr<const SourceFile> file, Mode mode,
+                          std::vector<Interval> skips) {
+  Piece piece;
+  piece.size = mode == Mode::kSend ? file->size : 0;
+  piece.id = id;
+  piece.file = std::move(file);
+  piece.mode = mode;
+  for (const Interval& skip : skips) {
+    piece.skips.push_back({skip.begin, skip.end, /*zeros=*/false});
+  }
+  return pieces_.Append(std::move(piece));
+}
+
+void Source::Drop(std::uint64_t piece) {
+  Piece& gone = pieces_[piece];
+  if (gone.failed && !gone.dropped) --failed_pieces_;
+  gone.dropped = true;
+  Collect();
+}
+
+void Source::DigestBlocks(std::uint64_t piece) {
+  block_requests_.push_back(piece);
   Advance();
 }
 
+// Forgets the pieces at the front that nobody needs.
+void Source::Collect() {
+  while (!pieces_.empty() && pieces_.begin() < pass_piece_) {
+    const Piece& front = pieces_[pieces_.begin()];
+    if (!front.dropped || front.under_way > 0) return;
+    pieces_.PopFront();
+  }
+}
+
 ByteSpan Source::Read(std::uint64_t offset, std::size_t max_size) {
-  const std::uint64_t total = files_.manifest.total();
-  P2PCP_CHECK(offset < total && max_size > 0);
-  if (error_) return {};
-  demand_ =
-      std::max(demand_, std::min<std::uint64_t>(total, offset + max_size));
-  const std::uint64_t begin = offset - offset % kChunkBytes;
+  P2PCP_CHECK(offset < pieces_.total() && max_size > 0);
+  demand_ = std::max(
+      demand_, std::min<std::uint64_t>(pieces_.total(), offset + max_size));
   ByteSpan bytes = Find(offset, max_size);
-  if (bytes.empty()) {
-    // Before the first pass's position: read again.
-    const bool passed =
-        pass_file_ == unwanted_.size() ||
-        offset < files_.manifest.Begin(pass_file_) + pass_offset_;
-    if (passed && !FindChunk(begin)) {
+  if (!bytes.empty()) {
+    AdvancePass();
+    return bytes;
+  }
+  const std::uint64_t begin = offset - offset % kChunkBytes;
+  const std::optional<std::size_t> found = FindChunk(begin);
+  // Before the pass's position: read again.
+  if (offset < PassPosition() && (!found || offset < chunks_[*found].first)) {
+    if (found && chunks_[*found].outstanding == 0 && pass_chunk_ != *found) {
+      chunks_[*found].used = false;
+    }
+    if (!FindChunk(begin)) {
       if (const auto index = TakeChunk(begin)) {
-        chunks_[*index].load_position = begin;
+        chunks_[*index].reloading = true;
         AdvanceReload(*index);
       }
     }
-    AdvancePass();
-    // It may have come from the system's cache.
-    bytes = Find(offset, max_size);
-    if (bytes.empty()) waiting_ = true;
-    return bytes;
   }
   AdvancePass();
+  // It may have come from the system's cache.
+  bytes = Find(offset, max_size);
+  if (bytes.empty()) waiting_ = true;
   return bytes;
 }
 
 // What Read() gives if it is in memory.
 ByteSpan Source::Find(std::uint64_t offset, std::size_t max_size) {
-  if (error_) return {};
   const std::uint64_t begin = offset - offset % kChunkBytes;
   const std::optional<std::size_t> found = FindChunk(begin);
-  if (!found || chunks_[*found].state != Chunk::State::kReady) return {};
-  chunks_[*found].last_used = ++use_counter_;
+  if (!found) return {};
+  Chunk& chunk = chunks_[*found];
+  if (offset < chunk.first || offset >= chunk.ready) return {};
+  if (failed_pieces_ > 0) {
+    const Piece& piece = pieces_[pieces_.At(offset)];
+    if (piece.failed) return {};
+    max_size = static_cast<std::size_t>(
+        std::min<std::uint64_t>(max_size, piece.begin + piece.size - offset));
+  }
+  chunk.last_used = ++use_counter_;
   pinned_ = *found;
-  const std::uint64_t end =
-      std::min(files_.manifest.total(), begin + kChunkBytes);
-  const std::uint64_t size = std::min<std::uint64_t>(max_size, end - offset);
+  const std::uint64_t size =
+      std::min<std::uint64_t>(max_size, chunk.ready - offset);
   return {Data(*found) + (offset - begin), static_cast<std::size_t>(size)};
 }
 
 void Source::HandleDisk() {
   while (std::optional<Completion> done = disk_.Poll()) {
-    --under_way_;
-    HandleDone(std::move(*done));
+    Handle(*std::move(done));
   }
   Advance();
 }
 
-void Source::HandleDone(Completion done) {
-  if (error_) return;
-  if (done.error) {
-    error_ = std::move(done.error);
-    ready_ = false;
-    return;
-  }
-  if (done.kind != Job::Kind::kReadSource) return;
-  const auto file = static_cast<std::size_t>(done.tag >> 8);
+void Source::Handle(Completion done) {
+  --under_way_;
+  const std::uint64_t number = done.tag >> 8;
   const auto chunk = static_cast<std::uint32_t>(done.tag & 0xff);
-  if (done.last) digests_.push_back({file, done.digest});
+  Piece& piece = pieces_[number];
+  --piece.under_way;
   if (chunk != kNoChunk) {
-    --chunks_[chunk].outstanding;
-    SettleChunk(chunks_[chunk]);
+    // Also where it failed: nobody asks for that, but for what follows.
+    Chunk& loaded = chunks_[chunk];
+    --loaded.outstanding;
+    loaded.ready =
+        std::max(loaded.ready, piece.begin + done.offset + done.size);
+    loaded.last_used = ++use_counter_;
+    if (waiting_) {
+      waiting_ = false;
+      ready_ = true;
+    }
   }
+  if (done.kind == Job::Kind::kDigestSource) {
+    if (done.slot == kBlockSlot) {
+      block_under_way_ = false;
+    } else {
+      --pass_digests_;
+    }
+  }
+  if (done.kind == Job::Kind::kSeekSource) pass_seeking_ = false;
+  if (done.error) {
+    FailPiece(number, *std::move(done.error));
+  } else if (!piece.failed) {
+    switch (done.kind) {
+      case Job::Kind::kReadSource:
+      case Job::Kind::kDigestSource:
+        if (!done.last) break;
+        if (done.slot == kBlockSlot) {
+          Emit(Event::Kind::kBlock, piece, done.offset, done.offset + done.size,
+               done.digest);
+        } else {
+          Emit(Event::Kind::kDigest, piece, 0, 0, done.digest);
+        }
+        break;
+      case Job::Kind::kSeekSource:
+        if (number == pass_piece_) HandleSeek(piece, done);
+        break;
+      default:
+        break;
+    }
+  }
+  Collect();
+}
+
+void Source::Emit(Event::Kind kind, const Piece& piece, std::uint64_t begin,
+                  std::uint64_t end, const Digest& digest) {
+  Event event;
+  event.kind = kind;
+  event.id = piece.id;
+  event.begin = begin;
+  event.end = end;
+  event.digest = digest;
+  events_.push_back(std::move(event));
+}
+
+void Source::FailPiece(std::uint64_t number, Error error) {
+  Piece& piece = pieces_[number];
+  if (piece.failed || piece.dropped) return;
+  piece.failed = true;
+  ++failed_pieces_;
+  Emit(Event::Kind::kFailed, piece, 0, 0);
+  events_.back().error = std::move(error);
 }
 
 bool Source::TakeReady() { return std::exchange(ready_, false); }
 
-std::optional<Source::FileDigest> Source::PollDigest() {
-  if (digests_.empty()) return std::nullopt;
-  const FileDigest digest = digests_.front();
-  digests_.pop_front();
-  return digest;
+std::optional<Source::Event> Source::PollEvent() {
+  if (events_.empty()) return std::nullopt;
+  Event event = std::move(events_.front());
+  events_.pop_front();
+  return event;
 }
+
+// --- Buffers ---
 
 std::optional<std::size_t> Source::FindChunk(std::uint64_t begin) const {
   const auto holds = [&](const Chunk& chunk) {
-    return chunk.state != Chunk::State::kFree && chunk.begin == begin;
+    return chunk.used && chunk.begin == begin;
   };
   if (holds(chunks_[pinned_])) return pinned_;
   for (std::size_t i = 0; i < chunks_.size(); ++i) {
@@ -130,11 +216,11 @@ std::optional<std::size_t> Source::TakeChunk(std::uint64_t begin) {
   std::optional<std::size_t> newest;
   for (std::size_t i = 0; i < chunks_.size(); ++i) {
     const Chunk& chunk = chunks_[i];
-    if (chunk.state == Chunk::State::kFree) free = i;
-    if (chunk.state != Chunk::State::kReady || i == pinned_) continue;
+    if (!chunk.used) free = i;
+    if (!chunk.used || i == pinned_ || i == pass_chunk_) continue;
+    if (chunk.outstanding > 0 || chunk.reloading) continue;
     // What was read ahead waits for its use.
-    if (std::min(chunk.begin + kChunkBytes, files_.manifest.total()) > demand_)
-      continue;
+    if (chunk.submitted > demand_) continue;
     const std::uint64_t used = chunk.last_used;
     if (!oldest || used < chunks_[*oldest].last_used) oldest = i;
     if (!newest || used > chunks_[*newest].last_used) newest = i;
@@ -143,162 +229,307 @@ std::optional<std::size_t> Source::TakeChunk(std::uint64_t begin) {
                                           : free            ? free
                                                             : oldest;
   if (!best) return std::nullopt;
-  chunks_[*best] = {};
-  chunks_[*best].state = Chunk::State::kLoading;
-  chunks_[*best].begin = begin;
+  Chunk& chunk = chunks_[*best];
+  chunk = {};
+  chunk.used = true;
+  chunk.begin = chunk.first = chunk.submitted = chunk.ready = begin;
   return best;
 }
 
-void Source::SealPassChunk() {
-  if (!pass_chunk_) return;
-  Chunk& chunk = chunks_[*std::exchange(pass_chunk_, std::nullopt)];
-  chunk.all_submitted = true;
-  SettleChunk(chunk);
+// Buffers whose bytes nobody has asked for yet.
+std::size_t Source::ChunksAhead() const {
+  return static_cast<std::size_t>(
+      std::count_if(chunks_.begin(), chunks_.end(), [&](const Chunk& chunk) {
+        return chunk.used && chunk.submitted > demand_;
+      }));
 }
 
-void Source::SettleChunk(Chunk& chunk) {
-  if (!chunk.all_submitted || chunk.outstanding > 0) return;
-  chunk.state = Chunk::State::kReady;
-  chunk.last_used = ++use_counter_;
-  if (waiting_) {
-    waiting_ = false;
-    ready_ = true;
-  }
+// --- The pass ---
+
+std::uint64_t Source::PassPosition() const {
+  if (pass_piece_ == pieces_.end()) return pieces_.total();
+  const Piece& piece = pieces_[pass_piece_];
+  return piece.begin + (piece.mode == Mode::kSend ? pass_offset_ : 0);
 }
 
 void Source::Advance() {
-  if (error_ || unwanted_.empty()) return;
   // Reading again comes first: the receiver waits for it.
   for (std::size_t i = 0; i < chunks_.size(); ++i) {
-    const Chunk& chunk = chunks_[i];
-    if (chunk.state == Chunk::State::kLoading && !chunk.all_submitted &&
-        pass_chunk_ != i) {
-      AdvanceReload(i);
-    }
+    if (chunks_[i].used && chunks_[i].reloading) AdvanceReload(i);
   }
+  AdvanceBlocks();
   AdvancePass();
 }
 
 void Source::AdvancePass() {
-  while (!error_ && disk_.room() >= kStepJobs && PassStep()) {
+  // A step submits an open and a read at most.
+  while (disk_.room() >= 2 && PassStep()) {
   }
 }
 
-// Submits the next read of the first pass; false if there is none now.
+void Source::NextPiece() {
+  ++pass_piece_;
+  pass_offset_ = pass_known_ = 0;
+  pass_skip_ = 0;
+  pass_open_ = false;
+  Collect();
+}
+
+// Submits the next job of the pass; false if there is none now.
 bool Source::PassStep() {
-  const Manifest& manifest = files_.manifest;
-  while (pass_file_ < unwanted_.size() && unwanted_[pass_file_]) ++pass_file_;
-  if (pass_file_ == unwanted_.size()) {
-    SealPassChunk();
-    return false;
-  }
-  const std::size_t file = pass_file_;
-  const std::uint64_t end = manifest.End(file);
-  const std::uint64_t position = manifest.Begin(file) + pass_offset_;
-  if (position == end) {  // Empty: opened and digested like the others.
-    SubmitOpen(kPassSlot, file);
-    SubmitRead(kPassSlot, file, position, end, kNoChunk, /*digest=*/true);
-    ++pass_file_;
+  if (pass_piece_ == pieces_.end()) return false;
+  Piece& piece = pieces_[pass_piece_];
+  if (piece.failed || piece.dropped) {
+    if (pass_seeking_) return false;
+    NextPiece();
     return true;
   }
-  const std::uint64_t chunk_begin = position - position % kChunkBytes;
-  if (pass_chunk_ && chunks_[*pass_chunk_].begin != chunk_begin) {
-    SealPassChunk();
+  const SourceFile& file = *piece.file;
+  if (pass_offset_ == 0 && piece.mode == Mode::kSend && !file.sparse &&
+      piece.skips.empty() && file.size <= kSmallFile &&
+      piece.begin % kChunkBytes + file.size <= kChunkBytes) {
+    return PassWhole(piece);
   }
-  if (!pass_chunk_) {
-    // Another file has to be opened first, which is always worth doing early.
-    const bool ahead = !cached_ || pass_offset_ == 0;
-    if (chunk_begin > demand_ + (ahead ? kReadAhead : 0)) return false;
-    pass_chunk_ = TakeChunk(chunk_begin);
-    if (!pass_chunk_) return false;
+  if (!pass_open_) {
+    pass_open_ = true;
+    SubmitOpen(kPassSlot, pass_piece_);
+    return true;
   }
-  if (pass_offset_ == 0) SubmitOpen(kPassSlot, file);
-  const std::uint64_t piece_end = std::min(end, chunk_begin + kChunkBytes);
-  SubmitRead(kPassSlot, file, position, piece_end,
-             static_cast<std::uint32_t>(*pass_chunk_), /*digest=*/true);
-  pass_offset_ += piece_end - position;
-  if (piece_end == end) {
-    ++pass_file_;
-    pass_offset_ = 0;
+  if (piece.mode == Mode::kDigest) {
+    return PassDigest(piece, file.size, /*zeros=*/false);
   }
-  if (piece_end == chunk_begin + kChunkBytes) SealPassChunk();
+  while (pass_skip_ < piece.skips.size() &&
+         piece.skips[pass_skip_].end <= pass_offset_) {
+    ++pass_skip_;
+  }
+  std::uint64_t end = file.size;
+  if (pass_skip_ < piece.skips.size()) {
+    const Skip& skip = piece.skips[pass_skip_];
+    if (skip.begin <= pass_offset_) {
+      return PassDigest(piece, skip.end, skip.zeros);
+    }
+    end = skip.begin;
+  }
+  if (file.sparse) {
+    if (pass_known_ <= pass_offset_) return PassSeek(piece);
+    end = std::min(end, pass_known_);
+  }
+  return PassData(piece, end);
+}
+
+// A small file: one job does it all.
+bool Source::PassWhole(Piece& piece) {
+  const SourceFile& file = *piece.file;
+  Job job;
+  job.kind = Job::Kind::kReadSource;
+  job.source = &file;
+  job.digest = job.last = true;
+  if (file.size > 0) {
+    if (!TakePassChunk(piece.begin, /*ahead=*/true)) return false;
+    Chunk& chunk = chunks_[*pass_chunk_];
+    job.buffer = {Data(*pass_chunk_) + (piece.begin - chunk.begin),
+                  static_cast<std::size_t>(file.size)};
+    chunk.submitted = piece.begin + file.size;
+    ++chunk.outstanding;
+    Submit(job, pass_piece_, static_cast<std::uint32_t>(*pass_chunk_));
+    if (chunk.submitted == chunk.begin + kChunkBytes) pass_chunk_.reset();
+  } else {
+    Submit(job, pass_piece_, kNoChunk);
+  }
+  NextPiece();
   return true;
 }
 
-// Submits what is missing of a chunk that the first pass has been through.
+// Bytes that are digested and not sent.
+bool Source::PassDigest(Piece& piece, std::uint64_t end, bool zeros) {
+  // Other reads should not wait behind many of these.
+  constexpr std::uint32_t kMaxUnderWay = 4;
+  constexpr std::uint64_t kStep = 1 << 20;
+  // Zeros cost no reading.
+  constexpr std::uint64_t kZerosStep = 64 << 20;
+  if (pass_digests_ == kMaxUnderWay) return false;
+  const std::uint64_t size = piece.file->size;
+  Job job;
+  job.kind = Job::Kind::kDigestSource;
+  job.slot = kPassSlot;
+  job.zeros = zeros;
+  job.offset = pass_offset_;
+  job.size = std::min(end - pass_offset_, zeros ? kZerosStep : kStep);
+  pass_offset_ += job.size;
+  job.last = pass_offset_ == size;
+  ++pass_digests_;
+  Submit(job, pass_piece_, kNoChunk);
+  if (job.last) NextPiece();
+  return true;
+}
+
+bool Source::PassSeek(Piece&) {
+  if (pass_seeking_) return false;
+  pass_seeking_ = true;
+  Job job;
+  job.kind = Job::Kind::kSeekSource;
+  job.slot = kPassSlot;
+  job.offset = pass_offset_;
+  Submit(job, pass_piece_, kNoChunk);
+  return true;
+}
+
+// Small holes and pieces of data cost more to tell apart than to send.
+constexpr std::uint64_t kMinHole = 64 << 10;
+
+void Source::HandleSeek(Piece& piece, const Completion& done) {
+  const std::uint64_t size = piece.file->size;
+  std::uint64_t begin = done.offset;
+  const std::uint64_t end = done.offset + done.size;
+  if (begin - pass_offset_ < kMinHole && begin < size) begin = pass_offset_;
+  if (begin > pass_offset_) {
+    Emit(Event::Kind::kHole, piece, pass_offset_, begin);
+    // Digested here, so that what follows is the data.
+    piece.skips.insert(
+        piece.skips.begin() + static_cast<std::ptrdiff_t>(pass_skip_),
+        Skip{pass_offset_, begin, /*zeros=*/true});
+  }
+  if (end > begin) Emit(Event::Kind::kData, piece, begin, end);
+  pass_known_ = end;
+}
+
+bool Source::TakePassChunk(std::uint64_t position, bool ahead) {
+  const std::uint64_t begin = position - position % kChunkBytes;
+  if (pass_chunk_ && chunks_[*pass_chunk_].begin != begin) pass_chunk_.reset();
+  if (pass_chunk_) return true;
+  if (ChunksAhead() >= (ahead ? kChunksAhead : 1)) return false;
+  pass_chunk_ = TakeChunk(begin);
+  if (!pass_chunk_) return false;
+  Chunk& chunk = chunks_[*pass_chunk_];
+  chunk.first = chunk.submitted = chunk.ready = position;
+  return true;
+}
+
+bool Source::PassData(Piece& piece, std::uint64_t end) {
+  const std::uint64_t size = piece.file->size;
+  if (size == 0) {  // Opened and digested like the others.
+    return PassDigest(piece, 0, /*zeros=*/false);
+  }
+  const std::uint64_t position = piece.begin + pass_offset_;
+  // Another file has just been opened, which is always worth doing early.
+  if (!TakePassChunk(position, !cached_ || pass_offset_ == 0)) return false;
+  Chunk& chunk = chunks_[*pass_chunk_];
+  const std::uint64_t stop =
+      std::min(piece.begin + end, chunk.begin + kChunkBytes);
+  chunk.submitted = stop;
+  const auto index = static_cast<std::uint32_t>(*pass_chunk_);
+  if (stop == chunk.begin + kChunkBytes) pass_chunk_.reset();
+  const std::uint64_t number = pass_piece_;
+  pass_offset_ = stop - piece.begin;
+  if (pass_offset_ == size) NextPiece();
+  SubmitRead(kPassSlot, number, position, stop, index, /*digest=*/true);
+  return true;
+}
+
+// --- Reading again ---
+
+// Submits what is missing of a chunk that the pass has been through.
 void Source::AdvanceReload(std::size_t index) {
-  const Manifest& manifest = files_.manifest;
   Chunk& chunk = chunks_[index];
-  const std::uint64_t end =
-      std::min(manifest.total(), chunk.begin + kChunkBytes);
-  while (chunk.load_position < end) {
-    if (disk_.room() < kStepJobs) return;
-    const std::size_t file = manifest.FileAt(chunk.load_position);
-    const std::uint64_t piece_end = std::min(end, manifest.End(file));
-    if (!unwanted_[file]) {
-      SubmitRead(SlotFor(file), file, chunk.load_position, piece_end,
+  const std::uint64_t end = std::min(PassPosition(), chunk.begin + kChunkBytes);
+  if (chunk.submitted < pieces_.front_offset()) {
+    chunk.first = chunk.submitted = chunk.ready = pieces_.front_offset();
+  }
+  while (chunk.submitted < end) {
+    if (disk_.room() < 2) return;
+    const std::uint64_t number = pieces_.At(chunk.submitted);
+    const Piece& piece = pieces_[number];
+    const std::uint64_t from = chunk.submitted;
+    chunk.submitted = std::min(end, piece.begin + piece.size);
+    if (!piece.failed && !piece.dropped) {
+      SubmitRead(SlotFor(number), number, from, chunk.submitted,
                  static_cast<std::uint32_t>(index), /*digest=*/false);
     }
-    chunk.load_position = piece_end;
   }
-  chunk.all_submitted = true;
-  SettleChunk(chunk);
+  chunk.reloading = false;
+  if (chunk.outstanding == 0) chunk.ready = chunk.submitted;
 }
 
 // The slot that will hold the file when the jobs submitted so far are done.
-std::uint32_t Source::SlotFor(std::size_t file) {
-  std::uint32_t oldest = kPassSlot + 1;
+std::uint32_t Source::SlotFor(std::uint64_t number) {
+  std::uint32_t oldest = kBlockSlot + 1;
   for (std::uint32_t slot = 0; slot < kSlots; ++slot) {
-    if (slot_files_[slot] == file) {
+    if (slot_pieces_[slot] == number) {
       slot_used_[slot] = ++use_counter_;
       return slot;
     }
     if (slot > oldest && slot_used_[slot] < slot_used_[oldest]) oldest = slot;
   }
-  SubmitOpen(oldest, file);
+  SubmitOpen(oldest, number);
   return oldest;
 }
 
-void Source::SubmitOpen(std::uint32_t slot, std::size_t file) {
+void Source::SubmitOpen(std::uint32_t slot, std::uint64_t number) {
   Job job;
   job.kind = Job::Kind::kOpenSource;
   job.slot = slot;
-  job.source = &files_.files[file];
-  Submit(job);
-  slot_files_[slot] = file;
+  job.source = pieces_[number].file.get();
+  Submit(job, number, kNoChunk);
+  slot_pieces_[slot] = number;
   slot_used_[slot] = ++use_counter_;
 }
 
-void Source::SubmitRead(std::uint32_t slot, std::size_t file,
+void Source::SubmitRead(std::uint32_t slot, std::uint64_t number,
                         std::uint64_t begin, std::uint64_t end,
                         std::uint32_t chunk, bool digest) {
+  const Piece& piece = pieces_[number];
   Job job;
   job.kind = Job::Kind::kReadSource;
   job.slot = slot;
-  job.tag = static_cast<std::uint64_t>(file) << 8 | chunk;
-  job.offset = begin - files_.manifest.Begin(file);
+  job.tag = Tag(number, chunk);
+  job.offset = begin - piece.begin;
   job.digest = digest;
-  job.last = digest && end == files_.manifest.End(file);
-  if (chunk != kNoChunk) {
-    job.buffer = {Data(chunk) + begin % kChunkBytes,
-                  static_cast<std::size_t>(end - begin)};
-    ++chunks_[chunk].outstanding;
-  }
-  if (chunk != kNoChunk && under_way_ == 0 &&
-      (cached_ || (digest && begin >= try_cache_from_))) {
+  job.last = digest && end == piece.begin + piece.size;
+  job.buffer = {Data(chunk) + begin % kChunkBytes,
+                static_cast<std::size_t>(end - begin)};
+  ++chunks_[chunk].outstanding;
+  if (under_way_ == 0 && (cached_ || (digest && begin >= try_cache_from_))) {
     if (std::optional<Completion> done = disk_.TryRead(job)) {
       cached_ = true;
-      return HandleDone(std::move(*done));
+      ++under_way_;
+      ++pieces_[number].under_way;
+      return Handle(std::move(*done));
     }
     cached_ = false;
     try_cache_from_ = begin + kRetryCache;
   }
-  Submit(job);
+  Submit(job, number, chunk);
 }
 
-void Source::Submit(const Job& job) {
+void Source::Submit(Job job, std::uint64_t number, std::uint32_t chunk) {
   ++under_way_;
+  ++pieces_[number].under_way;
+  job.tag = Tag(number, chunk);
   disk_.Submit(job);
+}
+
+// --- Blocks ---
+
+void Source::AdvanceBlocks() {
+  while (!block_requests_.empty() && !block_under_way_ && disk_.room() >= 2) {
+    const std::uint64_t number = block_requests_.front();
+    const std::uint64_t begin = next_block_ * kBlockBytes;
+    if (failed(number) || begin >= pieces_[number].file->size) {
+      block_requests_.pop_front();
+      next_block_ = 0;
+      continue;
+    }
+    if (slot_pieces_[kBlockSlot] != number) SubmitOpen(kBlockSlot, number);
+    Job job;
+    job.kind = Job::Kind::kDigestSource;
+    job.slot = kBlockSlot;
+    job.digest = job.last = true;
+    job.offset = begin;
+    job.size = std::min(kBlockBytes, pieces_[number].file->size - begin);
+    ++next_block_;
+    block_under_way_ = true;
+    Submit(job, number, kNoChunk);
+  }
 }
 
 }  // namespace p2pcp::file

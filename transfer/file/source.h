@@ -1,10 +1,11 @@
-// Source: the bytes of the files that are sent, as one linear byte space, from
-// a small window of buffers that a Disk fills.
+// Source: the bytes of the files that the receiver wants, as one linear byte
+// space, from a small window of buffers that a Disk fills. Files are added as
+// the receiver asks for them and dropped when it has them.
 //
 // Each file is read once from end to end, ahead of what is asked for, and its
-// digest taken on the way. Bytes that are asked for again, because they got
-// lost, come from the buffers while they are still there and are read again
-// otherwise.
+// digest taken on the way: the pass. Bytes that are asked for again, because
+// they got lost, come from the buffers while they are still there and are read
+// again otherwise.
 
 #ifndef P2PCP_TRANSFER_FILE_SOURCE_H_
 #define P2PCP_TRANSFER_FILE_SOURCE_H_
@@ -21,7 +22,9 @@
 #include "net/base/result.h"
 #include "transfer/file/digest.h"
 #include "transfer/file/disk.h"
-#include "transfer/file/source_list.h"
+#include "transfer/file/interval_set.h"
+#include "transfer/file/layout.h"
+#include "transfer/file/source_file.h"
 
 namespace p2pcp::file {
 
@@ -31,55 +34,110 @@ class Source {
   static constexpr std::size_t kChunkBytes = 256 << 10;
   // Buffers: 8 MiB. Half are for what was sent already.
   static constexpr std::size_t kChunks = 32;
-  static constexpr std::uint64_t kReadAhead = kChunks / 2 * kChunkBytes;
+  static constexpr std::size_t kChunksAhead = kChunks / 2;
   // Where the system's cache did not have the bytes, it is asked again only
   // after so many: asking in vain costs a system call, and reading ahead stops.
   static constexpr std::uint64_t kRetryCache = std::uint64_t{32} << 20;
+  // Files up to this size are read as a whole where they fit one chunk.
+  static constexpr std::uint64_t kSmallFile = 64 << 10;
+  // What a block digest is of.
+  static constexpr std::uint64_t kBlockBytes = 4 << 20;
 
-  struct FileDigest {
-    std::size_t index = 0;
-    Digest digest;
+  enum class Mode : std::uint8_t {
+    kSend,    // Its bytes join the space.
+    kDigest,  // Only its digest is wanted.
   };
 
-  // files and disk must outlive it; it is the disk's only user.
-  Source(const SourceList* files, Disk* disk);
+  struct Event {
+    enum class Kind : std::uint8_t {
+      kDigest,  // The file has been read to its end, once, unchanged.
+      kFailed,  // It can't be read, or changed: kSourceUnreadable. Once.
+      kHole,    // Of a sparse file: [begin, end) of it is a hole, and
+      kData,    // [begin, end) of it is not and may be offered; in order.
+      kBlock,   // The digest of a block that was asked for.
+    };
+    Kind kind = Kind::kFailed;
+    std::uint64_t id = 0;
+    std::uint64_t begin = 0;
+    std::uint64_t end = 0;
+    Digest digest;
+    std::optional<Error> error;
+  };
+
+  // disk must outlive it. The tags of its jobs are below 2^63.
+  explicit Source(Disk* disk);
   // Abandons the disk's jobs, which use the buffers.
   ~Source();
   Source(const Source&) = delete;
   Source& operator=(const Source&) = delete;
 
-  // Begins to read. Files whose index is set in unwanted are left out.
-  // REQUIRES: unwanted.size() == files->files.size().
-  void Start(std::vector<bool> unwanted);
+  // Adds a file at the end; the number of its piece. id is for events. skips,
+  // sorted ranges of the file, are read for the digest but never asked for.
+  std::uint64_t Add(std::uint64_t id, std::shared_ptr<const SourceFile> file,
+                    Mode mode, std::vector<Interval> skips = {});
+  // Where the piece begins in the space.
+  std::uint64_t Begin(std::uint64_t piece) const {
+    return pieces_[piece].begin;
+  }
+  // Nobody will ask for the piece again.
+  void Drop(std::uint64_t piece);
+  // Asks for the digests of all blocks of the piece.
+  void DigestBlocks(std::uint64_t piece);
 
   // Contiguous bytes at offset, at most max_size of them, valid until the next
-  // call of any method. Empty: not in memory (or error()); TakeReady() will
-  // tell. REQUIRES: started; offset lies in a wanted file.
+  // call of any method. Empty: not in memory; TakeReady() will tell. REQUIRES:
+  // offset lies in a piece that is neither dropped nor failed, and in no hole.
   ByteSpan Read(std::uint64_t offset, std::size_t max_size);
 
-  // Takes the disk's completions and submits further jobs.
+  // Takes the completion of one of its jobs.
+  void Handle(Completion done);
+  // Submits further jobs.
+  void Advance();
+  // Both, where nobody else uses the disk.
   void HandleDisk();
   // Whether bytes that Read() did not have may be there now. Resets.
   bool TakeReady();
-  // The next file that has been read to its end, once, unchanged.
-  std::optional<FileDigest> PollDigest();
-  bool has_digest() const { return !digests_.empty(); }
-  // Something could not be read, or changed: kSourceUnreadable. Final.
-  const std::optional<Error>& error() const { return error_; }
+  std::optional<Event> PollEvent();
+  bool has_event() const { return !events_.empty(); }
+  // Whether Read() of any of its bytes makes no sense any more.
+  bool failed(std::uint64_t piece) const {
+    return !pieces_.Has(piece) || pieces_[piece].failed;
+  }
 
  private:
+  // Bytes of a file that are digested and not sent.
+  struct Skip {
+    std::uint64_t begin = 0;
+    std::uint64_t end = 0;
+    bool zeros = false;  // A hole.
+  };
+  struct Piece {
+    std::uint64_t begin = 0;
+    std::uint64_t size = 0;
+    std::uint64_t id = 0;
+    std::shared_ptr<const SourceFile> file;
+    Mode mode = Mode::kSend;
+    bool failed = false;
+    bool dropped = false;
+    std::uint32_t under_way = 0;  // Jobs that use the file.
+    std::vector<Skip> skips;
+  };
   struct Chunk {
-    enum class State : std::uint8_t { kFree, kLoading, kReady };
-    State state = State::kFree;
-    bool all_submitted = false;     // Every read for it is under way or done.
+    bool used = false;
+    bool reloading = false;         // Not all of its reads are submitted.
     std::uint32_t outstanding = 0;  // Reads under way.
     std::uint64_t begin = 0;
-    std::uint64_t load_position = 0;  // Where reloading goes on.
+    // All in the space: submitted up to here, there up to here.
+    std::uint64_t submitted = 0;
+    std::uint64_t ready = 0;
+    std::uint64_t first = 0;  // Nothing of it is there before this.
     std::uint64_t last_used = 0;
   };
 
-  // The first pass reads through this slot, the others are for reading again.
+  // The pass reads through this slot, blocks through the next, the others are
+  // for reading again.
   static constexpr std::uint32_t kPassSlot = 0;
+  static constexpr std::uint32_t kBlockSlot = 1;
   static constexpr std::uint32_t kSlots = 16;
   static constexpr std::uint32_t kNoChunk = 0xff;
   static_assert(kChunks < kNoChunk);
@@ -89,29 +147,43 @@ class Source {
   }
   std::optional<std::size_t> FindChunk(std::uint64_t begin) const;
   std::optional<std::size_t> TakeChunk(std::uint64_t begin);
-  void SealPassChunk();
-  void SettleChunk(Chunk& chunk);
-  void Advance();
+  std::size_t ChunksAhead() const;
+  std::uint64_t PassPosition() const;
   void AdvancePass();
   bool PassStep();
+  bool PassWhole(Piece& piece);
+  bool PassDigest(Piece& piece, std::uint64_t end, bool zeros);
+  bool PassSeek(Piece& piece);
+  bool PassData(Piece& piece, std::uint64_t end);
+  bool TakePassChunk(std::uint64_t position, bool ahead);
+  void NextPiece();
   void AdvanceReload(std::size_t index);
-  std::uint32_t SlotFor(std::size_t file);
-  void SubmitOpen(std::uint32_t slot, std::size_t file);
-  void Submit(const Job& job);
-  void HandleDone(Completion done);
-  ByteSpan Find(std::uint64_t offset, std::size_t max_size);
-  void SubmitRead(std::uint32_t slot, std::size_t file, std::uint64_t begin,
+  void AdvanceBlocks();
+  std::uint32_t SlotFor(std::uint64_t number);
+  void SubmitOpen(std::uint32_t slot, std::uint64_t number);
+  void Submit(Job job, std::uint64_t number, std::uint32_t chunk);
+  void SubmitRead(std::uint32_t slot, std::uint64_t number, std::uint64_t begin,
                   std::uint64_t end, std::uint32_t chunk, bool digest);
+  void FailPiece(std::uint64_t number, Error error);
+  void HandleSeek(Piece& piece, const Completion& done);
+  ByteSpan Find(std::uint64_t offset, std::size_t max_size);
+  void Emit(Event::Kind kind, const Piece& piece, std::uint64_t begin,
+            std::uint64_t end, const Digest& digest = {});
+  void Collect();
 
-  const SourceList& files_;
   Disk& disk_;
   std::unique_ptr<std::byte[]> buffers_;
   std::array<Chunk, kChunks> chunks_;
-  std::vector<bool> unwanted_;
+  Layout<Piece> pieces_;
 
-  // The first pass: the next byte is at pass_offset_ of pass_file_.
-  std::size_t pass_file_ = 0;
+  // The pass: the next byte is at pass_offset_ of the file of pass_piece_.
+  std::uint64_t pass_piece_ = 0;
   std::uint64_t pass_offset_ = 0;
+  bool pass_open_ = false;
+  std::size_t pass_skip_ = 0;       // The next of its skips.
+  std::uint64_t pass_known_ = 0;    // A sparse file: data up to here, ...
+  bool pass_seeking_ = false;       // ... more is being asked for.
+  std::uint32_t pass_digests_ = 0;  // kDigestSource jobs under way.
   std::optional<std::size_t> pass_chunk_;
   std::uint64_t demand_ = 0;  // The end of the highest bytes asked for.
 
@@ -122,16 +194,20 @@ class Source {
   bool cached_ = false;
   std::uint64_t try_cache_from_ = 0;
 
-  // Which file each slot holds once the jobs under way are done.
-  std::array<std::optional<std::size_t>, kSlots> slot_files_;
+  // Which piece each slot holds once the jobs under way are done.
+  std::array<std::optional<std::uint64_t>, kSlots> slot_pieces_;
   std::array<std::uint64_t, kSlots> slot_used_ = {};
 
+  std::deque<std::uint64_t> block_requests_;  // Pieces.
+  std::uint64_t next_block_ = 0;              // Of the first of them.
+  bool block_under_way_ = false;
+
   std::uint64_t use_counter_ = 0;
-  std::size_t pinned_ = 0;  // The chunk that Read() has handed out last.
-  bool waiting_ = false;    // Read() came back empty ...
-  bool ready_ = false;      // ... and something has been loaded since.
-  std::deque<FileDigest> digests_;
-  std::optional<Error> error_;
+  std::size_t pinned_ = 0;         // The chunk that Read() has handed out last.
+  bool waiting_ = false;           // Read() came back empty ...
+  bool ready_ = false;             // ... and something has been loaded since.
+  std::size_t failed_pieces_ = 0;  // That have not been dropped.
+  std::deque<Event> events_;
 };
 
 }  // namespace p2pcp::file

@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <string>
 
 namespace p2pcp::file {
@@ -20,12 +22,25 @@ Error Changed(const SourceFile& source) {
                source.path + " changed while it was being sent"};
 }
 
+int OpenFile(const SourceFile& source) {
+  return open(source.path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC |
+                                       O_NOCTTY |
+                                       (source.follow ? 0 : O_NOFOLLOW));
+}
+
 }  // namespace
+
+Status SourceReader::ReadWhole(Syscalls& syscalls, const SourceFile& source,
+                               MutableByteSpan buffer) {
+  const int fd = OpenFile(source);
+  if (fd < 0) return Unreadable(source, errno);
+  SourceReader reader(syscalls, source, fd);
+  return reader.Read(0, buffer);
+}
 
 Result<SourceReader> SourceReader::Open(Syscalls& syscalls,
                                         const SourceFile& source) {
-  const int fd = open(source.path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
-                                               O_CLOEXEC | O_NOCTTY);
+  const int fd = OpenFile(source);
   if (fd < 0) return Unreadable(source, errno);
   SourceReader reader(syscalls, source, fd);
   Status unchanged = reader.CheckUnchanged();
@@ -59,6 +74,24 @@ std::optional<Status> SourceReader::ReadCached(std::uint64_t offset,
     offset += static_cast<std::uint64_t>(n);
   }
   return CheckUnchanged();
+}
+
+Result<SourceReader::Extent> SourceReader::SeekData(std::uint64_t offset) {
+  Extent extent{source_->size, source_->size};
+  const off_t data = lseek(fd_.get(), static_cast<off_t>(offset), SEEK_DATA);
+  if (data >= 0) {
+    const off_t hole = lseek(fd_.get(), data, SEEK_HOLE);
+    extent.begin = std::min(static_cast<std::uint64_t>(data), source_->size);
+    if (hole >= 0) {
+      extent.end = std::min(static_cast<std::uint64_t>(hole), source_->size);
+    }
+  } else if (errno != ENXIO) {
+    // A file system that can't tell.
+    extent.begin = offset;
+  }
+  Status unchanged = CheckUnchanged();
+  if (!unchanged) return unchanged.error();
+  return extent;
 }
 
 Status SourceReader::CheckUnchanged() {

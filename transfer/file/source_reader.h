@@ -9,7 +9,7 @@
 
 #include "net/base/bytes.h"
 #include "net/base/result.h"
-#include "transfer/file/source_list.h"
+#include "transfer/file/source_file.h"
 #include "transfer/file/syscalls.h"
 #include "transfer/file/unique_fd.h"
 
@@ -22,6 +22,10 @@ class SourceReader {
   static Result<SourceReader> Open(Syscalls& syscalls,
                                    const SourceFile& source);
 
+  // Reads all of the file into buffer, which has its size.
+  static Status ReadWhole(Syscalls& syscalls, const SourceFile& source,
+                          MutableByteSpan buffer);
+
   // Fills buffer from offset. Afterwards looks at the file again: bytes that
   // were read before a change was seen are never handed out as good.
   Status Read(std::uint64_t offset, MutableByteSpan buffer);
@@ -29,6 +33,13 @@ class SourceReader {
   // system's cache, or it can't tell.
   std::optional<Status> ReadCached(std::uint64_t offset,
                                    MutableByteSpan buffer);
+  // The first bytes from offset on that are no hole: [begin, end), empty at the
+  // file's end if only a hole follows. Afterwards looks at the file again.
+  struct Extent {
+    std::uint64_t begin = 0;
+    std::uint64_t end = 0;
+  };
+  Result<Extent> SeekData(std::uint64_t offset);
 
  private:
   SourceReader(Syscalls& syscalls, const SourceFile& source, int fd)

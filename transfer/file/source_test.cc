@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "net/base/bytes.h"
@@ -13,7 +14,8 @@
 #include "transfer/file/digest.h"
 #include "transfer/file/faulty_syscalls.h"
 #include "transfer/file/inline_disk.h"
-#include "transfer/file/source_list.h"
+#include "transfer/file/interval_set.h"
+#include "transfer/file/listed_file.h"
 #include "transfer/file/test_folder.h"
 
 namespace p2pcp::file {
@@ -28,19 +30,36 @@ class SourceTest : public testing::Test {
     space_ += contents_.back();
     paths_.push_back(folder_.Write(name, contents_.back()));
   }
-  void Start(std::vector<std::size_t> unwanted = {}) {
-    list_ = *ScanSources(paths_);
-    source_.emplace(&list_, &disk_);
-    std::vector<bool> flags(paths_.size());
-    for (const std::size_t index : unwanted) flags[index] = true;
-    source_->Start(std::move(flags));
+  void Start() {
+    source_.emplace(&disk_);
+    for (std::size_t i = 0; i < paths_.size(); ++i) {
+      source_->Add(i, ListFile(paths_[i]), Source::Mode::kSend);
+    }
+    source_->Advance();
     Turn();
   }
   void Turn() {
     while (disk_.ready()) source_->HandleDisk();
-    while (const auto digest = source_->PollDigest()) {
-      EXPECT_FALSE(digests_.contains(digest->index)) << "told twice";
-      digests_[digest->index] = digest->digest.ToString();
+    while (const auto event = source_->PollEvent()) {
+      switch (event->kind) {
+        case Source::Event::Kind::kDigest:
+          EXPECT_FALSE(digests_.contains(event->id)) << "told twice";
+          digests_[event->id] = event->digest.ToString();
+          break;
+        case Source::Event::Kind::kFailed:
+          EXPECT_FALSE(failed_.contains(event->id)) << "told twice";
+          failed_[event->id] = *event->error;
+          break;
+        case Source::Event::Kind::kHole:
+          holes_.push_back({event->begin, event->end});
+          break;
+        case Source::Event::Kind::kData:
+          data_.push_back({event->begin, event->end});
+          break;
+        case Source::Event::Kind::kBlock:
+          blocks_.push_back(event->digest.ToString());
+          break;
+      }
     }
   }
   // Reads [begin, end) as a connection does, in whatever pieces come.
@@ -75,9 +94,12 @@ class SourceTest : public testing::Test {
   std::vector<std::string> paths_;
   std::vector<std::string> contents_;
   std::string space_;
-  SourceList list_;
   std::optional<Source> source_;
-  std::map<std::size_t, std::string> digests_;
+  std::map<std::uint64_t, std::string> digests_;
+  std::map<std::uint64_t, Error> failed_;
+  std::vector<Interval> holes_;
+  std::vector<Interval> data_;
+  std::vector<std::string> blocks_;
 };
 
 TEST_F(SourceTest, FilesAreOneSpaceAndDigestedOnTheWay) {
@@ -100,7 +122,7 @@ TEST_F(SourceTest, ReadsAheadButNotTheWholeFile) {
   faults_.before_read = [&] { ++reads; };
   // What was read ahead is there at once.
   ExpectReads(0, 1 << 20);
-  EXPECT_EQ(reads, 4u);
+  EXPECT_LE(reads, 5u);
   EXPECT_TRUE(digests_.empty());
 }
 
@@ -134,7 +156,7 @@ TEST_F(SourceTest, WhereTheMemoryEndsTheDiskGoesOn) {
   EXPECT_LE(faults_.cached_misses, 2);
 }
 
-TEST_F(SourceTest, AnErrorOfAReadAtOnceIsFinalToo) {
+TEST_F(SourceTest, AnErrorOfAReadAtOnceIsToldToo) {
   Add("file", 40 * Source::kChunkBytes);
   faults_.cached_until = 40 * Source::kChunkBytes;
   Start();
@@ -142,8 +164,9 @@ TEST_F(SourceTest, AnErrorOfAReadAtOnceIsFinalToo) {
   folder_.Write("file", std::string(40 * Source::kChunkBytes, 'x'));
   std::uint64_t at = 20 * Source::kChunkBytes;
   while (!source_->Read(at, 1435).empty()) at += 1435;
-  ASSERT_TRUE(source_->error());
-  EXPECT_EQ(source_->error()->code, ErrorCode::kSourceUnreadable);
+  Turn();
+  EXPECT_EQ(failed_[0].code, ErrorCode::kSourceUnreadable);
+  EXPECT_TRUE(source_->failed(0));
 }
 
 TEST_F(SourceTest, LostBytesAreReadAgain) {
@@ -174,35 +197,67 @@ TEST_F(SourceTest, ManyFilesDoNotNeedManyDescriptors) {
   EXPECT_EQ(digests_.size(), 600u);
 }
 
-TEST_F(SourceTest, WhatIsNotWantedIsNotOpened) {
+TEST_F(SourceTest, WhatIsDroppedIsNotOpenedAgain) {
   Add("a", 500'000);
   Add("b", 500'000);
   Add("c", 500'000);
-  Add("d", 0);
-  Start({0, 2, 3});
+  Start();
+  ExpectReads(0, 600'000);
+  source_->Drop(0);
   std::filesystem::remove(paths_[0]);
-  std::filesystem::remove(paths_[2]);
-  ExpectReads(500'000, 1'000'000);
-  ExpectDigests({1});
-  EXPECT_FALSE(source_->error().has_value());
-  ExpectReads(600'000, 601'000);
+  ExpectReads(600'000, space_.size());
+  ExpectDigests({0, 1, 2});
+  EXPECT_TRUE(failed_.empty());
+  ExpectReads(500'100, 501'000);
 }
 
-TEST_F(SourceTest, AnErrorIsFinal) {
+TEST_F(SourceTest, FilesMayJoinAtAnyTime) {
+  Add("a", 100'000);
+  Start();
+  ExpectReads(0, 100'000);
+  ExpectDigests({0});
+  for (int i = 0; i < 30; ++i) {
+    const std::size_t at = space_.size();
+    Add("f" + std::to_string(i), 5'000 * (i % 7) + 40'000);
+    source_->Add(contents_.size() - 1, ListFile(paths_.back()),
+                 Source::Mode::kSend);
+    source_->Advance();
+    ExpectReads(at, space_.size());
+  }
+  EXPECT_EQ(digests_.size(), contents_.size());
+  ExpectReads(0, space_.size());
+}
+
+TEST_F(SourceTest, OnlyTheDigestMayBeWanted) {
+  Add("a", 3'000'000);
+  Start();
+  const std::string path = folder_.Write("b", RandomText(5'000'000, 9));
+  source_->Add(7, ListFile(path), Source::Mode::kDigest);
+  source_->Advance();
+  ExpectReads(0, space_.size());
+  Turn();
+  EXPECT_EQ(digests_[7],
+            Hasher::Of(AsBytes(RandomText(5'000'000, 9))).ToString());
+}
+
+TEST_F(SourceTest, AnErrorConcernsOneFile) {
   Add("a", 20 << 20);
+  Add("b", 1'000'000);
   Start();
   ExpectReads(0, 1000);
   faults_.read_error = 5;  // EIO
   faults_.read_error_from = 6 << 20;
-  for (std::uint64_t at = 0; at < space_.size() && !source_->error();
-       at += 100'000) {
+  for (std::uint64_t at = 0; failed_.empty(); at += 100'000) {
+    ASSERT_LT(at, std::uint64_t{20} << 20);
     source_->Read(at, 1435);
     Turn();
   }
-  ASSERT_TRUE(source_->error().has_value());
-  EXPECT_EQ(source_->error()->code, ErrorCode::kSourceUnreadable);
-  EXPECT_EQ(source_->error()->os_errno, 5);
+  EXPECT_EQ(failed_[0].code, ErrorCode::kSourceUnreadable);
+  EXPECT_EQ(failed_[0].os_errno, 5);
   EXPECT_TRUE(source_->Read(0, 1435).empty());
+  source_->Drop(0);
+  ExpectReads(20 << 20, space_.size());
+  ExpectDigests({1});
 }
 
 TEST_F(SourceTest, AChangeIsSeenWhenReadingAgainToo) {
@@ -213,8 +268,56 @@ TEST_F(SourceTest, AChangeIsSeenWhenReadingAgainToo) {
   folder_.Write("a", std::string(24 << 20, 'x'));
   source_->Read(0, 1435);
   Turn();
-  ASSERT_TRUE(source_->error().has_value());
-  EXPECT_EQ(source_->error()->code, ErrorCode::kSourceUnreadable);
+  EXPECT_EQ(failed_[0].code, ErrorCode::kSourceUnreadable);
+}
+
+TEST_F(SourceTest, HolesAreToldAndDigestedButNotRead) {
+  const std::string path = folder_.Write("sparse", RandomText(300'000, 1));
+  std::filesystem::resize_file(path, 10 << 20);
+  space_ = folder_.Read("sparse");
+  contents_.push_back(space_);
+  paths_.push_back(path);
+  std::uint64_t read = 0;
+  faults_.before_read = [&] { ++read; };
+  Start();
+  ASSERT_EQ(data_.size(), 1u);
+  EXPECT_EQ(data_[0].begin, 0u);
+  EXPECT_GE(data_[0].end, 300'000u);
+  ExpectReads(0, 300'000);
+  Turn();
+  ExpectDigests({0});
+  ASSERT_EQ(holes_.size(), 1u);
+  EXPECT_EQ(holes_[0], (Interval{data_[0].end, 10 << 20}));
+  EXPECT_LE(read, 4u);
+}
+
+TEST_F(SourceTest, RangesThatTheReceiverHasAreDigestedToo) {
+  contents_.push_back(RandomText(3'000'000, 1));
+  space_ = contents_[0];
+  paths_.push_back(folder_.Write("a", space_));
+  source_.emplace(&disk_);
+  source_->Add(0, ListFile(paths_[0]), Source::Mode::kSend,
+               {{0, 1'000'000}, {1'500'000, 2'900'000}});
+  source_->Advance();
+  Turn();
+  ExpectReads(1'000'000, 1'500'000);
+  ExpectReads(2'900'000, 3'000'000);
+  ExpectDigests({0});
+}
+
+TEST_F(SourceTest, BlocksHaveTheirDigests) {
+  Add("a", Source::kBlockBytes + 1000);
+  Start();
+  ExpectReads(0, space_.size());
+  source_->DigestBlocks(0);
+  Turn();
+  ASSERT_EQ(blocks_.size(), 2u);
+  const std::string_view text = space_;
+  EXPECT_EQ(
+      blocks_[0],
+      Hasher::Of(AsBytes(text.substr(0, Source::kBlockBytes))).ToString());
+  EXPECT_EQ(blocks_[1],
+            Hasher::Of(AsBytes(text.substr(Source::kBlockBytes))).ToString());
 }
 
 }  // namespace

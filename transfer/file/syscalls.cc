@@ -73,6 +73,12 @@ int Syscalls::Fdatasync(int fd) { return fdatasync(fd); }
 
 int Syscalls::Fsync(int fd) { return fsync(fd); }
 
+int Syscalls::Syncfs(int fd) { return syncfs(fd); }
+
+int Syscalls::MakeFolder(int dirfd, const std::string& name, mode_t mode) {
+  return mkdirat(dirfd, name.c_str(), mode);
+}
+
 int Syscalls::StartWriteback(int fd) {
   return sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 }

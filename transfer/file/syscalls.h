@@ -33,6 +33,9 @@ class Syscalls {
   virtual int Create(int dirfd, const std::string& relative, mode_t mode);
   virtual int Fdatasync(int fd);
   virtual int Fsync(int fd);
+  // All of the file system that fd is on.
+  virtual int Syncfs(int fd);
+  virtual int MakeFolder(int dirfd, const std::string& name, mode_t mode);
   // Begins to write out what is dirty in the file, without waiting for it.
   virtual int StartWriteback(int fd);
   // renameat2(2) inside of one folder.

@@ -10,8 +10,8 @@
 
 #include "net/base/bytes.h"
 #include "transfer/file/digest.h"
+#include "transfer/file/listed_file.h"
 #include "transfer/file/output_folder.h"
-#include "transfer/file/source_list.h"
 #include "transfer/file/test_folder.h"
 
 namespace p2pcp::file {
@@ -22,8 +22,8 @@ class ThreadedDiskTest : public testing::Test {
   ThreadedDiskTest()
       : output_folder_(*OutputFolder::Open(folder_.path())),
         disk_(*ThreadedDisk::Start()) {
-    output_.folder = &output_folder_;
-    output_.part_name = ".p2pcp-0.part";
+    output_.root = &output_folder_;
+    output_.part_prefix = &prefix_;
     output_.name = "name";
   }
 
@@ -51,6 +51,7 @@ class ThreadedDiskTest : public testing::Test {
 
   TestFolder folder_;
   OutputFolder output_folder_;
+  const std::string prefix_ = ".p2pcp-x";
   Output output_;
   std::unique_ptr<ThreadedDisk> disk_;
   std::uint64_t tag_ = 0;
@@ -72,7 +73,7 @@ TEST_F(ThreadedDiskTest, CarriesJobsOutInOrder) {
   hash.last = true;
   disk_->Submit(hash);
   Submit(Job::Kind::kCommit);
-  Submit(Job::Kind::kSyncFolder);
+  Submit(Job::Kind::kSync);
   for (std::uint64_t tag = 1; tag <= 8; ++tag) {
     const Completion done = Wait();
     EXPECT_EQ(done.tag, tag);
@@ -114,11 +115,10 @@ TEST_F(ThreadedDiskTest, AWriteThatAlsoReadsBack) {
 
 TEST_F(ThreadedDiskTest, ReadsAtOnceWhatIsInMemoryWhenNothingIsUnderWay) {
   const std::string text = RandomText(300'000, 2);
-  const std::vector<std::string> paths = {folder_.Write("in", text)};
-  const SourceList list = *ScanSources(paths);
+  const auto file = ListFile(folder_.Write("in", text));
   Job open;
   open.kind = Job::Kind::kOpenSource;
-  open.source = &list.files[0];
+  open.source = file.get();
   Bytes buffer(text.size());
   Job read;
   read.kind = Job::Kind::kReadSource;

@@ -11,8 +11,8 @@ namespace p2pcp {
 namespace {
 
 // The versions of the session's protocol that this program speaks.
-constexpr std::uint64_t kLowestVersion = 1;
-constexpr std::uint64_t kHighestVersion = 2;
+constexpr std::uint64_t kLowestVersion = 3;
+constexpr std::uint64_t kHighestVersion = 3;
 
 // How long a CLOSE waits to be taken by a driver that does not ask.
 constexpr Duration kCloseGrace = 200ms;
@@ -29,16 +29,24 @@ std::uint16_t CloseCode(const std::optional<message::Reason>& reason) {
 
 }  // namespace
 
-std::optional<Error> UnfinishedError(std::size_t files, std::size_t kept_back,
-                                     std::size_t damaged) {
-  const std::string of = " of " + std::to_string(files) + " files ";
-  if (damaged > 0) {
+std::optional<Error> UnfinishedError(const Shortfall& shortfall) {
+  const auto count = [](std::uint64_t n) {
+    return n == 1 ? "1 file was " : std::to_string(n) + " files were ";
+  };
+  if (shortfall.damaged > 0) {
     return Error{ErrorCode::kIntegrity,
-                 std::to_string(damaged) + of + "arrived damaged"};
+                 shortfall.damaged == 1 ? "1 file arrived damaged"
+                                        : std::to_string(shortfall.damaged) +
+                                              " files arrived damaged"};
   }
-  if (kept_back > 0) {
+  if (shortfall.unreadable > 0) {
+    return Error{ErrorCode::kSourceUnreadable,
+                 count(shortfall.unreadable) +
+                     "unreadable, or changed while being sent"};
+  }
+  if (shortfall.kept_back > 0) {
     return Error{ErrorCode::kKeptBack,
-                 std::to_string(kept_back) + of + "kept back"};
+                 count(shortfall.kept_back) + "kept back"};
   }
   return std::nullopt;
 }
@@ -194,9 +202,12 @@ std::optional<TimePoint> Endpoint::PollTimeout() const {
   if (state_ == State::kOver) return std::nullopt;
   const std::optional<TimePoint> due = connection_.PollTimeout();
   if (running()) {
-    if (!patience_) return due;
-    const TimePoint end = progress_at_ + *patience_;
-    return due ? std::min(*due, end) : end;
+    std::optional<TimePoint> next = NextTurn();
+    if (patience_) {
+      const TimePoint end = progress_at_ + *patience_;
+      next = next ? std::min(*next, end) : end;
+    }
+    return due && next ? std::min(*due, *next) : due ? due : next;
   }
   return due ? std::min(*due, deadline_) : deadline_;
 }

@@ -80,6 +80,8 @@ class Endpoint {
   virtual bool HasNews() const { return false; }
   // Completions of the disk wait. Only while kRunning.
   virtual void TakeDisk() = 0;
+  // When Advance() has something to do without anything having happened.
+  virtual std::optional<TimePoint> NextTurn() const { return std::nullopt; }
   // How long the peer may go on without any progress, now; none: as long as it
   // likes. A channel that lives says only that somebody is there.
   virtual std::optional<Duration> Patience() const = 0;
@@ -161,9 +163,16 @@ class Endpoint {
   std::deque<SessionEvent> events_;
 };
 
+// What did not arrive, in files; folders that were kept back count as one.
+struct Shortfall {
+  std::uint64_t damaged = 0;
+  std::uint64_t unreadable = 0;
+  std::uint64_t kept_back = 0;
+
+  std::uint64_t all() const { return damaged + unreadable + kept_back; }
+};
 // The result of a transfer in which not all files arrived; none if all did.
-std::optional<Error> UnfinishedError(std::size_t files, std::size_t kept_back,
-                                     std::size_t damaged);
+std::optional<Error> UnfinishedError(const Shortfall& shortfall);
 // How a failure of ours is told to the peer, and the other way round: what a
 // reason given by the peer is to us.
 message::Reason ReasonFor(const Error& error);

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -17,9 +18,11 @@
 #include "transfer/connection/byte_space.h"
 #include "transfer/connection/connection.h"
 #include "transfer/file/digest.h"
+#include "transfer/file/entry.h"
 #include "transfer/file/inline_disk.h"
+#include "transfer/file/intake.h"
 #include "transfer/file/output_folder.h"
-#include "transfer/file/source_list.h"
+#include "transfer/file/source_tree.h"
 #include "transfer/file/test_folder.h"
 #include "transfer/session/bottleneck.h"
 #include "transfer/session/messages.h"
@@ -36,6 +39,21 @@ file::Digest DigestOf(const std::string& text) {
   file::Hasher hasher;
   hasher.Update(AsBytes(text));
   return hasher.Finish();
+}
+
+file::Entry File(const std::string& name, std::uint64_t size = 1,
+                 std::uint32_t up = 0) {
+  file::Entry entry;
+  entry.name = name;
+  entry.size = size;
+  entry.up = up;
+  return entry;
+}
+
+file::Entry Folder(const std::string& name, std::uint32_t up = 0) {
+  file::Entry entry = File(name, 0, up);
+  entry.kind = file::Entry::Kind::kFolder;
+  return entry;
 }
 
 // The hostile side's bytes: whatever is asked for.
@@ -72,10 +90,10 @@ class Rig {
                                           &*disk_, &random_);
   }
   void StartSender(const std::vector<std::string>& paths) {
-    sources_ = *file::ScanSources(paths);
+    tree_.emplace(*file::SourceTree::Open(paths, {}));
     disk_.emplace();
     session_ =
-        std::make_unique<Sender>(now_, Sender::Config{}, &sources_, &*disk_);
+        std::make_unique<Sender>(now_, Sender::Config{}, &*tree_, &*disk_);
   }
 
   void Say(const message::Message& message) {
@@ -169,7 +187,7 @@ class Rig {
   std::unique_ptr<Connection> raw_;
   std::optional<file::OutputTarget> target_;
   std::optional<file::InlineDisk> disk_;
-  file::SourceList sources_;
+  std::optional<file::SourceTree> tree_;
   std::unique_ptr<Session> session_;
   std::uint64_t next_number_[2] = {0, 0};
   std::vector<message::Message> heard_;
@@ -186,21 +204,23 @@ class HostileSender : public testing::Test {
     rig_ = std::make_unique<Rig>(true);
     rig_->StartReceiver();
   }
-  void Greet() { rig_->Say(message::Hello{1, 1, false}); }
+  void Greet() { rig_->Say(message::Hello{3, 3, false}); }
+  // Greets and offers these entries, and no others.
   void Offer(std::vector<file::Entry> entries) {
-    std::uint64_t total = 0;
-    for (const file::Entry& entry : entries) total += entry.size;
-    rig_->Say(message::Offer{entries.size(), total});
+    Greet();
+    rig_->Say(message::Offer{});
+    message::End end{entries.size(), 0, 0, 0};
+    for (const file::Entry& entry : entries) end.bytes += entry.size;
     rig_->Say(message::Entries{0, std::move(entries)});
+    rig_->Say(end);
   }
-  // Greets, offers one file of this content, and has it accepted.
+  // Offers one file of this content, and has it accepted.
   void OfferFile(const std::string& content) {
     rig_->source.text = content;
-    Greet();
-    Offer({{"file", content.size(), {}, false}});
-    ASSERT_NE(rig_->Hear<message::Accept>(), nullptr);
+    Offer({File("file", content.size())});
+    ASSERT_NE(rig_->Hear<message::Decisions>(), nullptr);
   }
-  void ExpectFailure(ErrorCode code, message::Reason told) {
+  void ExpectFailure(ErrorCode code, message::Reason told, bool empty = true) {
     ASSERT_TRUE(rig_->Run());
     ASSERT_TRUE(rig_->failed.has_value());
     EXPECT_EQ(rig_->failed->code, code) << rig_->failed->message;
@@ -208,7 +228,9 @@ class HostileSender : public testing::Test {
     const auto* decline = rig_->Heard<message::Decline>();
     ASSERT_TRUE(abort != nullptr || decline != nullptr);
     EXPECT_EQ(abort != nullptr ? abort->reason : decline->reason, told);
-    EXPECT_EQ(rig_->folder.Names(), Names{});
+    if (empty) {
+      EXPECT_EQ(rig_->folder.Names(), Names{});
+    }
   }
   void ExpectViolation() {
     ExpectFailure(ErrorCode::kMalformed, message::Reason::kViolation);
@@ -221,91 +243,228 @@ class HostileSender : public testing::Test {
 };
 
 TEST_F(HostileSender, NamesThatAreNotPlainAreRefused) {
-  for (const std::string name : {"", "/etc/passwd", "..", "../x", "a/b",
-                                 ".bashrc", "a\nb", "a\x1b[2J"}) {
+  for (const std::string name :
+       {"", "/etc/passwd", "..", ".", "../x", "a/b", "a\nb", "a\x1b[2J"}) {
     SCOPED_TRACE(name);
     Reset();
-    Greet();
-    Offer({{"fine", 1, {}, false}, {name, 1, {}, false}});
+    Offer({File(name)});
+    ExpectRefused();
+    Reset();
+    Offer({Folder(name), File("x")});
+    ExpectRefused();
+    Reset();
+    Offer({Folder("fine"), File(name)});
     ExpectRefused();
   }
 }
 
-TEST_F(HostileSender, ManifestsThatDoNotAddUpAreRefused) {
-  Greet();
-  Offer({{"a", 1, {}, false}, {"a", 2, {}, false}});
+TEST_F(HostileSender, DotfilesAtTheTopAreKeptBack) {
+  Offer({File(".bashrc"), Folder(".ssh"), File("authorized_keys")});
+  const auto* decisions = rig_->Hear<message::Decisions>();
+  ASSERT_NE(decisions, nullptr);
+  ASSERT_EQ(decisions->parts.size(), 1u);
+  EXPECT_EQ(decisions->parts[0].count, 3u);
+  EXPECT_EQ(decisions->parts[0].verdict, file::Verdict::kKeepBack);
+  rig_->Say(message::Finished{{}});
+  ASSERT_TRUE(rig_->Run());
+  EXPECT_EQ(rig_->failed->code, ErrorCode::kKeptBack);
+  EXPECT_EQ(rig_->folder.Names(), Names{});
+}
+
+TEST_F(HostileSender, NumbersThatDoNotAddUpAreRefused) {
+  Offer({Folder("a"), File("x", 1, 2)});  // Leaves more than there is.
   ExpectRefused();
   Reset();
-  Greet();
-  Offer({{"a", 1, {0, 1'000'000'000}, false}});
+  file::Entry timeless = File("a");
+  timeless.mtime.nanoseconds = 1'000'000'000;
+  Offer({timeless});
   ExpectRefused();
   Reset();
-  Greet();
-  Offer({{"a", kMaxVarint, {}, false}});
+  Offer({File("a", kMaxVarint)});
   ExpectRefused();
   Reset();
-  Greet();
-  rig_->Say(message::Offer{2, 0});
-  rig_->Say(message::Entries{
-      0, {{"a", file::Manifest::kMaxTotal, {}, false}, {"b", 1, {}, false}}});
+  Offer({File("a", file::kMaxTotal - 1), File("b", 2)});
   ExpectRefused();
   Reset();
-  Greet();
-  rig_->Say(message::Offer{1, 2});
-  rig_->Say(message::Entries{0, {{"a", 1, {}, false}}});
-  ExpectRefused();
-  Reset();
-  Greet();
-  rig_->Say(message::Offer{file::Manifest::kMaxEntries + 1, 2});
-  ExpectRefused();
+  std::vector<file::Entry> deep;
+  for (int i = 0; i < 70; ++i) deep.push_back(Folder("d"));
+  Offer(deep);
+  ExpectFailure(ErrorCode::kMalformed, message::Reason::kRefused,
+                /*empty=*/false);
 }
 
 TEST_F(HostileSender, MoreThanTheDiskHoldsIsDeclined) {
-  Greet();
-  Offer({{"a", file::Manifest::kMaxTotal, {}, false}});
+  Offer({File("a", file::kMaxTotal)});
   ExpectFailure(ErrorCode::kCannotWrite, message::Reason::kCannotWrite);
 }
 
+// It claims little data and has terabytes of holes.
+TEST_F(HostileSender, HolesAreBounded) {
+  constexpr std::uint64_t kSize = std::uint64_t{5} << 40;
+  file::Entry sparse = File("sparse", kSize);
+  sparse.sparse = true;
+  sparse.data_bytes = 0;
+  Offer({sparse});
+  ASSERT_NE(rig_->Hear<message::Decisions>(), nullptr);
+  rig_->Say(message::Holes{0, {{0, kSize}}});
+  ExpectRefused();
+}
+
+TEST_F(HostileSender, HolesLieInTheirFile) {
+  const auto offer = [&](bool is_sparse) {
+    Reset();
+    rig_->source.text.assign(1 << 20, 'x');
+    file::Entry sparse = File("sparse", 1 << 20);
+    sparse.sparse = is_sparse;
+    Offer({sparse});
+    ASSERT_NE(rig_->Hear<message::Decisions>(), nullptr);
+  };
+  offer(true);
+  rig_->Say(message::Holes{0, {{0, (1 << 20) + 1}}});
+  ExpectViolation();
+  offer(true);
+  rig_->Say(message::Holes{0, {{kMaxVarint - 1, 1}}});
+  ExpectViolation();
+  offer(true);
+  rig_->Say(message::Holes{0, {{0, 1000}}});
+  rig_->Say(message::Holes{0, {{500, 1000}}});
+  ExpectViolation();
+  offer(false);
+  rig_->Say(message::Holes{0, {{0, 1000}}});
+  ExpectViolation();
+  // Bytes that came can't be a hole, nor the other way round.
+  offer(true);
+  rig_->raw().OfferBytes(StreamOffset(0), StreamOffset(2000));
+  ASSERT_TRUE(
+      rig_->RunUntil([&] { return rig_->raw().AllBytesAcknowledged(); }, 30s));
+  rig_->Say(message::Holes{0, {{1000, 5000}}});
+  ExpectViolation();
+}
+
+TEST_F(HostileSender, EqualNamesDoNotReplaceEachOther) {
+  rig_->source.text = "12";
+  Offer({File("a"), File("a"), Folder("a"), File("x", 0)});
+  ASSERT_NE(rig_->Hear<message::Decisions>(), nullptr);
+  rig_->raw().OfferBytes(StreamOffset(0), StreamOffset(2));
+  rig_->Say(message::Digests{{{0, DigestOf("1")}, {1, DigestOf("2")}}});
+  rig_->Say(message::Digests{{{3, DigestOf("")}}});
+  ASSERT_NE(rig_->Hear<message::Done>(), nullptr);
+  rig_->Say(message::Finished{{}});
+  ASSERT_TRUE(rig_->Run());
+  // The folder came first, since it is made when it is heard of.
+  EXPECT_EQ(rig_->folder.Names(), (Names{"a", "a (1)", "a (2)"}));
+  EXPECT_EQ(rig_->folder.Read("a/x"), "");
+  EXPECT_EQ(rig_->folder.Read("a (1)") + rig_->folder.Read("a (2)"), "12");
+}
+
+// In a folder that is new nothing is renamed: the names were the sender's own.
+TEST_F(HostileSender, EqualNamesInANewFolderAreKeptBack) {
+  rig_->source.text = "12";
+  Offer({Folder("f"), File("a"), File("a")});
+  ASSERT_NE(rig_->Hear<message::Decisions>(), nullptr);
+  rig_->raw().OfferBytes(StreamOffset(0), StreamOffset(2));
+  rig_->Say(message::Digests{{{1, DigestOf("1")}, {2, DigestOf("2")}}});
+  ASSERT_NE(rig_->Hear<message::Done>(), nullptr);
+  rig_->Say(message::Finished{{}});
+  ASSERT_TRUE(rig_->Run());
+  EXPECT_EQ(rig_->failed->code, ErrorCode::kKeptBack);
+  EXPECT_EQ(rig_->folder.Read("f/a"), "1");
+}
+
+TEST_F(HostileSender, ALinkInTheFolderLeadsNowhere) {
+  file::TestFolder elsewhere;
+  std::filesystem::create_symlink(elsewhere.path(), rig_->folder / "link");
+  rig_->source.text = "1";
+  Offer({Folder("link"), File("x")});
+  ASSERT_NE(rig_->Hear<message::Done>(), nullptr);
+  rig_->Say(message::Finished{{}});
+  ASSERT_TRUE(rig_->Run());
+  EXPECT_EQ(rig_->failed->code, ErrorCode::kKeptBack);
+  EXPECT_EQ(elsewhere.Names(), Names{});
+}
+
+// A folder is swapped for a link while its files are on their way.
+TEST_F(HostileSender, AFolderThatBecomesALinkIsNotWrittenThrough) {
+  file::TestFolder elsewhere;
+  const std::string content = file::RandomText(600'000, 1);
+  rig_->source.text = content;
+  Offer({Folder("f"), File("x", content.size())});
+  ASSERT_NE(rig_->Hear<message::Decisions>(), nullptr);
+  std::filesystem::remove_all(rig_->folder / "f");
+  std::filesystem::create_symlink(elsewhere.path(), rig_->folder / "f");
+  rig_->raw().OfferBytes(StreamOffset(0), StreamOffset(content.size()));
+  rig_->Say(message::Digests{{{1, DigestOf(content)}}});
+  ASSERT_TRUE(rig_->Run());
+  EXPECT_EQ(rig_->failed->code, ErrorCode::kCannotWrite);
+  EXPECT_EQ(elsewhere.Names(), Names{});
+}
+
+// Entries without end: no more than a window of them is taken.
+TEST_F(HostileSender, EntriesBeyondTheWindowAreAViolation) {
+  Greet();
+  rig_->Say(message::Offer{});
+  std::uint64_t next = 0;
+  const auto say_more = [&] {
+    while (rig_->raw().ControlRoom() > 10'000) {
+      message::Entries entries{next, {}};
+      for (int i = 0; i < 300; ++i) {
+        entries.entries.push_back(File("f" + std::to_string(next++)));
+      }
+      rig_->Say(entries);
+    }
+    return rig_->failed.has_value();
+  };
+  ASSERT_TRUE(rig_->RunUntil(say_more, 30s));
+  EXPECT_EQ(rig_->failed->code, ErrorCode::kMalformed);
+  EXPECT_LT(next, 60'000u);
+}
+
 TEST_F(HostileSender, MessagesOutOfOrderAreViolations) {
+  const auto offer = [&] {
+    Greet();
+    rig_->Say(message::Offer{});
+  };
   const std::vector<std::function<void()>> cases = {
-      [&] {
-        rig_->Say(message::Offer{1, 1});
-      },
+      [&] { rig_->Say(message::Offer{}); },
       [&] {
         Greet();
         Greet();
       },
       [&] {
-        rig_->Say(message::Hello{1, 1, true});
+        rig_->Say(message::Hello{3, 3, true});
+      },
+      [&] {
+        offer();
+        rig_->Say(message::Offer{});
       },
       [&] {
         Greet();
-        rig_->Say(message::Offer{0, 0});
+        rig_->Say(message::Entries{0, {File("a")}});
       },
       [&] {
-        Greet();
-        rig_->Say(message::Offer{1, 1});
-        rig_->Say(message::Offer{1, 1});
+        offer();
+        rig_->Say(message::Entries{1, {File("a")}});
       },
       [&] {
-        Greet();
-        rig_->Say(message::Entries{0, {{"a", 1, {}, false}}});
+        offer();
+        rig_->Say(message::End{1, 0, 0, 0});
       },
       [&] {
-        Greet();
-        rig_->Say(message::Offer{2, 1});
-        rig_->Say(message::Entries{1, {{"a", 1, {}, false}}});
+        offer();
+        rig_->Say(message::Entries{0, {File("a")}});
+        rig_->Say(message::End{1, 2, 0, 0});
       },
       [&] {
-        Greet();
-        rig_->Say(message::Offer{1, 1});
-        rig_->Say(
-            message::Entries{0, {{"a", 1, {}, false}, {"b", 1, {}, false}}});
+        Offer({File("a")});
+        rig_->Say(message::Entries{1, {File("b")}});
       },
       [&] {
-        Greet();
-        rig_->Say(message::Offer{1, 1});
-        rig_->Say(message::FileDigest{0, {}});
+        Offer({File("a")});
+        rig_->Say(message::End{1, 1, 0, 0});
+      },
+      [&] {
+        offer();
+        rig_->Say(message::Digests{{{0, {}}}});
       },
       [&] {
         Greet();
@@ -322,16 +481,20 @@ TEST_F(HostileSender, MessagesOutOfOrderAreViolations) {
       [&] { rig_->SayBytes({}); },
       [&] {
         OfferFile("content");
-        rig_->Say(message::FileDigest{1, {}});
+        rig_->Say(message::Digests{{{1, {}}}});
       },
       [&] {
         OfferFile("content");
-        rig_->Say(message::FileDigest{0, {}});
-        rig_->Say(message::FileDigest{0, DigestOf("content")});
+        rig_->Say(message::Digests{{{0, {}}}});
+        rig_->Say(message::Digests{{{0, DigestOf("content")}}});
       },
       [&] {
         OfferFile("content");
-        rig_->Say(message::Entries{1, {{"b", 1, {}, false}}});
+        rig_->Say(message::SourceFailed{1, 0});
+      },
+      [&] {
+        OfferFile("content");
+        rig_->Say(message::SourceFailed{0, 8});
       },
   };
   for (std::size_t i = 0; i < cases.size(); ++i) {
@@ -343,23 +506,29 @@ TEST_F(HostileSender, MessagesOutOfOrderAreViolations) {
 }
 
 TEST_F(HostileSender, NoCommonVersionIsSaidToBeThat) {
-  rig_->Say(message::Hello{3, 9, false});
+  rig_->Say(message::Hello{4, 9, false});
+  ExpectFailure(ErrorCode::kVersionMismatch, message::Reason::kVersionMismatch);
+}
+
+TEST_F(HostileSender, EarlierVersionsAreNotSpoken) {
+  rig_->Say(message::Hello{1, 2, false});
   ExpectFailure(ErrorCode::kVersionMismatch, message::Reason::kVersionMismatch);
 }
 
 TEST_F(HostileSender, ALaterVersionThatSpeaksOursIsFine) {
   rig_->source.text = "content";
-  Bytes hello = message::Serialize(message::Hello{1, 7, false});
+  Bytes hello = message::Serialize(message::Hello{3, 7, false});
   hello.push_back(std::byte{42});
   rig_->SayBytes(hello);
-  Offer({{"file", 7, {}, false}});
+  rig_->Say(message::Offer{});
+  rig_->Say(message::Entries{0, {File("file", 7)}});
   EXPECT_NE(rig_->Hear<message::Accept>(), nullptr);
 }
 
 TEST_F(HostileSender, BytesBeforeTheyAreAcceptedAreAViolation) {
   rig_->source.text = "content";
   Greet();
-  rig_->Say(message::Offer{1, 7});
+  rig_->Say(message::Offer{});
   rig_->raw().OfferBytes(StreamOffset(0), StreamOffset(7));
   ExpectViolation();
 }
@@ -374,12 +543,12 @@ TEST_F(HostileSender, BytesBeyondTheDeclaredSizeAreAViolation) {
 TEST_F(HostileSender, AWrongDigestLeavesNoFile) {
   OfferFile("content");
   rig_->raw().OfferBytes(StreamOffset(0), StreamOffset(7));
-  rig_->Say(message::FileDigest{0, DigestOf("other content")});
+  rig_->Say(message::Digests{{{0, DigestOf("other content")}}});
   const auto* failed = rig_->Hear<message::FileFailed>();
   ASSERT_NE(failed, nullptr);
   EXPECT_EQ(failed->reason, message::Reason::kIntegrity);
   ASSERT_NE(rig_->Hear<message::Done>(), nullptr);
-  EXPECT_EQ(rig_->Heard<message::Done>()->files_done, 0u);
+  EXPECT_EQ(rig_->Heard<message::Done>()->entries_done, 0u);
   rig_->Say(message::Finished{{}});
   ASSERT_TRUE(rig_->Run());
   EXPECT_EQ(rig_->failed->code, ErrorCode::kIntegrity);
@@ -404,7 +573,7 @@ TEST_F(HostileSender, BytesThatWereVerifiedCannotBeReplaced) {
   rig_->raw().OfferBytes(StreamOffset(0), StreamOffset(content.size()));
   ASSERT_TRUE(
       rig_->RunUntil([&] { return rig_->raw().AllBytesAcknowledged(); }, 30s));
-  rig_->Say(message::FileDigest{0, DigestOf(content)});
+  rig_->Say(message::Digests{{{0, DigestOf(content)}}});
   ASSERT_NE(rig_->Hear<message::Done>(), nullptr);
   rig_->Say(message::Finished{{}});
   ASSERT_TRUE(rig_->Run());
@@ -444,14 +613,19 @@ class HostileReceiver : public testing::Test {
  protected:
   HostileReceiver() { Reset(); }
 
-  void Reset(std::uint64_t version = 1) {
+  void Reset() {
     rig_ = std::make_unique<Rig>(false);
     rig_->StartSender({in_.Write("a", "content"), in_.Write("b", "more")});
-    rig_->Say(message::Hello{1, version, true});
+    rig_->Say(message::Hello{3, 3, true});
   }
+  // Accepts, and wants both.
   void Accept() {
-    ASSERT_NE(rig_->Hear<message::Entries>(), nullptr);
+    ASSERT_NE(rig_->Hear<message::End>(), nullptr);
     rig_->Say(message::Accept{});
+    Decide(0, 2, file::Verdict::kWant);
+  }
+  void Decide(std::uint64_t first, std::uint64_t count, file::Verdict verdict) {
+    rig_->Say(message::Decisions{first, {{count, verdict}}});
   }
   void ExpectViolation() {
     ASSERT_TRUE(rig_->Run());
@@ -467,30 +641,43 @@ class HostileReceiver : public testing::Test {
 };
 
 TEST_F(HostileReceiver, MessagesOutOfOrderAreViolations) {
-  const auto keep_back = [&](std::uint64_t first, std::uint64_t count) {
-    ASSERT_NE(rig_->Hear<message::Entries>(), nullptr);
-    rig_->Say(message::KeepBack{{{first, count}}});
+  const auto accept = [&] {
+    ASSERT_NE(rig_->Hear<message::End>(), nullptr);
+    rig_->Say(message::Accept{});
   };
   const auto hear_digest = [&] {
     Accept();
-    ASSERT_NE(rig_->Hear<message::FileDigest>(), nullptr);
+    ASSERT_NE(rig_->Hear<message::Digests>(), nullptr);
+  };
+  const auto done = [&](std::uint64_t first, std::uint64_t count) {
+    rig_->Say(message::FilesDone{{{first, count}}});
   };
   const std::vector<std::function<void()>> cases = {
-      [&] { keep_back(2, 1); },
-      [&] { keep_back(0, 3); },
-      [&] { keep_back(1, kMaxVarint); },
-      [&] { keep_back(kMaxVarint, 1); },
+      // Decisions before it accepts, out of order, of what is not there.
       [&] {
-        keep_back(0, 1);
-        keep_back(0, 1);
+        ASSERT_NE(rig_->Hear<message::End>(), nullptr);
+        Decide(0, 1, file::Verdict::kWant);
+      },
+      [&] {
+        accept();
+        Decide(1, 1, file::Verdict::kWant);
+      },
+      [&] {
+        accept();
+        Decide(0, 3, file::Verdict::kWant);
+      },
+      [&] {
+        accept();
+        Decide(0, kMaxVarint >> 4, file::Verdict::kKeepBack);
+      },
+      [&] {
+        accept();
+        Decide(0, 1, file::Verdict::kKeepBack);
+        Decide(0, 1, file::Verdict::kWant);
       },
       [&] {
         Accept();
-        Accept();
-      },
-      [&] {
-        Accept();
-        keep_back(0, 1);
+        rig_->Say(message::Accept{});
       },
       [&] {
         Accept();
@@ -502,35 +689,42 @@ TEST_F(HostileReceiver, MessagesOutOfOrderAreViolations) {
       },
       [&] {
         Accept();
-        rig_->Say(message::FileDone{9, {}});
+        done(9, 1);
+      },
+      [&] {
+        Accept();
+        done(0, kMaxVarint);
       },
       // Claims to have verified what it can't know yet.
       [&] {
         ASSERT_NE(rig_->Hear<message::Entries>(), nullptr);
-        rig_->Say(message::FileDone{0, DigestOf("content")});
+        done(0, 1);
       },
       [&] {
         hear_digest();
-        rig_->Say(message::FileDone{0, DigestOf("other")});
+        done(0, 1);
+        done(0, 1);
       },
       [&] {
         hear_digest();
-        rig_->Say(message::FileDone{0, DigestOf("content")});
-        rig_->Say(message::FileDone{0, DigestOf("content")});
-      },
-      [&] {
-        hear_digest();
-        rig_->Say(message::FileDone{0, DigestOf("content")});
+        done(0, 1);
         rig_->Say(message::FileFailed{0, message::Reason::kIntegrity});
       },
       [&] {
         hear_digest();
-        rig_->Say(message::FileDone{0, DigestOf("content")});
+        done(0, 1);
         rig_->Say(message::Done{1, {}});
       },
       [&] {
-        rig_->Say(message::Offer{1, 1});
+        Accept();
+        rig_->Say(message::Want{0});
       },
+      [&] {
+        accept();
+        Decide(0, 2, file::Verdict::kCompare);
+        rig_->Say(message::Want{1});
+      },
+      [&] { rig_->Say(message::Offer{}); },
       [&] { rig_->Say(message::Finished{{}}); },
   };
   for (std::size_t i = 0; i < cases.size(); ++i) {
@@ -541,45 +735,19 @@ TEST_F(HostileReceiver, MessagesOutOfOrderAreViolations) {
   }
 }
 
-TEST_F(HostileReceiver, TheNumberOfFilesInTheReceiptMustBeRight) {
-  ASSERT_NE(rig_->Hear<message::Entries>(), nullptr);
-  rig_->Say(message::KeepBack{{{0, 2}}});
+TEST_F(HostileReceiver, TheNumberInTheReceiptMustBeRight) {
+  ASSERT_NE(rig_->Hear<message::End>(), nullptr);
   rig_->Say(message::Accept{});
+  Decide(0, 2, file::Verdict::kKeepBack);
   rig_->Say(message::Done{1, {}});
   ExpectViolation();
 }
 
-TEST_F(HostileReceiver, AReceiptMustHaveTheFormOfTheVersion) {
-  for (const std::uint64_t version : {1, 2}) {
-    for (const bool reports : {false, true}) {
-      SCOPED_TRACE(version * 10 + reports);
-      Reset(version);
-      ASSERT_NE(rig_->Hear<message::Entries>(), nullptr);
-      rig_->Say(message::KeepBack{{{0, 2}}});
-      rig_->Say(message::Accept{});
-      message::Done done;
-      if (reports) done.report.emplace();
-      rig_->Say(done);
-      if (reports == (version == 2)) {
-        ASSERT_TRUE(rig_->Run());
-        EXPECT_EQ(rig_->failed->code, ErrorCode::kKeptBack);
-        const auto* finished = rig_->Heard<message::Finished>();
-        ASSERT_NE(finished, nullptr);
-        EXPECT_EQ(finished->report.has_value(), reports);
-      } else {
-        ExpectViolation();
-      }
-    }
-  }
-}
-
 TEST_F(HostileReceiver, NoReportMakesATransferOtherThanItIs) {
-  Reset(2);
   Accept();
   // Until both digests have been told.
   EXPECT_FALSE(rig_->RunUntil([] { return false; }, 1s));
-  rig_->Say(message::FileDone{0, DigestOf("content")});
-  rig_->Say(message::FileDone{1, DigestOf("more")});
+  rig_->Say(message::FilesDone{{{0, 2}}});
   // More time, work and drops than there can be.
   const Duration ages = std::chrono::hours(24 * 365 * 40);
   rig_->Say(

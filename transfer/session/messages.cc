@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -16,18 +17,28 @@ enum class Type : std::uint8_t {
   kHello = 0x01,
   kOffer = 0x02,
   kEntries = 0x03,
-  kKeepBack = 0x04,
+  kDecisions = 0x04,
   kAccept = 0x05,
   kDecline = 0x06,
-  kFileDigest = 0x07,
-  kFileDone = 0x08,
+  kDigests = 0x07,
+  kFilesDone = 0x08,
   kFileFailed = 0x09,
   kDone = 0x0a,
   kFinished = 0x0b,
   kAbort = 0x0c,
+  kEnd = 0x0d,
+  kSourceFailed = 0x0e,
+  kHoles = 0x0f,
+  kWant = 0x10,
+  kCheckBlocks = 0x11,
+  kBlockDigests = 0x12,
+  kRepair = 0x13,
 };
 
-constexpr std::uint8_t kExecutable = 0x01;
+constexpr std::uint8_t kFolder = 0x01;
+constexpr std::uint8_t kExecutable = 0x04;
+constexpr std::uint8_t kSparse = 0x08;
+constexpr unsigned kVerdictBits = 3;
 constexpr std::size_t kMaxMessage = 16 * 1024;
 
 // Signed numbers with small magnitudes as small varints: 0, -1, 1, -2, ...
@@ -116,14 +127,109 @@ void WriteTransferReport(ByteWriter& writer, const TransferReport& report) {
 
 file::Entry ReadEntry(ByteReader& reader) {
   file::Entry entry;
+  const std::uint8_t flags = reader.ReadU8();
+  const std::uint8_t known = kFolder | kExecutable | kSparse;
+  if ((flags & ~known) != 0) reader.Fail();
+  if ((flags & kFolder) != 0) {
+    entry.kind = file::Entry::Kind::kFolder;
+    if (flags != kFolder) reader.Fail();
+  }
+  entry.executable = (flags & kExecutable) != 0;
+  entry.sparse = (flags & kSparse) != 0;
+  const std::uint64_t up = reader.ReadVarint();
+  if (up > std::numeric_limits<std::uint32_t>::max()) reader.Fail();
+  entry.up = static_cast<std::uint32_t>(up);
   entry.name = std::string(AsText(reader.ReadLengthPrefixed()));
-  entry.size = reader.ReadVarint();
   entry.mtime.seconds = UnZigZag(reader.ReadVarint());
   entry.mtime.nanoseconds = reader.ReadU32();
-  const std::uint8_t flags = reader.ReadU8();
-  if ((flags & ~kExecutable) != 0) reader.Fail();
-  entry.executable = (flags & kExecutable) != 0;
+  if (!entry.is_folder()) entry.size = reader.ReadVarint();
+  if (entry.sparse) entry.data_bytes = reader.ReadVarint();
   return entry;
+}
+
+void WriteEntry(ByteWriter& writer, const file::Entry& entry) {
+  std::uint8_t flags = 0;
+  if (entry.is_folder()) {
+    flags = kFolder;
+  } else {
+    if (entry.executable) flags |= kExecutable;
+    if (entry.sparse) flags |= kSparse;
+  }
+  writer.WriteU8(flags);
+  writer.WriteVarint(entry.up);
+  writer.WriteLengthPrefixed(AsBytes(entry.name));
+  writer.WriteVarint(WireSeconds(entry.mtime.seconds));
+  writer.WriteU32(entry.mtime.nanoseconds);
+  if (!entry.is_folder()) writer.WriteVarint(entry.size);
+  if (!entry.is_folder() && entry.sparse) writer.WriteVarint(entry.data_bytes);
+}
+
+// Runs in order: each as its distance from the end of the one before it, and
+// its length.
+std::vector<Run> ReadRuns(ByteReader& reader) {
+  std::vector<Run> runs;
+  std::uint64_t end = 0;
+  do {
+    const std::uint64_t gap = reader.ReadVarint();
+    const std::uint64_t count = reader.ReadVarint();
+    // Runs that touch are one.
+    if (count == 0 || (gap == 0 && !runs.empty()) || gap > kMaxVarint - end ||
+        count > kMaxVarint - end - gap) {
+      reader.Fail();
+    }
+    if (!reader.ok()) break;
+    runs.push_back({end + gap, count});
+    end += gap + count;
+  } while (reader.remaining() > 0);
+  return runs;
+}
+
+void WriteRuns(ByteWriter& writer, const std::vector<Run>& runs) {
+  std::uint64_t end = 0;
+  for (const Run& run : runs) {
+    writer.WriteVarint(run.first - end);
+    writer.WriteVarint(run.count);
+    end = run.first + run.count;
+  }
+}
+
+Decisions ReadDecisions(ByteReader& reader) {
+  Decisions decisions{reader.ReadVarint(), {}};
+  do {
+    const std::uint64_t value = reader.ReadVarint();
+    const std::uint64_t verdict = value & ((1u << kVerdictBits) - 1);
+    const std::uint64_t count = value >> kVerdictBits;
+    if (count == 0 ||
+        verdict > static_cast<std::uint64_t>(file::Verdict::kHave)) {
+      reader.Fail();
+    }
+    decisions.parts.push_back({count, static_cast<file::Verdict>(verdict)});
+  } while (reader.ok() && reader.remaining() > 0);
+  return decisions;
+}
+
+Digests ReadDigests(ByteReader& reader) {
+  Digests digests;
+  std::uint64_t next = 0;
+  do {
+    const std::uint64_t gap = reader.ReadVarint();
+    if (gap >= kMaxVarint - next) reader.Fail();
+    const file::Digest digest = ReadDigest(reader);
+    if (!reader.ok()) break;
+    digests.digests.push_back({next + gap, digest});
+    next += gap + 1;
+  } while (reader.remaining() > 0);
+  return digests;
+}
+
+BlockDigests ReadBlockDigests(ByteReader& reader) {
+  BlockDigests blocks;
+  blocks.index = reader.ReadVarint();
+  blocks.first = reader.ReadVarint();
+  do {
+    blocks.digests.push_back(ReadDigest(reader));
+  } while (reader.ok() && reader.remaining() > 0);
+  return blocks;
 }
 
 Message ReadBody(Type type, ByteReader& reader) {
@@ -137,10 +243,11 @@ Message ReadBody(Type type, ByteReader& reader) {
       reader.ReadBytes(reader.remaining());
       return Hello{lowest, highest, role == 1};
     }
-    case Type::kOffer: {
-      const std::uint64_t count = reader.ReadVarint();
-      return Offer{count, reader.ReadVarint()};
-    }
+    case Type::kOffer:
+      // Later versions may say more.
+      reader.ReadU8();
+      reader.ReadBytes(reader.remaining());
+      return Offer{};
     case Type::kEntries: {
       Entries entries{reader.ReadVarint(), {}};
       do {
@@ -148,44 +255,54 @@ Message ReadBody(Type type, ByteReader& reader) {
       } while (reader.ok() && reader.remaining() > 0);
       return entries;
     }
-    case Type::kKeepBack: {
-      KeepBack keep_back;
-      do {
-        const std::uint64_t first = reader.ReadVarint();
-        const std::uint64_t count = reader.ReadVarint();
-        if (count == 0) reader.Fail();
-        keep_back.runs.push_back({first, count});
-      } while (reader.ok() && reader.remaining() > 0);
-      return keep_back;
-    }
+    case Type::kDecisions:
+      return ReadDecisions(reader);
     case Type::kAccept:
       return Accept{};
     case Type::kDecline:
       return Decline{ReadReason(reader)};
-    case Type::kFileDigest: {
-      const std::uint64_t index = reader.ReadVarint();
-      return FileDigest{index, ReadDigest(reader)};
-    }
-    case Type::kFileDone: {
-      const std::uint64_t index = reader.ReadVarint();
-      return FileDone{index, ReadDigest(reader)};
-    }
+    case Type::kDigests:
+      return ReadDigests(reader);
+    case Type::kFilesDone:
+      return FilesDone{ReadRuns(reader)};
     case Type::kFileFailed: {
       const std::uint64_t index = reader.ReadVarint();
       return FileFailed{index, ReadReason(reader)};
     }
     case Type::kDone: {
-      Done done{reader.ReadVarint(), std::nullopt};
-      if (reader.remaining() > 0) done.report = ReadReceiverReport(reader);
-      return done;
+      const std::uint64_t done = reader.ReadVarint();
+      return Done{done, ReadReceiverReport(reader)};
     }
-    case Type::kFinished: {
-      Finished finished;
-      if (reader.remaining() > 0) finished.report = ReadTransferReport(reader);
-      return finished;
-    }
+    case Type::kFinished:
+      return Finished{ReadTransferReport(reader)};
     case Type::kAbort:
       return Abort{ReadReason(reader)};
+    case Type::kEnd: {
+      End end;
+      end.entries = reader.ReadVarint();
+      end.bytes = reader.ReadVarint();
+      end.unreadable = reader.ReadVarint();
+      end.left_out = reader.ReadVarint();
+      return end;
+    }
+    case Type::kSourceFailed: {
+      const std::uint64_t index = reader.ReadVarint();
+      return SourceFailed{index, reader.ReadVarint()};
+    }
+    case Type::kHoles: {
+      const std::uint64_t index = reader.ReadVarint();
+      return Holes{index, ReadRuns(reader)};
+    }
+    case Type::kWant:
+      return Want{reader.ReadVarint()};
+    case Type::kCheckBlocks:
+      return CheckBlocks{reader.ReadVarint()};
+    case Type::kBlockDigests:
+      return ReadBlockDigests(reader);
+    case Type::kRepair: {
+      const std::uint64_t index = reader.ReadVarint();
+      return Repair{index, ReadRuns(reader)};
+    }
   }
   reader.Fail();
   return Abort{};
@@ -207,27 +324,21 @@ struct Writer {
     writer.WriteVarint(message.highest);
     writer.WriteU8(message.receiver ? 1 : 0);
   }
-  void operator()(const Offer& message) const {
+  void operator()(const Offer&) const {
     WriteHead(writer, Type::kOffer);
-    writer.WriteVarint(message.file_count);
-    writer.WriteVarint(message.total_bytes);
+    writer.WriteU8(0);
   }
   void operator()(const Entries& message) const {
     WriteHead(writer, Type::kEntries);
     writer.WriteVarint(message.first);
-    for (const file::Entry& entry : message.entries) {
-      writer.WriteLengthPrefixed(AsBytes(entry.name));
-      writer.WriteVarint(entry.size);
-      writer.WriteVarint(WireSeconds(entry.mtime.seconds));
-      writer.WriteU32(entry.mtime.nanoseconds);
-      writer.WriteU8(entry.executable ? kExecutable : 0);
-    }
+    for (const file::Entry& entry : message.entries) WriteEntry(writer, entry);
   }
-  void operator()(const KeepBack& message) const {
-    WriteHead(writer, Type::kKeepBack);
-    for (const KeepBack::Run& run : message.runs) {
-      writer.WriteVarint(run.first);
-      writer.WriteVarint(run.count);
+  void operator()(const Decisions& message) const {
+    WriteHead(writer, Type::kDecisions);
+    writer.WriteVarint(message.first);
+    for (const Decisions::Part& part : message.parts) {
+      writer.WriteVarint(part.count << kVerdictBits |
+                         static_cast<std::uint64_t>(part.verdict));
     }
   }
   void operator()(const Accept&) const { WriteHead(writer, Type::kAccept); }
@@ -235,15 +346,18 @@ struct Writer {
     WriteHead(writer, Type::kDecline);
     WriteReason(writer, message.reason);
   }
-  void operator()(const FileDigest& message) const {
-    WriteHead(writer, Type::kFileDigest);
-    writer.WriteVarint(message.index);
-    writer.WriteBytes(message.digest.bytes);
+  void operator()(const Digests& message) const {
+    WriteHead(writer, Type::kDigests);
+    std::uint64_t next = 0;
+    for (const Digests::Told& told : message.digests) {
+      writer.WriteVarint(told.index - next);
+      writer.WriteBytes(told.digest.bytes);
+      next = told.index + 1;
+    }
   }
-  void operator()(const FileDone& message) const {
-    WriteHead(writer, Type::kFileDone);
-    writer.WriteVarint(message.index);
-    writer.WriteBytes(message.digest.bytes);
+  void operator()(const FilesDone& message) const {
+    WriteHead(writer, Type::kFilesDone);
+    WriteRuns(writer, message.runs);
   }
   void operator()(const FileFailed& message) const {
     WriteHead(writer, Type::kFileFailed);
@@ -252,16 +366,54 @@ struct Writer {
   }
   void operator()(const Done& message) const {
     WriteHead(writer, Type::kDone);
-    writer.WriteVarint(message.files_done);
-    if (message.report) WriteReceiverReport(writer, *message.report);
+    writer.WriteVarint(message.entries_done);
+    WriteReceiverReport(writer, message.report);
   }
   void operator()(const Finished& message) const {
     WriteHead(writer, Type::kFinished);
-    if (message.report) WriteTransferReport(writer, *message.report);
+    WriteTransferReport(writer, message.report);
   }
   void operator()(const Abort& message) const {
     WriteHead(writer, Type::kAbort);
     WriteReason(writer, message.reason);
+  }
+  void operator()(const End& message) const {
+    WriteHead(writer, Type::kEnd);
+    writer.WriteVarint(message.entries);
+    writer.WriteVarint(message.bytes);
+    writer.WriteVarint(message.unreadable);
+    writer.WriteVarint(message.left_out);
+  }
+  void operator()(const SourceFailed& message) const {
+    WriteHead(writer, Type::kSourceFailed);
+    writer.WriteVarint(message.index);
+    writer.WriteVarint(message.charged);
+  }
+  void operator()(const Holes& message) const {
+    WriteHead(writer, Type::kHoles);
+    writer.WriteVarint(message.index);
+    WriteRuns(writer, message.runs);
+  }
+  void operator()(const Want& message) const {
+    WriteHead(writer, Type::kWant);
+    writer.WriteVarint(message.index);
+  }
+  void operator()(const CheckBlocks& message) const {
+    WriteHead(writer, Type::kCheckBlocks);
+    writer.WriteVarint(message.index);
+  }
+  void operator()(const BlockDigests& message) const {
+    WriteHead(writer, Type::kBlockDigests);
+    writer.WriteVarint(message.index);
+    writer.WriteVarint(message.first);
+    for (const file::Digest& digest : message.digests) {
+      writer.WriteBytes(digest.bytes);
+    }
+  }
+  void operator()(const Repair& message) const {
+    WriteHead(writer, Type::kRepair);
+    writer.WriteVarint(message.index);
+    WriteRuns(writer, message.runs);
   }
 };
 
@@ -286,9 +438,10 @@ Bytes Serialize(const Message& message) {
 }
 
 std::size_t EntrySize(const file::Entry& entry) {
-  return VarintSize(entry.name.size()) + entry.name.size() +
-         VarintSize(entry.size) + VarintSize(WireSeconds(entry.mtime.seconds)) +
-         4 + 1;
+  return 1 + VarintSize(entry.up) + VarintSize(entry.name.size()) +
+         entry.name.size() + VarintSize(WireSeconds(entry.mtime.seconds)) + 4 +
+         VarintSize(entry.size) +
+         (entry.sparse ? VarintSize(entry.data_bytes) : 0);
 }
 
 }  // namespace p2pcp::message

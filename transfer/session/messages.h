@@ -12,7 +12,8 @@
 
 #include "net/base/bytes.h"
 #include "transfer/file/digest.h"
-#include "transfer/file/manifest.h"
+#include "transfer/file/entry.h"
+#include "transfer/file/intake.h"
 #include "transfer/session/bottleneck.h"
 
 namespace p2pcp::message {
@@ -37,53 +38,90 @@ struct Hello {
   std::uint64_t highest = 0;
   bool receiver = false;
 };
-struct Offer {
-  std::uint64_t file_count = 0;
-  std::uint64_t total_bytes = 0;
-};
+struct Offer {};
 struct Entries {
   std::uint64_t first = 0;
   std::vector<file::Entry> entries;  // At least one.
 };
-struct KeepBack {
-  struct Run {
-    std::uint64_t first = 0;
+// [first, first + count) of something that is counted.
+struct Run {
+  std::uint64_t first = 0;
+  std::uint64_t count = 0;  // At least 1.
+
+  friend bool operator==(const Run&, const Run&) = default;
+};
+struct Decisions {
+  struct Part {
     std::uint64_t count = 0;  // At least 1.
+    file::Verdict verdict = file::Verdict::kWant;
   };
-  std::vector<Run> runs;  // At least one.
+  std::uint64_t first = 0;
+  std::vector<Part> parts;  // At least one.
 };
 struct Accept {};
 struct Decline {
   Reason reason = Reason::kOther;
 };
-struct FileDigest {
-  std::uint64_t index = 0;
-  file::Digest digest;
+struct Digests {
+  struct Told {
+    std::uint64_t index = 0;  // Larger than the one before.
+    file::Digest digest;
+  };
+  std::vector<Told> digests;  // At least one.
 };
-struct FileDone {
-  std::uint64_t index = 0;
-  file::Digest digest;
+struct FilesDone {
+  std::vector<Run> runs;  // At least one; in order, with gaps between them.
 };
 struct FileFailed {
   std::uint64_t index = 0;
   Reason reason = Reason::kOther;
 };
-// The version of the protocol from which on DONE and FINISHED have a report.
-inline constexpr std::uint64_t kReportsVersion = 2;
 struct Done {
-  std::uint64_t files_done = 0;
-  std::optional<ReceiverReport> report;
+  std::uint64_t entries_done = 0;
+  ReceiverReport report;
 };
 struct Finished {
-  std::optional<TransferReport> report;
+  TransferReport report;
 };
 struct Abort {
   Reason reason = Reason::kOther;
 };
+// No entry follows.
+struct End {
+  std::uint64_t entries = 0;
+  std::uint64_t bytes = 0;       // Of all files.
+  std::uint64_t unreadable = 0;  // What could not even be listed,
+  std::uint64_t left_out = 0;    // and what can't be sent.
+};
+struct SourceFailed {
+  std::uint64_t index = 0;
+  std::uint64_t charged = 0;  // Bytes of it, against the credit.
+};
+// Ranges of a file, in bytes.
+struct Holes {
+  std::uint64_t index = 0;
+  std::vector<Run> runs;
+};
+struct Want {
+  std::uint64_t index = 0;
+};
+struct CheckBlocks {
+  std::uint64_t index = 0;
+};
+struct BlockDigests {
+  std::uint64_t index = 0;
+  std::uint64_t first = 0;
+  std::vector<file::Digest> digests;  // At least one.
+};
+struct Repair {
+  std::uint64_t index = 0;
+  std::vector<Run> runs;  // Blocks.
+};
 
 using Message =
-    std::variant<Hello, Offer, Entries, KeepBack, Accept, Decline, FileDigest,
-                 FileDone, FileFailed, Done, Finished, Abort>;
+    std::variant<Hello, Offer, Entries, Decisions, Accept, Decline, Digests,
+                 FilesDone, FileFailed, Done, Finished, Abort, End,
+                 SourceFailed, Holes, Want, CheckBlocks, BlockDigests, Repair>;
 
 // Nothing if the bytes are no message.
 std::optional<Message> Parse(ByteSpan bytes);
@@ -94,10 +132,12 @@ Bytes Serialize(const Message& message);
 // kEntriesOverhead.
 std::size_t EntrySize(const file::Entry& entry);
 inline constexpr std::size_t kEntriesOverhead = 9;
-// No message but Entries and KeepBack is longer.
+// No message is longer than this and what it has at least one of.
 inline constexpr std::size_t kMaxSmall = 64;
-// Bytes of a run at most, and of a KeepBack without its runs.
-inline constexpr std::size_t kMaxRun = 8;
+// Bytes at most of a run, of a part of Decisions, of a digest that is told.
+inline constexpr std::size_t kMaxRun = 16;
+inline constexpr std::size_t kMaxPart = 8;
+inline constexpr std::size_t kMaxDigest = 24;
 
 }  // namespace p2pcp::message
 

@@ -1,4 +1,4 @@
-// The side that receives files.
+// The side that receives files and folders.
 
 #ifndef P2PCP_TRANSFER_SESSION_RECEIVER_H_
 #define P2PCP_TRANSFER_SESSION_RECEIVER_H_
@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "net/base/bytes.h"
 #include "net/base/packet_number.h"
@@ -16,7 +18,6 @@
 #include "transfer/connection/connection.h"
 #include "transfer/connection/tracer.h"
 #include "transfer/file/disk.h"
-#include "transfer/file/manifest.h"
 #include "transfer/file/output_folder.h"
 #include "transfer/session/bottleneck.h"
 #include "transfer/session/session.h"
@@ -34,6 +35,10 @@ class Receiver final : public Session {
     file::ConflictPolicy conflict = file::ConflictPolicy::kRename;
     // Wait for Decide() after Offered; else everything plain is accepted.
     bool ask = false;
+    // What is declined: more bytes of files than this, together.
+    std::optional<std::uint64_t> max_bytes = {};
+    // Names with a dot in front are taken at the top too.
+    bool allow_dotfiles = false;
     // Each may be null; they must outlive the session.
     const LoadMeter* load = nullptr;
     ConnectionTracer* tracer = nullptr;
@@ -46,8 +51,20 @@ class Receiver final : public Session {
            const file::OutputTarget* target, file::Disk* disk, Random* random);
   ~Receiver() override;
 
-  // What is offered: complete from the event Offered on.
-  const file::Manifest& manifest() const;
+  // What is offered, as far as it is known; at the event Offered that is all,
+  // or the beginning of it. Names are the peer's text: escape them.
+  struct Listing {
+    struct Entry {
+      std::string path;
+      bool is_folder = false;
+      std::uint64_t size = 0;
+    };
+    std::vector<Entry> entries;  // Those that are not settled.
+    std::uint64_t files = 0;
+    std::uint64_t bytes = 0;
+    bool complete = false;
+  };
+  Listing listing() const;
   // The user's answer. REQUIRES: Config::ask; after the event Offered, once. No
   // effect if the session has ended meanwhile.
   void Decide(TimePoint now, bool accept);

@@ -1,4 +1,4 @@
-// The side that sends files.
+// The side that sends files and folders.
 
 #ifndef P2PCP_TRANSFER_SESSION_SENDER_H_
 #define P2PCP_TRANSFER_SESSION_SENDER_H_
@@ -15,7 +15,7 @@
 #include "transfer/connection/connection.h"
 #include "transfer/connection/tracer.h"
 #include "transfer/file/disk.h"
-#include "transfer/file/source_list.h"
+#include "transfer/file/source_tree.h"
 #include "transfer/session/bottleneck.h"
 #include "transfer/session/session.h"
 
@@ -35,9 +35,9 @@ class Sender final : public Session {
     ConnectionTracer* tracer = nullptr;
   };
 
-  // sources (from file::ScanSources) and disk must outlive the session,
-  // which is the disk's only user.
-  Sender(TimePoint now, const Config& config, const file::SourceList* sources,
+  // tree and disk must outlive the session, which is their only user. What the
+  // tree has is sent from its beginning on.
+  Sender(TimePoint now, const Config& config, file::SourceTree* tree,
          file::Disk* disk);
   ~Sender() override;
 

@@ -25,35 +25,44 @@
 
 namespace p2pcp {
 
-// Receiver: the whole list is here (Receiver::manifest()). With Config::ask the
-// session now waits for Receiver::Decide().
+// Receiver: the list has begun to come (Receiver::listing()). With Config::ask
+// the session now waits for Receiver::Decide().
 struct Offered {
   std::uint64_t file_count = 0;
   std::uint64_t total_bytes = 0;
+  bool complete = true;  // Else more will come.
 };
 
-// Accepted: bytes may flow. Counts what will be transferred, which is less than
-// what was offered where the receiver keeps files back.
+// Accepted: bytes may flow. Counts what is known to be offered by now.
 struct Started {
   std::uint64_t file_count = 0;
   std::uint64_t total_bytes = 0;
+  bool complete = true;
+};
+
+// Sender: something that was named, or lies in a folder that was, is not sent.
+struct LeftOut {
+  std::string name;  // Its path.
+  Error error;
+  bool counts = true;  // False: nobody expects it, as with symbolic links.
 };
 
 // A file stands at the receiver under its final name, verified and synced.
 struct FileDone {
-  std::size_t index = 0;   // In the manifest.
-  std::string name;        // As offered. Peer's text at a receiver: escape it.
-  std::string final_name;  // Receiver: the name it got, in the output folder.
+  std::uint64_t index = 0;  // Of its entry.
+  std::string name;         // As offered. Peer's text at a receiver: escape it.
+  std::string final_name;   // Receiver: the name it got, in the output folder.
   std::uint64_t size = 0;
   file::Digest digest;
+  bool was_there = false;  // It stood there already; nothing was sent.
 };
 
 // A file was kept back or turned out bad; the others go on. Nothing stands
 // under its name that was not there before.
 struct FileFailed {
-  std::size_t index = 0;
+  std::uint64_t index = 0;
   std::string name;
-  Error error;  // kKeptBack or kIntegrity.
+  Error error;  // kKeptBack, kIntegrity or kSourceUnreadable.
 };
 
 // Terminal: every file offered is there, and both sides know it.
@@ -69,13 +78,13 @@ struct Failed {
   Error error;
 };
 
-using SessionEvent =
-    std::variant<Offered, Started, FileDone, FileFailed, Completed, Failed>;
+using SessionEvent = std::variant<Offered, Started, LeftOut, FileDone,
+                                  FileFailed, Completed, Failed>;
 
 struct Progress {
   enum class Phase : std::uint8_t {
     kGreeting,      // Until both sides have spoken.
-    kOffering,      // The list of files travels.
+    kOffering,      // The list of files begins to travel.
     kDeciding,      // The receiver's user is asked.
     kChecking,      // The receiver looks at its folder.
     kTransferring,  // Bytes flow.
@@ -84,10 +93,13 @@ struct Progress {
   };
   Phase phase = Phase::kGreeting;
   std::uint64_t files_done = 0;
-  std::uint64_t files_total = 0;  // As in Started; before: as offered so far.
-  // Sender: acknowledged bytes. Receiver: bytes written.
+  std::uint64_t files_total = 0;
+  // Sender: acknowledged bytes. Receiver: bytes written. Both with holes.
   std::uint64_t bytes_done = 0;
   std::uint64_t bytes_total = 0;
+  // The totals are those of the whole transfer; else they grow. What is kept
+  // back or there already does not count.
+  bool complete = false;
   // The first file that is not done, empty if none. Peer's text at a receiver.
   std::string current_file;
 };

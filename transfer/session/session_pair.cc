@@ -36,9 +36,9 @@ void SessionPair::Add(const std::string& name, const std::string& content) {
 }
 
 void SessionPair::Start() {
-  auto scanned = file::ScanSources(paths);
-  P2PCP_CHECK(scanned.ok());
-  sources = std::move(*scanned);
+  auto tree = file::SourceTree::Open(paths, tree_options);
+  P2PCP_CHECK(tree.ok());
+  tree_.emplace(*std::move(tree));
   auto target =
       file::OpenOutput(config_.out.empty() ? out.path() : out / config_.out);
   P2PCP_CHECK(target.ok());
@@ -49,11 +49,12 @@ void SessionPair::Start() {
   }
   Sender::Config sender_config;
   sender_config.load = config_.load[0];
-  sender_ = std::make_unique<Sender>(now_, sender_config, &sources, &*disks[0]);
+  sender_ = std::make_unique<Sender>(now_, sender_config, &*tree_, &*disks[0]);
   Receiver::Config config;
   config.load = config_.load[1];
   config.conflict = config_.conflict;
   config.ask = config_.ask;
+  config.allow_dotfiles = config_.allow_dotfiles;
   receiver_ =
       std::make_unique<Receiver>(now_, config, &*target_, &*disks[1], &random_);
 }

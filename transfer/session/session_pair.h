@@ -19,7 +19,7 @@
 #include "transfer/file/faulty_syscalls.h"
 #include "transfer/file/inline_disk.h"
 #include "transfer/file/output_folder.h"
-#include "transfer/file/source_list.h"
+#include "transfer/file/source_tree.h"
 #include "transfer/file/test_folder.h"
 #include "transfer/session/bottleneck.h"
 #include "transfer/session/receiver.h"
@@ -68,6 +68,7 @@ class SessionPair {
     std::uint64_t seed = 1;
     file::ConflictPolicy conflict = file::ConflictPolicy::kRename;
     bool ask = false;
+    bool allow_dotfiles = false;
     // Both disks take their time: completions are seen a few at a time, and
     // HandleDisk() is called when there are none too.
     bool slow_disks = false;
@@ -122,7 +123,7 @@ class SessionPair {
   file::TestFolder out;  // Of the receiver.
   file::FaultySyscalls faults[2];
   std::vector<std::string> paths;
-  file::SourceList sources;
+  file::TreeOptions tree_options;
   std::optional<file::InlineDisk> disks[2];
 
  private:
@@ -141,6 +142,7 @@ class SessionPair {
   TimePoint now_ = kStart;
   SeededRandom random_;
   TestLink link_;
+  std::optional<file::SourceTree> tree_;
   std::optional<file::OutputTarget> target_;
   std::unique_ptr<Sender> sender_;
   std::unique_ptr<Receiver> receiver_;

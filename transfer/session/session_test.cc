@@ -56,7 +56,9 @@ TEST(Session, FilesOfAllSizesArriveVerified) {
   EXPECT_EQ(pair.Outcome(1), std::nullopt);
   ASSERT_NE(pair.Find<Offered>(1), nullptr);
   EXPECT_EQ(pair.Find<Offered>(1)->file_count, contents.size());
-  EXPECT_EQ(pair.Find<Started>(0)->total_bytes, pair.sources.manifest.total());
+  std::uint64_t total = 0;
+  for (const std::string& content : contents) total += content.size();
+  EXPECT_EQ(pair.Find<Completed>(0)->total_bytes, total);
   EXPECT_EQ(pair.Find<Completed>(0)->file_count, contents.size());
   for (std::size_t i = 0; i < contents.size(); ++i) {
     EXPECT_EQ(pair.out.Read("file" + std::to_string(i)), contents[i]) << i;
@@ -106,7 +108,8 @@ TEST(Session, ManySmallFilesArrive) {
         << i;
   }
   // Names become durable in batches.
-  EXPECT_LT(pair.faults[1].folder_syncs, 300u);
+  EXPECT_LT(pair.faults[1].folder_syncs + pair.faults[1].all_syncs, 10u);
+  EXPECT_LT(pair.faults[1].data_syncs, 10u);
 }
 
 TEST(Session, LossAndReorderingChangeNothing) {
@@ -212,8 +215,6 @@ TEST(Session, SkipKeepsBackWhatIsThereAndTakesTheRest) {
   ASSERT_TRUE(pair.Run());
   for (int side = 0; side < 2; ++side) {
     EXPECT_EQ(pair.Outcome(side), ErrorCode::kKeptBack);
-    EXPECT_EQ(pair.Find<Started>(side)->file_count, 2u);
-    EXPECT_EQ(pair.Find<Started>(side)->total_bytes, 1'000'000u);
     EXPECT_EQ(pair.Find<FileFailed>(side)->index, 0u);
     EXPECT_EQ(pair.Find<FileFailed>(side)->error.code, ErrorCode::kKeptBack);
   }
@@ -322,7 +323,7 @@ TEST(Session, AskWaitsForTheUser) {
   pair.Start();
   EXPECT_FALSE(pair.Run(5s));
   ASSERT_NE(pair.Find<Offered>(1), nullptr);
-  EXPECT_EQ(pair.receiver().manifest()[0].name, "a");
+  EXPECT_EQ(pair.receiver().listing().entries[0].path, "a");
   EXPECT_EQ(pair.receiver().progress().phase, Progress::Phase::kDeciding);
   EXPECT_EQ(pair.out.Names(), Names{});
   pair.receiver().Decide(pair.now(), true);
@@ -354,7 +355,8 @@ TEST(Session, TooLittleRoomIsSaidBeforeAnythingIsSent) {
 TEST(Session, JustEnoughRoomWillDo) {
   SessionPair pair;
   pair.Add("a", RandomText(100'000, 1));
-  pair.faults[1].free_bytes = 100'000;
+  // All but a twentieth counts.
+  pair.faults[1].free_bytes = 105'270;
   pair.Start();
   ASSERT_TRUE(pair.Run());
   EXPECT_EQ(pair.Outcome(1), std::nullopt);
@@ -624,7 +626,6 @@ TEST(Session, ProgressCountsFromNothingToAll) {
   pair.Add("a", RandomText(4 << 20, 1));
   pair.Start();
   EXPECT_EQ(pair.sender().progress().phase, Progress::Phase::kGreeting);
-  EXPECT_EQ(pair.sender().progress().current_file, "a");
   std::uint64_t last[2] = {0, 0};
   ASSERT_TRUE(pair.RunUntil([&] {
     const Progress now[2] = {pair.sender().progress(),

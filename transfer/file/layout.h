@@ -1,0 +1,76 @@
+// The byte space of a transfer: what the receiver wants, end to end, in the
+// order in which it says so. A window over it: pieces are added at the end, and
+// dropped at the front when nobody needs them any more.
+
+#ifndef P2PCP_TRANSFER_FILE_LAYOUT_H_
+#define P2PCP_TRANSFER_FILE_LAYOUT_H_
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <utility>
+
+#include "net/base/check.h"
+
+namespace p2pcp::file {
+
+// Piece has members `begin` and `size`, offsets in the space in bytes. Pieces
+// are counted from 0 and stay where they are in memory.
+template <typename Piece>
+class Layout {
+ public:
+  // The number that the piece gets. Its begin is set here.
+  std::uint64_t Append(Piece piece) {
+    piece.begin = total_;
+    total_ += piece.size;
+    pieces_.push_back(std::move(piece));
+    return end() - 1;
+  }
+  // Pieces [begin(), end()) are here.
+  std::uint64_t begin() const { return first_; }
+  std::uint64_t end() const { return first_ + pieces_.size(); }
+  bool empty() const { return pieces_.empty(); }
+  bool Has(std::uint64_t number) const {
+    return number >= first_ && number < end();
+  }
+  // REQUIRES: Has(number).
+  Piece& operator[](std::uint64_t number) {
+    P2PCP_CHECK(Has(number));
+    return pieces_[static_cast<std::size_t>(number - first_)];
+  }
+  const Piece& operator[](std::uint64_t number) const {
+    P2PCP_CHECK(Has(number));
+    return pieces_[static_cast<std::size_t>(number - first_)];
+  }
+  // The end of the last piece ever added.
+  std::uint64_t total() const { return total_; }
+  // Where the first piece that is still here begins.
+  std::uint64_t front_offset() const {
+    return pieces_.empty() ? total_ : pieces_.front().begin;
+  }
+  // The piece that the byte at offset belongs to: the last that begins at or
+  // before it, since empty ones that begin there too stand before it.
+  // REQUIRES: front_offset() <= offset < total().
+  std::uint64_t At(std::uint64_t offset) const {
+    P2PCP_CHECK(offset >= front_offset() && offset < total_);
+    const auto after = std::upper_bound(
+        pieces_.begin(), pieces_.end(), offset,
+        [](std::uint64_t at, const Piece& piece) { return at < piece.begin; });
+    return first_ + static_cast<std::uint64_t>(after - pieces_.begin()) - 1;
+  }
+  // REQUIRES: !empty().
+  void PopFront() {
+    pieces_.pop_front();
+    ++first_;
+  }
+
+ private:
+  std::deque<Piece> pieces_;
+  std::uint64_t first_ = 0;
+  std::uint64_t total_ = 0;
+};
+
+}  // namespace p2pcp::file
+
+#endif  // P2PCP_TRANSFER_FILE_LAYOUT_H_

@@ -1,0 +1,293 @@
+#include "transfer/file/target_worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "net/base/check.h"
+#include "transfer/file/confined_open.h"
+
+namespace p2pcp::file {
+
+namespace {
+
+const std::string kRoot;
+
+const std::string& PathOf(const Output& output) {
+  return output.folder == nullptr ? kRoot : *output.folder;
+}
+
+// How the user knows it.
+std::string NameOf(const Output& output) {
+  const std::string& path = PathOf(output);
+  return path.empty() ? output.root->path() : output.root->path() + "/" + path;
+}
+
+Error KeptBack(const std::string& name, std::string_view why, int error) {
+  return Error{ErrorCode::kKeptBack, name + " " + std::string(why), error};
+}
+
+bool IsNameError(int error) {
+  return error == ENAMETOOLONG || error == EINVAL || error == EILSEQ;
+}
+
+// Some file systems sync their folders by themselves and say so.
+bool SyncsItself(int error) {
+  return error == EINVAL || error == EOPNOTSUPP || error == EBADF;
+}
+
+}  // namespace
+
+// --- Folders ---
+
+Error TargetWorker::FolderError(const Output& output, int error) const {
+  return ErrnoError(ErrorCode::kCannotWrite,
+                    "cannot write to the folder " + NameOf(output), error);
+}
+
+Result<FolderFd> TargetWorker::OpenFolder(const Output& output) {
+  P2PCP_CHECK(output.root != nullptr);
+  Result<FolderFd> folder = Open(*output.root, PathOf(output));
+  if (!folder) return FolderError(output, folder.error().os_errno);
+  return folder;
+}
+
+Result<FolderFd> TargetWorker::Open(const OutputFolder& root,
+                                    const std::string& path) {
+  const auto found = folders_.find(path);
+  if (found != folders_.end()) {
+    found->second.used = ++use_counter_;
+    return found->second.fd;
+  }
+  // A folder that may be written and not read can't be opened to be synced.
+  int fd = -1;
+  for (const int flags : {O_RDONLY, O_PATH}) {
+    const int all = flags | O_DIRECTORY | O_CLOEXEC;
+    fd = path.empty() ? openat(root.fd(), ".", all)
+                      : OpenBeneath(root.fd(), path, all, 0);
+    if (fd >= 0 || errno != EACCES) break;
+  }
+  if (fd < 0) return ErrnoError(ErrorCode::kCannotWrite, path, errno);
+  if (folders_.size() == kMaxFolders) {
+    folders_.erase(std::min_element(folders_.begin(), folders_.end(),
+                                    [](const auto& a, const auto& b) {
+                                      return a.second.used < b.second.used;
+                                    }));
+  }
+  FolderFd folder = std::make_shared<const UniqueFd>(fd);
+  folders_[path] = {folder, ++use_counter_};
+  return folder;
+}
+
+Status TargetWorker::InspectFolder(const Output& output,
+                                   Completion& completion) {
+  const std::int64_t free = syscalls_.FreeBytes(output.root->fd());
+  if (free < 0) return FolderError(output, errno);
+  completion.size = static_cast<std::uint64_t>(free);
+  return {};
+}
+
+Status TargetWorker::MakeFolder(const Output& output, Completion& completion) {
+  Result<FolderFd> parent = OpenFolder(output);
+  if (!parent) return parent.error();
+  const int dirfd = (*parent)->get();
+  if (syscalls_.MakeFolder(dirfd, output.name, 0777) == 0) {
+    NoteTouched(*std::move(parent));
+    return {};
+  }
+  if (IsNameError(errno)) {
+    return KeptBack(output.name, "cannot have this name on this file system",
+                    errno);
+  }
+  if (errno != EEXIST) return CannotWrite(output.name, errno);
+  completion.exists = true;
+  // Confined like everything else: a link is no folder.
+  const UniqueFd fd(
+      OpenBeneath(dirfd, output.name, O_PATH | O_DIRECTORY | O_CLOEXEC, 0));
+  if (fd.ok()) return {};
+  if (errno == EXDEV) {
+    return KeptBack(output.name, "is on another file system", errno);
+  }
+  return KeptBack(output.name, "exists and is not a folder", EEXIST);
+}
+
+Status TargetWorker::FinishFolder(const Output& output) {
+  Result<FolderFd> folder = OpenFolder(output);
+  if (!folder) return folder.error();
+  // Through the name, since the fd may be one that only leads there. A wrong
+  // time is no reason to fail.
+  const struct timespec times[2] = {
+      {0, UTIME_OMIT},
+      {static_cast<time_t>(output.mtime.seconds),
+       static_cast<long>(output.mtime.nanoseconds)}};
+  (void)utimensat((*folder)->get(), ".", times, 0);
+  return {};
+}
+
+Status TargetWorker::Probe(const Output& output, Completion& completion) {
+  Result<FolderFd> folder = OpenFolder(output);
+  if (!folder) return folder.error();
+  Result<NameProbe> probe = ProbeName((*folder)->get(), output);
+  if (!probe) return probe.error();
+  completion.exists = probe->exists;
+  completion.same = probe->same;
+  return {};
+}
+
+Result<UniqueFd> TargetWorker::OpenExisting(const Output& output) {
+  Result<FolderFd> folder = OpenFolder(output);
+  if (!folder) return folder.error();
+  UniqueFd fd(
+      openat((*folder)->get(), output.name.c_str(),
+             O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
+  if (!fd.ok()) return CannotWrite(output.name, errno);
+  return fd;
+}
+
+// --- Small files ---
+
+Status TargetWorker::Store(const Output& output, ByteSpan content,
+                           MutableByteSpan scratch, Completion& completion) {
+  Result<FolderFd> folder = OpenFolder(output);
+  if (!folder) return folder.error();
+  std::string part_name = PartName(output);
+  UniqueFd fd(syscalls_.Create((*folder)->get(), part_name,
+                               output.executable ? 0777 : 0666));
+  if (!fd.ok()) return CannotWrite(output.name, errno);
+  root_ = output.root;
+  const bool few = unsynced_files_.size() < kFewSyncs && !many_unsynced_;
+  stored_[output.part_number] = {few ? *folder : nullptr, PathOf(output),
+                                 std::move(part_name)};
+  for (std::size_t at = 0; at < content.size();) {
+    const ssize_t n =
+        syscalls_.Pwrite(fd.get(), content.data() + at, content.size() - at,
+                         static_cast<off_t>(at));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return CannotWrite(output.name, n < 0 ? errno : EIO);
+    at += static_cast<std::size_t>(n);
+  }
+  P2PCP_CHECK(content.size() <= scratch.size());
+  std::size_t read = 0;
+  while (read < content.size()) {
+    const ssize_t n =
+        syscalls_.Pread(fd.get(), scratch.data() + read, content.size() - read,
+                        static_cast<off_t>(read));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) {
+      return ErrnoError(ErrorCode::kCannotWrite,
+                        "cannot read back what was written of " + output.name,
+                        errno);
+    }
+    if (n == 0) {
+      return Error{ErrorCode::kIntegrity,
+                   output.name + " became shorter while it was being received"};
+    }
+    read += static_cast<std::size_t>(n);
+  }
+  completion.digest = Hasher::Of(scratch.first(read));
+  Status set = SetAttributes(fd.get(), output, /*set_mode=*/false);
+  if (!set) return set;
+  if (few) {
+    unsynced_files_.push_back(std::move(fd));
+  } else {
+    many_unsynced_ = true;
+  }
+  return {};
+}
+
+Status TargetWorker::Place(Output& output) {
+  Result<FolderFd> folder = OpenFolder(output);
+  if (!folder) return folder.error();
+  Status placed = PutInPlace(syscalls_, (*folder)->get(), PartName(output),
+                             output, placed_);
+  if (!placed) {
+    (void)Remove(output);
+    return placed;
+  }
+  stored_.erase(output.part_number);
+  NoteTouched(*std::move(folder));
+  return {};
+}
+
+Status TargetWorker::Remove(const Output& output) {
+  if (stored_.erase(output.part_number) == 0) return {};
+  const Result<FolderFd> folder = OpenFolder(output);
+  if (folder) unlinkat((*folder)->get(), PartName(output).c_str(), 0);
+  return {};
+}
+
+Status TargetWorker::Commit(PartFile& part, Output& output) {
+  Status committed = part.Commit(output, placed_);
+  if (!committed) return committed;
+  Result<FolderFd> folder = OpenFolder(output);
+  if (!folder) return folder.error();
+  NoteTouched(*std::move(folder));
+  return {};
+}
+
+void TargetWorker::DropStored() {
+  for (const auto& [number, stored] : stored_) {
+    FolderFd folder = stored.folder;
+    if (folder == nullptr) {
+      Result<FolderFd> opened = Open(*root_, stored.folder_path);
+      if (!opened) continue;
+      folder = *std::move(opened);
+    }
+    unlinkat(folder->get(), stored.part_name.c_str(), 0);
+  }
+  stored_.clear();
+  unsynced_files_.clear();
+  unsynced_folders_.clear();
+  folders_.clear();
+}
+
+// --- Syncing ---
+
+void TargetWorker::NoteTouched(FolderFd folder) {
+  if (many_unsynced_) return;
+  for (const FolderFd& known : unsynced_folders_) {
+    if (known == folder) return;
+  }
+  if (unsynced_folders_.size() == kFewSyncs) {
+    many_unsynced_ = true;
+    return;
+  }
+  unsynced_folders_.push_back(std::move(folder));
+}
+
+Status TargetWorker::Sync(const Output& output) {
+  const bool all = std::exchange(many_unsynced_, false);
+  const std::vector<UniqueFd> files = std::exchange(unsynced_files_, {});
+  const std::vector<FolderFd> folders = std::exchange(unsynced_folders_, {});
+  if (all) {
+    Output root;
+    root.root = output.root;
+    Result<FolderFd> folder = OpenFolder(root);
+    if (!folder) return folder.error();
+    if (syscalls_.Syncfs((*folder)->get()) == 0) return {};
+    if (errno != EBADF) return FolderError(root, errno);
+    // The output folder may not be read. What is beneath it may be.
+    const UniqueFd fd(
+        openat((*folder)->get(), ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
+    if (fd.ok() && syscalls_.Syncfs(fd.get()) == 0) return {};
+    return FolderError(root, errno);
+  }
+  for (const UniqueFd& file : files) {
+    if (syscalls_.Fdatasync(file.get()) != 0) {
+      return FolderError(output, errno);
+    }
+  }
+  for (const FolderFd& folder : folders) {
+    if (syscalls_.Fsync(folder->get()) != 0 && !SyncsItself(errno)) {
+      return FolderError(output, errno);
+    }
+  }
+  return {};
+}
+
+}  // namespace p2pcp::file

@@ -1,0 +1,95 @@
+// What a DiskWorker does below the output folder besides writing large files:
+// folders, small files as a whole, names that are taken, and syncing.
+//
+// Every path that a peer chose is resolved here, beneath the output folder and
+// without following links (confined_open.h), one folder at a time; within a
+// folder only single names are used, which can't lead out of it.
+
+#ifndef P2PCP_TRANSFER_FILE_TARGET_WORKER_H_
+#define P2PCP_TRANSFER_FILE_TARGET_WORKER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "net/base/bytes.h"
+#include "net/base/result.h"
+#include "transfer/file/digest.h"
+#include "transfer/file/disk.h"
+#include "transfer/file/part_file.h"
+#include "transfer/file/syscalls.h"
+#include "transfer/file/unique_fd.h"
+
+namespace p2pcp::file {
+
+// All methods block; see Job for what they do.
+class TargetWorker {
+ public:
+  // syscalls must outlive it.
+  explicit TargetWorker(Syscalls& syscalls) : syscalls_(syscalls) {}
+  ~TargetWorker() { DropStored(); }
+  TargetWorker(const TargetWorker&) = delete;
+  TargetWorker& operator=(const TargetWorker&) = delete;
+
+  // The folder that output lies in.
+  Result<FolderFd> OpenFolder(const Output& output);
+
+  Status InspectFolder(const Output& output, Completion& completion);
+  Status MakeFolder(const Output& output, Completion& completion);
+  Status FinishFolder(const Output& output);
+  Status Probe(const Output& output, Completion& completion);
+  // Opens what stands under the name of output.
+  Result<UniqueFd> OpenExisting(const Output& output);
+
+  Status Store(const Output& output, ByteSpan content, MutableByteSpan scratch,
+               Completion& completion);
+  Status Place(Output& output);
+  Status Remove(const Output& output);
+  Status Sync(const Output& output);
+  Status Commit(PartFile& part, Output& output);
+
+  // Deletes what was stored and not placed.
+  void DropStored();
+
+ private:
+  // Folders that are held open.
+  static constexpr std::size_t kMaxFolders = 64;
+  // Up to so many files, and folders, are synced one by one; with more of them
+  // syncing all of the file system takes less.
+  static constexpr std::size_t kFewSyncs = 8;
+
+  struct Folder {
+    FolderFd fd;
+    std::uint64_t used = 0;
+  };
+  struct Stored {
+    FolderFd folder;  // Null where too many would be open.
+    std::string folder_path;
+    std::string part_name;
+  };
+
+  Result<FolderFd> Open(const OutputFolder& root, const std::string& path);
+  void NoteTouched(FolderFd folder);
+  Error FolderError(const Output& output, int error) const;
+
+  Syscalls& syscalls_;
+  std::unordered_map<std::string, Folder> folders_;
+  std::uint64_t use_counter_ = 0;
+  PlacedFiles placed_;
+
+  // By part number.
+  std::unordered_map<std::uint64_t, Stored> stored_;
+  const OutputFolder* root_ = nullptr;  // Of what is stored.
+
+  // Since the last kSync: files with content, folders with names. Where there
+  // are more than a few only that is remembered.
+  std::vector<UniqueFd> unsynced_files_;
+  std::vector<FolderFd> unsynced_folders_;
+  bool many_unsynced_ = false;
+};
+
+}  // namespace p2pcp::file
+
+#endif  // P2PCP_TRANSFER_FILE_TARGET_WORKER_H_

@@ -1,0 +1,118 @@
+// The inside of a Receiver.
+
+#ifndef P2PCP_TRANSFER_SESSION_RECEIVER_CORE_H_
+#define P2PCP_TRANSFER_SESSION_RECEIVER_CORE_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "net/base/bytes.h"
+#include "net/base/random.h"
+#include "net/base/result.h"
+#include "net/base/time.h"
+#include "transfer/connection/byte_space.h"
+#include "transfer/file/digest.h"
+#include "transfer/file/disk.h"
+#include "transfer/file/intake.h"
+#include "transfer/file/output_folder.h"
+#include "transfer/file/sink.h"
+#include "transfer/session/endpoint.h"
+#include "transfer/session/messages.h"
+#include "transfer/session/receiver.h"
+#include "transfer/session/session.h"
+
+namespace p2pcp {
+
+class Receiver::Core final : private ByteSink, public Endpoint {
+ public:
+  Core(TimePoint now, const Config& config, const file::OutputTarget* target,
+       file::Disk* disk, Random* random);
+
+  Listing listing() const;
+  void Decide(TimePoint now, bool accept);
+  Progress progress() const;
+
+ private:
+  enum class Phase : std::uint8_t {
+    kAwaitOffer,
+    kAwaitEntries,
+    kDeciding,
+    kChecking,  // Its folder, before the first decision.
+    kTransferring,
+  };
+  using Item = file::Intake::Item;
+
+  // ByteSink
+  bool Write(StreamOffset offset, ByteSpan bytes) override;
+  // Endpoint
+  void HandleMessage(TimePoint now, const message::Message& message) override;
+  void Advance(TimePoint now) override;
+  void TakeDisk() override;
+  std::optional<TimePoint> NextTurn() const override {
+    return sink_.deadline();
+  }
+  std::optional<Duration> Patience() const override;
+  std::uint64_t Progressed() const override {
+    return taken_bytes_ + hole_bytes_;
+  }
+  void HandleOver() override { sink_.Abandon(); }
+  std::uint64_t completed_files() const override { return files_done_; }
+  std::uint64_t completed_bytes() const override { return done_bytes_; }
+
+  // Each returns what is wrong with the message, nullptr if nothing is.
+  const char* HandleOffer();
+  const char* Handle(TimePoint now, const message::Entries& message);
+  const char* Handle(const message::End& message);
+  const char* Handle(const message::Digests& message);
+  const char* Handle(const message::SourceFailed& message);
+  const char* Handle(TimePoint now, const message::Holes& message);
+
+  void ConsiderOffer(TimePoint now);
+  void Refuse(TimePoint now, message::Reason reason, Error error);
+  void AcceptOffer(TimePoint now);
+  void DeclineOffer(TimePoint now, message::Reason reason, Error error);
+  void TakeDecisions(TimePoint now);
+  void TakeDecision(TimePoint now, file::Intake::Decision decision);
+  void TakeComparison(TimePoint now, file::Intake::Decision decision);
+  bool HasRoomFor(TimePoint now, const Item& item);
+  void AddToSink(std::uint64_t index);
+  void TakeSinkEvent(TimePoint now, file::Sink::Event event);
+  void FileIsDone(std::uint64_t index, const std::string& final_name,
+                  const file::Digest& digest, bool was_there);
+  void FailFile(std::uint64_t index, Error error);
+  void FlushDecisions();
+  void FlushDone();
+  void FinishWhenDone(TimePoint now);
+
+  const bool ask_;
+  const bool exact_;
+  const std::optional<std::uint64_t> max_bytes_;
+  file::Intake intake_;
+  file::Sink sink_;
+  Phase phase_ = Phase::kAwaitOffer;
+  bool offered_ = false;  // The user has been told.
+  bool awaits_decision_ = false;
+  std::optional<message::End> end_;
+  const char* violation_ = nullptr;  // In a DATA frame.
+  std::uint64_t taken_bytes_ = 0;
+
+  std::uint64_t decided_ = 0;       // Entries.
+  std::uint64_t comparisons_ = 0;   // Under way.
+  std::uint64_t needed_bytes_ = 0;  // On the disk.
+  std::uint64_t hole_bytes_ = 0;
+  std::uint64_t entries_done_ = 0;
+  std::uint64_t files_done_ = 0;
+  std::uint64_t done_bytes_ = 0;
+  std::uint64_t not_sent_files_ = 0;
+  std::uint64_t not_sent_bytes_ = 0;
+  Shortfall shortfall_;
+
+  message::Decisions decisions_;  // To be sent.
+  std::vector<std::uint64_t> done_;
+};
+
+}  // namespace p2pcp
+
+#endif  // P2PCP_TRANSFER_SESSION_RECEIVER_CORE_H_

@@ -1,0 +1,234 @@
+// What a receiver says to a sender.
+
+#include <cstdint>
+#include <string>
+#include <variant>
+
+#include "net/base/result.h"
+#include "transfer/connection/connection.h"
+#include "transfer/file/intake.h"
+#include "transfer/session/limits.h"
+#include "transfer/session/sender_core.h"
+
+namespace p2pcp {
+
+void Sender::Core::HandleMessage(TimePoint now,
+                                 const message::Message& message) {
+  const char* wrong = nullptr;
+  if (const auto* decisions = std::get_if<message::Decisions>(&message)) {
+    wrong = Handle(*decisions);
+  } else if (std::holds_alternative<message::Accept>(message)) {
+    wrong = HandleAccept(now);
+  } else if (const auto* decline = std::get_if<message::Decline>(&message)) {
+    if (accepted_) {
+      wrong = "it declines what it has accepted";
+    } else {
+      Endpoint::Settle(now,
+                       PeerError(decline->reason, /*peer_is_receiver=*/true),
+                       Duration::zero());
+    }
+  } else if (const auto* done = std::get_if<message::FilesDone>(&message)) {
+    wrong = Handle(*done);
+  } else if (const auto* failed = std::get_if<message::FileFailed>(&message)) {
+    wrong = Handle(*failed);
+  } else if (const auto* want = std::get_if<message::Want>(&message)) {
+    wrong = Handle(*want);
+  } else if (const auto* check = std::get_if<message::CheckBlocks>(&message)) {
+    wrong = Handle(*check);
+  } else if (const auto* repair = std::get_if<message::Repair>(&message)) {
+    wrong = Handle(*repair);
+  } else if (const auto* all = std::get_if<message::Done>(&message)) {
+    wrong = HandleDone(now, *all);
+  } else {
+    wrong = "a message is not for a sender";
+  }
+  if (wrong != nullptr) FailViolation(now, wrong);
+}
+
+const char* Sender::Core::HandleAccept(TimePoint now) {
+  if (accepted_) return "it accepts twice";
+  accepted_ = true;
+  Emit(Started{files_, bytes_, ended_});
+  machine().Start(now);
+  return nullptr;
+}
+
+void Sender::Core::Start(Item& item, std::uint64_t index,
+                         file::Source::Mode mode) {
+  item.has_digest = false;
+  item.piece = source_.Add(index, item.source, mode);
+  if (mode == file::Source::Mode::kDigest) {
+    item.state = Item::State::kCompared;
+    return;
+  }
+  item.state = Item::State::kWanted;
+  // The others are offered as their holes are found.
+  const std::uint64_t begin = source_.Begin(item.piece);
+  if (item.source->sparse) return;
+  wanted_bytes_ += item.source->size;
+  Offer(begin, begin + item.source->size);
+}
+
+const char* Sender::Core::Handle(const message::Decisions& message) {
+  if (!accepted_) return "it decides before it accepts";
+  if (message.first != decided_) return "its decisions are in disorder";
+  for (const message::Decisions::Part& part : message.parts) {
+    if (part.count > end() - decided_) return "it decides on what is not there";
+    for (std::uint64_t i = 0; i < part.count; ++i) {
+      const std::uint64_t index = decided_++;
+      Item& item = At(index);
+      const std::uint64_t size = item.is_folder ? 0 : item.source->size;
+      switch (part.verdict) {
+        case file::Verdict::kWant:
+          if (!item.is_folder) {
+            Start(item, index, file::Source::Mode::kSend);
+            continue;
+          }
+          ++entries_done_;
+          break;
+        case file::Verdict::kCompare:
+          if (item.is_folder) return "it compares a folder";
+          Start(item, index, file::Source::Mode::kDigest);
+          continue;
+        case file::Verdict::kKeepBack:
+          ++shortfall_.kept_back;
+          if (!item.is_folder) ++not_sent_files_;
+          not_sent_bytes_ += size;
+          Emit(p2pcp::FileFailed{
+              index, item.source->name(),
+              Error{ErrorCode::kKeptBack,
+                    item.source->name() + " was kept back by the receiver"}});
+          break;
+        case file::Verdict::kHave:
+          if (item.is_folder) return "it has a folder already";
+          ++entries_done_;
+          ++files_done_;
+          not_sent_bytes_ += size;
+          Emit(p2pcp::FileDone{index, item.source->name(), {}, size, {}, true});
+          break;
+      }
+      Settle(index);
+    }
+  }
+  FlushOffer();
+  source_.Advance();
+  return nullptr;
+}
+
+const char* Sender::Core::Handle(const message::FilesDone& message) {
+  for (const message::Run& run : message.runs) {
+    if (run.count > kMaxOpenEntries) return "it has more than is offered";
+    for (std::uint64_t i = 0; i < run.count; ++i) {
+      const std::uint64_t index = run.first + i;
+      // Nobody can have verified what has not been told.
+      if (!IsOpen(index) || !At(index).has_digest) {
+        return "it has a file too early or twice";
+      }
+      const Item& item = At(index);
+      const bool was_there = item.state == Item::State::kCompared;
+      const std::uint64_t size = item.source->size;
+      ++entries_done_;
+      ++files_done_;
+      if (was_there) {
+        not_sent_bytes_ += size;
+      } else {
+        done_bytes_ += size;
+      }
+      Emit(p2pcp::FileDone{
+          index, item.source->name(), {}, size, item.digest, was_there});
+      Settle(index);
+    }
+  }
+  return nullptr;
+}
+
+const char* Sender::Core::Handle(const message::FileFailed& message) {
+  if (!IsOpen(message.index) ||
+      At(message.index).state == Item::State::kOffered) {
+    return "it failed with a file too early or twice";
+  }
+  const Item& item = At(message.index);
+  const std::string name = item.source->name();
+  if (!item.failed && !item.has_digest) {
+    return "it failed with a file too early";
+  }
+  if (item.state == Item::State::kCompared) {
+    not_sent_bytes_ += item.source->size;
+  }
+  ++not_sent_files_;
+  if (message.reason == message::Reason::kIntegrity) {
+    ++shortfall_.damaged;
+    Emit(p2pcp::FileFailed{
+        message.index, name,
+        Error{ErrorCode::kIntegrity, name + " arrived damaged"}});
+  } else if (item.failed) {
+    ++shortfall_.unreadable;
+  } else {
+    ++shortfall_.kept_back;
+    Emit(p2pcp::FileFailed{
+        message.index, name,
+        Error{ErrorCode::kKeptBack, name + " was kept back by the receiver"}});
+  }
+  Settle(message.index);
+  return nullptr;
+}
+
+const char* Sender::Core::Handle(const message::Want& message) {
+  if (!IsOpen(message.index) ||
+      At(message.index).state != Item::State::kCompared ||
+      !(At(message.index).has_digest || At(message.index).failed)) {
+    return "it wants what it has not compared";
+  }
+  Item& item = At(message.index);
+  source_.Drop(item.piece);
+  if (item.failed) return "it wants what can't be read";
+  Start(item, message.index, file::Source::Mode::kSend);
+  FlushOffer();
+  source_.Advance();
+  return nullptr;
+}
+
+const char* Sender::Core::Handle(const message::CheckBlocks&) {
+  return "repair is not asked for";
+}
+const char* Sender::Core::Handle(const message::Repair&) {
+  return "repair is not asked for";
+}
+
+// The receiver has said its last word about an entry.
+void Sender::Core::Settle(std::uint64_t index) {
+  Item& item = At(index);
+  if (item.state == Item::State::kWanted) {
+    FlushOffer();
+    const std::uint64_t begin = source_.Begin(item.piece);
+    connection().SkipBytes(StreamOffset(begin),
+                           StreamOffset(begin + item.source->size));
+  }
+  if (item.state != Item::State::kOffered) source_.Drop(item.piece);
+  item.state = Item::State::kSettled;
+  --open_;
+  name_bytes_ -= item.source->path.size();
+  item.source.reset();
+  while (!items_.empty() && first_ < decided_ &&
+         items_.front().state == Item::State::kSettled) {
+    items_.pop_front();
+    ++first_;
+  }
+}
+
+const char* Sender::Core::HandleDone(TimePoint now,
+                                     const message::Done& message) {
+  if (!accepted_ || !ended_ || open_ > 0 ||
+      message.entries_done != entries_done_) {
+    return "it is done too early";
+  }
+  const TransferReport report = Report(now, message.report);
+  SetReport(report);
+  Send(message::Finished{report});
+  shortfall_.unreadable += unreadable_;
+  shortfall_.kept_back += left_out_;
+  Endpoint::Settle(now, UnfinishedError(shortfall_), Linger());
+  return nullptr;
+}
+
+}  // namespace p2pcp
