@@ -223,6 +223,39 @@ void Events::Done(const Completed& completed, const ConnectionStats& stats,
   output_->Write(Line(event));
 }
 
+void Events::Listening(const std::vector<std::string>& peers,
+                       std::size_t max_transfers) {
+  if (!output_) return;
+  Json event = Event("listening");
+  event["peers"] = peers;
+  event["max_transfers"] = max_transfers;
+  output_->Write(Line(event));
+}
+
+void Events::Began(unsigned transfer, std::string_view peer) {
+  if (!output_) return;
+  Json event = Event("began");
+  event["transfer"] = transfer;
+  event["peer"] = peer;
+  output_->Write(Line(event));
+}
+
+void Events::Relay(unsigned transfer, std::string_view line) {
+  if (!output_ || !line.starts_with('{')) return;
+  std::string marked = "{\"transfer\":" + std::to_string(transfer) + ",";
+  marked += line.substr(1);
+  output_->Write(marked, line.starts_with("{\"event\":\"progress\""));
+}
+
+void Events::Ended(unsigned transfer, std::string_view peer, ExitCode code) {
+  if (!output_) return;
+  Json event = Event("ended");
+  event["transfer"] = transfer;
+  event["peer"] = peer;
+  event["exit_code"] = static_cast<int>(code);
+  output_->Write(Line(event));
+}
+
 void Events::Failed(ExitCode code, std::string_view message) {
   if (!output_) return;
   Json event = Event("error");

@@ -50,6 +50,14 @@ class Events {
               double bytes_per_second, std::optional<Duration> eta);
   void Done(const Completed& completed, const ConnectionStats& stats,
             Duration took, std::string_view path);
+  // recv --listen: whom it waits for, and how many may come at once.
+  void Listening(const std::vector<std::string>& peers,
+                 std::size_t max_transfers);
+  // One of several transfers: its number, then each event as the process that
+  // carries it has written it, then its end.
+  void Began(unsigned transfer, std::string_view peer);
+  void Relay(unsigned transfer, std::string_view line);
+  void Ended(unsigned transfer, std::string_view peer, ExitCode code);
   // How the command failed. A signal ends it without an error.
   void Failed(ExitCode code, std::string_view message);
 

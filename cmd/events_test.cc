@@ -185,6 +185,26 @@ TEST(Events, AnErrorHasItsNameCodeAndWhetherToTryAgain) {
   EXPECT_EQ(events[7]["message"], "why");
 }
 
+TEST(Events, SeveralTransfersAreToldApart) {
+  Pipe pipe;
+  {
+    Events events(pipe.out());
+    events.Listening({"alice", "bob"}, 4);
+    events.Began(7, "alice");
+    events.Relay(7, R"({"event":"waiting","peer":"alice"})");
+    events.Relay(7, "no event");
+    events.Ended(7, "alice", ExitCode::kIntegrity);
+  }
+  const std::vector<Json> told = Parse(pipe.ReadAll());
+  ASSERT_EQ(told.size(), 4u);
+  EXPECT_EQ(told[0]["peers"], (std::vector<std::string>{"alice", "bob"}));
+  EXPECT_EQ(told[0]["max_transfers"], 4);
+  EXPECT_EQ(told[1]["event"], "began");
+  EXPECT_EQ(told[2]["transfer"], 7);
+  EXPECT_EQ(told[2]["event"], "waiting");
+  EXPECT_EQ(told[3]["exit_code"], 9);
+}
+
 TEST(Events, WithoutJsonDoNothing) {
   Events events(std::nullopt);
   EXPECT_FALSE(events.enabled());

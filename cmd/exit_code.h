@@ -55,6 +55,13 @@ inline constexpr std::array<ExitCodeText, 16> kExitCodes = {{
     {ExitCode::kTerminated, "terminated (SIGTERM)"},
 }};
 
+constexpr std::string_view TextOf(ExitCode code) {
+  for (const ExitCodeText& known : kExitCodes) {
+    if (known.code == code) return known.text;
+  }
+  return "";
+}
+
 // For programs (--json).
 constexpr std::string_view NameOf(ExitCode code) {
   switch (code) {

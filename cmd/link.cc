@@ -64,6 +64,7 @@ Status Link::Start(const Options& options) {
   loop_ = *std::move(loop);
   started_ = loop_->Now();
   timeout_ = options.timeout;
+  expected_ = options.worker && options.worker->ready;
   loop_->Watch(signals_.fd(), EPOLLIN, [this](std::uint32_t) {
     if (const auto code = signals_.Take()) {
       if (!signal_) signal_ = code;
@@ -98,9 +99,7 @@ Status Link::Start(const Options& options) {
   }
 
   Result<std::unique_ptr<signaling::MqttClient>> mqtt =
-      signaling::MqttClient::Start(started_,
-                                   {"/proc/self/exe", {kMqttChildVerb}},
-                                   std::move(servers->brokers));
+      StartMqtt(started_, options, std::move(servers->brokers));
   if (!mqtt.ok()) return std::move(mqtt).error();
   mqtt_ = *std::move(mqtt);
   loop_->Watch(mqtt_->fd(), EPOLLIN, [this](std::uint32_t) {
@@ -116,6 +115,7 @@ Status Link::Start(const Options& options) {
   connect::Connector::Config connector_config{
       config_.role,     config_.self,      config_.peer.key,
       config_.peer.psk, servers->loopback, config_.former};
+  if (options.worker) connector_config.ready = options.worker->ready;
   connector_ = std::make_unique<connect::Connector>(started_, udp::WallTime(),
                                                     connector_config, random_);
   loopback_ = servers->loopback;
@@ -490,8 +490,10 @@ Error Link::NobodyCame() const {
 }
 
 Result<std::optional<ExitCode>> Link::Connect() {
-  console_->Line(fmt::format("waiting for {} ...", config_.peer.name));
-  config_.events->Waiting(config_.peer.name);
+  if (!expected_) {
+    console_->Line(fmt::format("waiting for {} ...", config_.peer.name));
+    config_.events->Waiting(config_.peer.name);
+  }
   while (!connected_) {
     if (signal_) return signal_;
     if (error_) return *error_;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cmd/brokers/broker_report.h"
+#include "cmd/brokers/start_mqtt.h"
 #include "cmd/console.h"
 #include "cmd/events.h"
 #include "cmd/exit_code.h"
@@ -39,9 +40,6 @@
 
 namespace p2pcp::cmd {
 
-// How this program is started as the child that runs libmosquitto: a verb that
-// no user types.
-inline constexpr char kMqttChildVerb[] = "mqtt-child";
 // The same for libminiupnpc.
 inline constexpr char kUpnpChildVerb[] = "upnp-child";
 
@@ -158,6 +156,7 @@ class Link {
 
   TimePoint started_;
   std::optional<Duration> timeout_;
+  bool expected_ = false;  // The peer has come already.
   // A broker that is down is tried again and again.
   LogLimiter broker_log_{12, 60s};
   bool advised_ = false;

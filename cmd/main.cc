@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -9,10 +10,12 @@
 #include <cstdio>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cmd/commands.h"
 #include "cmd/console.h"
+#include "cmd/crew/worker_task.h"
 #include "cmd/events.h"
 #include "cmd/exit_code.h"
 #include "cmd/home.h"
@@ -82,11 +85,25 @@ void KeepSecrets() {
   if (!kSanitized) prctl(PR_SET_DUMPABLE, 0);
 }
 
-int Main(const std::vector<std::string>& args) {
+// One of several transfers: ends with the process that has started it.
+void FollowParent() {
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
+  // Whoever was gone before that has closed its end of the line to the brokers.
+}
+
+int Main(std::vector<std::string> args) {
   KeepSecrets();
   if (args.empty()) {
     std::fputs(FirstWords().c_str(), stderr);
     return static_cast<int>(ExitCode::kUsage);
+  }
+  std::optional<WorkerTask> task;
+  if (args.front() == kWorkerVerb) {
+    auto parsed = ParseWorkerArguments(args);
+    if (!parsed) return static_cast<int>(ExitCode::kUsage);
+    task = std::move(parsed->first);
+    args = std::move(parsed->second);
+    FollowParent();
   }
   const Environment environment = ProcessEnvironment();
   const Result<Home> home = FindHome(environment);
@@ -94,6 +111,7 @@ int Main(const std::vector<std::string>& args) {
       args, environment,
       home.ok() ? home->config : std::filesystem::path("/nonexistent"));
   if (!options.ok()) return Finish(options.error());
+  if (task) BecomeWorker(*task, &*options);
   if (options->help || options->verb == Verb::kVersion ||
       options->verb == Verb::kHelp) {
     const std::string text = options->verb == Verb::kVersion
@@ -114,7 +132,7 @@ int Main(const std::vector<std::string>& args) {
     return Finish(code.error());
   }
   if (*code != ExitCode::kVerified) {
-    events.Failed(*code, "stopped by a signal");
+    events.Failed(*code, TextOf(*code));
   }
   return static_cast<int>(*code);
 }

@@ -6,6 +6,7 @@
 
 #include "cmd/ask.h"
 #include "cmd/commands.h"
+#include "cmd/crew/listen.h"
 #include "cmd/self_and_peer.h"
 #include "cmd/text.h"
 #include "cmd/transfer_command.h"
@@ -34,6 +35,10 @@ file::ConflictPolicy PolicyOf(ConflictOption option) {
 Result<ExitCode> RunRecv(const Options& options, const Home& home,
                          Console& console, Events& events) {
   events.Start("recv");
+  if (!options.worker &&
+      (options.listen || options.peers.size() > 1 || options.peer == "any")) {
+    return RunListen(options, home, console, events);
+  }
   const Result<crypto::ContactRules> rules = RulesFor(home, options.peer);
   if (!rules.ok()) return rules.error();
   const bool by_rule = !options.out_is_asked_for && !rules->folder.empty();
@@ -48,7 +53,13 @@ Result<ExitCode> RunRecv(const Options& options, const Home& home,
   }
   auto begun = TransferCommand::Begin(TransferCommand::Side::kReceiver, options,
                                       home, console, events);
-  if (!begun.ok()) return std::move(begun).error();
+  if (!begun.ok()) {
+    if (options.worker && begun.error().code == ErrorCode::kPeerNeverAppeared) {
+      return Error{ErrorCode::kPeerNeverAppeared,
+                   "it was gone before there was a path to it"};
+    }
+    return std::move(begun).error();
+  }
   if (const auto* signal = std::get_if<ExitCode>(&*begun)) return *signal;
   TransferCommand& command = *std::get<0>(*begun);
 
@@ -70,6 +81,12 @@ Result<ExitCode> RunRecv(const Options& options, const Home& home,
           command.peer_name(), FormatSize(*rules->max_size)));
     }
     if (!config.ask || !std::holds_alternative<Offered>(event)) return;
+    if (options.worker) {
+      console.Error(
+          "you want to be asked about what it sends (p2pcp peers set), which "
+          "can't be where several may come; declined");
+      return receiver.Decide(command.Now(), false);
+    }
     question.Show(command.peer_name(), receiver.listing(),
                   [&](bool accept) { receiver.Decide(command.Now(), accept); });
   });

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "cmd/commands.h"
+#include "cmd/crew/send_several.h"
 #include "cmd/text.h"
 #include "cmd/transfer_command.h"
 #include "transfer/file/ignore_rules.h"
@@ -97,6 +98,9 @@ Result<ExitCode> RunSend(const Options& options, const Home& home,
       file::SourceTree::Open(options.paths, *std::move(tree_options));
   if (!tree.ok()) return std::move(tree).error();
   if (options.dry_run) return DryRun(*tree, console);
+  if (options.peers.size() > 1) {
+    return RunSendSeveral(options, home, console, events);
+  }
   auto begun = TransferCommand::Begin(TransferCommand::Side::kSender, options,
                                       home, console, events);
   if (!begun.ok()) return std::move(begun).error();

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <limits>
@@ -16,9 +17,39 @@ namespace {
 
 // A packet of an Ethernet in each second, in bytes.
 constexpr std::uint64_t kMinBwlimit = 1500;
+// Of transfers at once. Each is a process, with what it keeps in memory.
+constexpr unsigned kMaxTransfers = 64;
+constexpr char kAny[] = "any";
 
 Error Usage(std::string message) {
   return Error{ErrorCode::kUsage, std::move(message)};
+}
+
+// Of more than one peer, or more than one transfer.
+Status CheckSeveral(const RawOptions& raw) {
+  for (const auto& names : {raw.to, raw.from}) {
+    for (const std::string& name : names) {
+      if (std::count(names.begin(), names.end(), name) > 1) {
+        return Usage(fmt::format("'{}' is named twice", Escape(name)));
+      }
+      if (name == kAny && names.size() > 1) {
+        return Usage("--from any is everybody already");
+      }
+    }
+  }
+  const bool any = raw.from.size() == 1 && raw.from.front() == kAny;
+  const bool several =
+      raw.to.size() > 1 || raw.from.size() > 1 || any || raw.listen;
+  if (!several) return {};
+  if (raw.to.size() > kMaxTransfers) {
+    return Usage(fmt::format("--to: {} peers at most", kMaxTransfers));
+  }
+  if (!raw.trace.empty()) return Usage("--trace is for one transfer");
+  if (raw.ask || raw.verify) {
+    return Usage(
+        "--ask and --verify are for one peer that is named, without --listen");
+  }
+  return {};
 }
 
 Status Check(Verb verb, const RawOptions& raw, Options* options) {
@@ -94,6 +125,12 @@ Status Check(Verb verb, const RawOptions& raw, Options* options) {
                                Escape(raw.arguments.front())));
     }
   }
+  if (raw.max_transfers < 1 || raw.max_transfers > kMaxTransfers) {
+    return Usage(fmt::format("--max-transfers: 1 to {}", kMaxTransfers));
+  }
+  if (!raw.help) {
+    if (Status checked = CheckSeveral(raw); !checked.ok()) return checked;
+  }
   if (verb == Verb::kPair && !raw.help && raw.arguments.size() != 1) {
     return Usage(
         fmt::format("say whom to pair with; usage: {}", TextOf(verb).usage));
@@ -138,11 +175,12 @@ Result<Options> CheckOptions(Verb verb, const RawOptions& raw) {
   options.console.verbose = raw.verbose;
   options.config = raw.config;
   options.paths = raw.paths;
-  options.peer = verb == Verb::kSend ? raw.to : raw.from;
-  if (verb == Verb::kDoctor) options.peer = raw.with;
-  if (verb == Verb::kPair && !raw.arguments.empty()) {
-    options.peer = raw.arguments.front();
-  }
+  options.peers = verb == Verb::kSend ? raw.to : raw.from;
+  if (verb == Verb::kPair) options.peers = raw.arguments;
+  if (verb == Verb::kDoctor && !raw.with.empty()) options.peers = {raw.with};
+  if (!options.peers.empty()) options.peer = options.peers.front();
+  options.listen = raw.listen;
+  options.max_transfers = raw.max_transfers;
   options.code_file = raw.code_file;
   options.show = raw.show;
   options.out = raw.out;

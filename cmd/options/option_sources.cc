@@ -43,7 +43,7 @@ std::string EnvironmentAsConfig(const po::options_description& options,
     if (name == "help") continue;
     const auto value = environment(TwinOf(name));
     if (!value || value->empty()) continue;
-    if (name == "broker" || name == "stun") {
+    if (name == "broker" || name == "stun" || name == "to" || name == "from") {
       std::istringstream words(*value);
       for (std::string word; words >> word;) {
         text += name + "=" + word + "\n";

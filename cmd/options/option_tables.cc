@@ -8,13 +8,13 @@ namespace po = boost::program_options;
 
 const std::array<VerbText, 9> kVerbs = {{
     {Verb::kSend, "send",
-     "p2pcp send PATH... --to PEER [--exclude GLOB]... [--background | --cc "
-     "bbr|cubic] [--bwlimit RATE]",
+     "p2pcp send PATH... --to PEER... [--exclude GLOB]... [--background | "
+     "--cc bbr|cubic] [--bwlimit RATE]",
      "send files and folders to a peer",
      "  p2pcp send holiday.mp4 photos --to bob\n"},
     {Verb::kRecv, "recv",
-     "p2pcp recv --from PEER [--out DIR|FILE] [--conflict rename|skip|"
-     "overwrite] [--ask] [--allow-dotfiles]",
+     "p2pcp recv --from PEER...|any [--out DIR|FILE] [--conflict rename|skip|"
+     "overwrite] [--ask] [--listen] [--allow-dotfiles]",
      "receive what a peer sends",
      "  p2pcp recv --from alice --out ~/Downloads\n"},
     {Verb::kPair, "pair", "p2pcp pair PEER [--show] [--code-file FILE]",
@@ -107,7 +107,8 @@ po::options_description VerbOptions(Verb verb, RawOptions* raw) {
   auto add = options.add_options();
   if (verb == Verb::kSend) {
     add("to", po::value(&raw->to)->value_name("PEER"),
-        "whom to send to; with a name that is new, a code is shown first");
+        "whom to send to; with a name that is new, a code is shown first; "
+        "repeat to send to several at once");
     add("code-file", po::value(&raw->code_file)->value_name("FILE"),
         "write that code to FILE (-: stdout) instead of showing it");
     add("exclude", po::value(&raw->exclude)->value_name("GLOB"),
@@ -132,7 +133,8 @@ po::options_description VerbOptions(Verb verb, RawOptions* raw) {
   }
   if (verb == Verb::kRecv) {
     add("from", po::value(&raw->from)->value_name("PEER"),
-        "whose files to take; with a name that is new, a code is asked first");
+        "whose files to take; with a name that is new, a code is asked first; "
+        "repeat for more, any: everybody in the contact book");
     add("code-file", po::value(&raw->code_file)->value_name("FILE"),
         "read that code from FILE (-: stdin) instead of asking for it");
     add("out,o", po::value(&raw->out)->value_name("DIR|FILE"),
@@ -142,6 +144,10 @@ po::options_description VerbOptions(Verb verb, RawOptions* raw) {
     add("ask", po::bool_switch(&raw->ask), "show what is offered, then ask");
     add("allow-dotfiles", po::bool_switch(&raw->allow_dotfiles),
         "take files and folders whose own name begins with a dot");
+    add("listen", po::bool_switch(&raw->listen),
+        "stay, and take one transfer after another");
+    add("max-transfers", po::value(&raw->max_transfers)->value_name("N"),
+        "with --listen: how many at once (default: 4)");
   }
   if (Connects(verb) && verb != Verb::kDoctor) {
     add("verify", po::bool_switch(&raw->verify),

@@ -35,21 +35,21 @@ const VerbText& TextOf(Verb verb);
 
 // Options as they were typed, not checked yet.
 struct RawOptions {
-  std::vector<std::string> brokers, stun_servers, paths, arguments, exclude,
-      exclude_from;
+  std::vector<std::string> brokers, stun_servers, paths, arguments, to, from,
+      exclude, exclude_from;
   std::string turn, turn_password_file;
-  std::string to, from, with, out = ".", conflict = "rename", cc, bwlimit = "0",
-                              progress = "auto", bind = "0.0.0.0", config,
-                              code_file, trace, broker_password_file, broker_ca,
-                              tls_cert, tls_key, password_file, host;
+  std::string with, out = ".", conflict = "rename", cc, bwlimit = "0",
+                    progress = "auto", bind = "0.0.0.0", config, code_file,
+                    trace, broker_password_file, broker_ca, tls_cert, tls_key,
+                    password_file, host;
   std::optional<unsigned> broker_port;
-  unsigned port = 0, stun_port = 3478;
+  unsigned port = 0, stun_port = 3478, max_transfers = 4;
   double timeout = 0;
   bool ipv4 = false, ipv6 = false, quiet = false, verbose = false, ask = false,
        show = false, json = false, background = false, help = false,
        out_is_asked_for = false, rotate = false, forget_old = false,
-       verify = false, allow_dotfiles = false, gitignore = false,
-       follow = false, dry_run = false;
+       verify = false, listen = false, allow_dotfiles = false,
+       gitignore = false, follow = false, dry_run = false;
 };
 
 // What the verb takes, all but positional words, in sections for --help. What

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cmd/console.h"
+#include "cmd/crew/worker_task.h"
 #include "net/base/time.h"
 
 namespace p2pcp::cmd {
@@ -33,6 +34,10 @@ enum class CongestionOption { kCubic, kBbr, kScavenger };
 
 struct Options {
   Verb verb = Verb::kHelp;
+  // As they were given: the verb and what follows it.
+  std::vector<std::string> words;
+  // This process carries one of several transfers: its peer is task's.
+  std::optional<WorkerTask> worker;
   // --help was given, or `help VERB`: print the help of `verb`.
   bool help = false;
 
@@ -42,7 +47,7 @@ struct Options {
   std::string broker_ca;                  // PEM file; empty: the system's.
   std::vector<std::string> stun_servers;  // HOST[:PORT]
   std::string turn;                       // turn[s]://USER@HOST[:PORT]
-  std::string turn_password_file;              // The file with it.
+  std::string turn_password_file;         // The file with it.
   std::uint16_t port = 0;                 // Local UDP port; 0: any.
   bool ipv4_only = false;
   bool ipv6_only = false;
@@ -52,6 +57,8 @@ struct Options {
 
   // send, recv, pair.
   std::vector<std::string> paths;
+  // Every --to or --from, each once; peer is the first of them.
+  std::vector<std::string> peers;
   std::string peer;
   // Through which a pairing code goes from the side that shows it to the side
   // that takes it; "-": stdout and stdin. Empty: over the screen.
@@ -71,6 +78,8 @@ struct Options {
   bool gitignore = false;
   bool follow = false;
   bool dry_run = false;
+  bool listen = false;
+  unsigned max_transfers = 4;  // At once, with listen.
 
   bool json = false;  // Events on stdout (cmd/EVENTS.md); send and recv.
   std::string trace;  // The file to write a trace into; empty: none.

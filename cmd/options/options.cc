@@ -117,6 +117,7 @@ Result<Options> ParseOptions(const std::vector<std::string>& args,
                              const Environment& environment,
                              const std::filesystem::path& config_file) {
   Options options;
+  options.words = args;
   if (args.empty()) return options;
   Result<Verb> verb = ParseVerb(args.front());
   if (!verb.ok()) return std::move(verb).error();
@@ -137,7 +138,24 @@ Result<Options> ParseOptions(const std::vector<std::string>& args,
       !stored.ok()) {
     return std::move(stored).error();
   }
-  return CheckOptions(*verb, raw);
+  Result<Options> checked = CheckOptions(*verb, raw);
+  if (checked.ok()) checked->words = args;
+  return checked;
+}
+
+void BecomeWorker(const WorkerTask& task, Options* options) {
+  // Who came and is gone before there was a path is not waited for.
+  constexpr Duration kPatience = 30s;
+  options->worker = task;
+  options->peers = {task.peer};
+  options->peer = task.peer;
+  options->listen = false;
+  if (options->verb == Verb::kRecv) options->timeout = kPatience;
+  // What it prints is passed on, line by line.
+  options->console.progress = ProgressMode::kNever;
+  if (options->port != 0) {
+    options->port = static_cast<std::uint16_t>(options->port + task.place);
+  }
 }
 
 std::string FirstWords() {

@@ -23,6 +23,9 @@ Result<Options> ParseOptions(const std::vector<std::string>& args,
 // What `p2pcp` alone says: what to type next, in five lines.
 std::string FirstWords();
 
+// What a worker for task makes of them: its own peer alone.
+void BecomeWorker(const WorkerTask& task, Options* options);
+
 // The text of --help for a verb; kHelp: of the whole program.
 std::string HelpText(Verb verb);
 

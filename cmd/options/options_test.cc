@@ -60,6 +60,50 @@ TEST_F(OptionsTest, SendTakesItsCongestionControl) {
   EXPECT_TRUE(Parse({"recv", "--from", "a"}).ok());
 }
 
+TEST_F(OptionsTest, SeveralPeersMayBeNamed) {
+  const auto send = Parse({"send", "a", "--to", "bob", "--to", "carol"});
+  ASSERT_TRUE(send.ok());
+  EXPECT_EQ(send->peers, (std::vector<std::string>{"bob", "carol"}));
+  EXPECT_EQ(send->words.size(), 6u);
+  EXPECT_NE(ErrorOf({"send", "a", "--to", "bob", "--to", "bob"}).find("twice"),
+            std::string::npos);
+  environment_["P2PCP_FROM"] = "alice dave";
+  const auto recv = Parse({"recv", "--listen", "--max-transfers", "64"});
+  ASSERT_TRUE(recv.ok());
+  EXPECT_EQ(recv->peers, (std::vector<std::string>{"alice", "dave"}));
+  EXPECT_TRUE(recv->listen);
+  EXPECT_EQ(recv->max_transfers, 64u);
+  EXPECT_EQ(Parse({"recv", "--from", "any"})->peers,
+            std::vector<std::string>{"any"});
+}
+
+TEST_F(OptionsTest, WhatGoesWithOneTransferOnlyIsRefusedForSeveral) {
+  for (const char* option : {"--ask", "--trace=x"}) {
+    EXPECT_TRUE(Parse({"recv", "--from", "a", option}).ok());
+    EXPECT_NE(ErrorOf({"recv", "--from", "a", "--listen", option}), "");
+    EXPECT_NE(ErrorOf({"recv", "--from", "any", option}), "");
+    EXPECT_NE(ErrorOf({"recv", "--from", "a", "--from", "b", option}), "");
+  }
+  EXPECT_NE(ErrorOf({"send", "f", "--to", "a", "--to", "b", "--trace=x"}), "");
+  EXPECT_NE(ErrorOf({"recv", "--from", "any", "--from", "b"}), "");
+  for (const char* number : {"0", "65", "-1", "x"}) {
+    EXPECT_NE(
+        ErrorOf({"recv", "--from", "a", "--listen", "--max-transfers", number}),
+        "");
+  }
+}
+
+TEST_F(OptionsTest, AWorkerHasOnePeerAndAPortOfItsOwn) {
+  auto options = Parse({"recv", "--from", "any", "--listen", "--port", "4000"});
+  ASSERT_TRUE(options.ok());
+  BecomeWorker({"alice", 3, {}}, &*options);
+  EXPECT_EQ(options->peer, "alice");
+  EXPECT_EQ(options->peers, std::vector<std::string>{"alice"});
+  EXPECT_FALSE(options->listen);
+  EXPECT_EQ(options->port, 4003);
+  EXPECT_TRUE(options->timeout);
+}
+
 TEST_F(OptionsTest, StdoutIsForEventsOrForACode) {
   EXPECT_FALSE(Parse({"send", "a", "--to", "b"})->json);
   EXPECT_TRUE(Parse({"send", "a", "--to", "b", "--json"})->json);

@@ -36,7 +36,8 @@ signaling::Rendezvous::Config RendezvousConfig(
       .peer = config.peer,
       .psk = config.psk,
       .suites = {},
-      .versions = {}};
+      .versions = {},
+      .ready = config.ready};
   // Best first. AES in software is slow, and leaks through its caches.
   if (crypto::HasAesHardware()) {
     result.suites.push_back(crypto::Suite::kAes256Gcm);

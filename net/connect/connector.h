@@ -84,6 +84,8 @@ class Connector {
     // Our key of before a rotation, where the peer may know no other: it is
     // waited for under both. Must outlive the connector; null: none.
     const crypto::Identity* former = nullptr;
+    // As RendezvousConfig::ready.
+    std::optional<signaling::Nonce> ready = {};
   };
 
   Connector(TimePoint now, UnixTime wall, const Config& config, Random& random);

@@ -23,8 +23,13 @@ constexpr Duration kReadyLife = 30s;
 Answerer::Answerer(TimePoint now, RendezvousConfig config, Mailbox& mailbox,
                    Random& random)
     : Machine(std::move(config), mailbox, random),
-      ready_(random.Array<16>()),
+      ready_(this->config().ready ? *this->config().ready : random.Array<16>()),
       ready_since_(now) {}
+
+std::optional<Nonce> Answerer::WaitingOffer() const {
+  if (!pending_.has_value()) return std::nullopt;
+  return pending_->to;
+}
 
 void Answerer::RenewReady(TimePoint now) {
   ready_ = random().Array<16>();

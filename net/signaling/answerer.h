@@ -24,6 +24,8 @@ class Answerer final : public Machine {
   Answerer(TimePoint now, RendezvousConfig config, Mailbox& mailbox,
            Random& random);
 
+  std::optional<Nonce> WaitingOffer() const override;
+
  private:
   void Announce(TimePoint now) override;
   bool Echoes(const Message& message) const override;

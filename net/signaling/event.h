@@ -32,6 +32,9 @@ struct RendezvousConfig {
   VersionRange versions;
   // self is a key of before a rotation, and this tells the peer the next one.
   std::optional<crypto::HandOver> hand_over = std::nullopt;
+  // Answerer: the nonce to begin with, where another rendezvous has given it
+  // out and hands over the offer that came for it (Rendezvous::WaitingOffer).
+  std::optional<Nonce> ready = {};
 };
 
 // The peer, or somebody who replays what it once said, has spoken: fit to be

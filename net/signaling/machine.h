@@ -57,6 +57,8 @@ class Machine {
   void SetBusy(TimePoint now, bool busy);
   void Close(ByeReason reason);
   std::optional<RendezvousEvent> PollEvent();
+  // As Rendezvous::WaitingOffer().
+  virtual std::optional<Nonce> WaitingOffer() const { return std::nullopt; }
   bool PeerConfirmed() const {
     return session_.has_value() && session_->confirmed();
   }

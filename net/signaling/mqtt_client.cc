@@ -60,6 +60,23 @@ Result<std::unique_ptr<MqttClient>> MqttClient::Start(
   return client;
 }
 
+Result<std::unique_ptr<MqttClient>> MqttClient::Attach(
+    TimePoint now, int socket, std::vector<Broker> brokers) {
+  P2PCP_CHECK(!brokers.empty() && brokers.size() <= kMaxBrokers);
+  std::unique_ptr<MqttClient> client(new MqttClient({}, std::move(brokers)));
+  client->epoll_fd_ = epoll_create1(EPOLL_CLOEXEC);
+  if (client->epoll_fd_ < 0) {
+    const int os_errno = errno;
+    close(socket);
+    return ErrnoError(ErrorCode::kOther, "epoll_create1", os_errno);
+  }
+  if (const Status status = client->Adopt(socket); !status.ok()) {
+    return status.error();
+  }
+  client->Introduce(now);
+  return client;
+}
+
 MqttClient::MqttClient(Command command, std::vector<Broker> brokers)
     : command_(std::move(command)),
       brokers_(std::move(brokers)),
@@ -152,7 +169,15 @@ Status MqttClient::Spawn() {
                       error);
   }
   pid_ = pid;
-  socket_ = ends[0];
+  const Status adopted = Adopt(ends[0]);
+  if (!adopted.ok()) Reap();
+  return adopted;
+}
+
+Status MqttClient::Adopt(int socket) {
+  // Where it was handed over by another program, it was open for that.
+  fcntl(socket, F_SETFD, FD_CLOEXEC);
+  socket_ = socket;
   wants_write_ = false;
   epoll_event event = {};
   event.events = EPOLLIN;
@@ -161,7 +186,6 @@ Status MqttClient::Spawn() {
     const int os_errno = errno;
     close(socket_);
     socket_ = -1;
-    Reap();
     return ErrnoError(ErrorCode::kOther, "epoll_ctl", os_errno);
   }
   return {};
@@ -247,7 +271,8 @@ void MqttClient::HandleChildGone(TimePoint now) {
   }
   Reap();
   outgoing_.clear();
-  restart_at_ = now + restart_delay_;
+  // A child of somebody else's is not ours to start.
+  if (!command_.path.empty()) restart_at_ = now + restart_delay_;
   restart_delay_ = std::min(restart_delay_ * 2, kMaxRestartDelay);
   for (std::size_t i = 0; i < brokers_.size(); ++i) {
     up_[i] = false;
@@ -301,6 +326,8 @@ void MqttClient::Publish(std::string_view topic, ByteSpan payload) {
 }
 
 void MqttClient::Redial(TimePoint now) {
+  // Whoever runs the child sees that for itself.
+  if (command_.path.empty()) return;
   if (socket_ >= 0) {
     Flush();
     epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, socket_, nullptr);

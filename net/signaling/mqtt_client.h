@@ -73,6 +73,11 @@ class MqttClient {
   static Result<std::unique_ptr<MqttClient>> Start(TimePoint now,
                                                    Command command,
                                                    std::vector<Broker> brokers);
+  // The same where somebody else runs the child, for several clients: socket
+  // is our end of its SOCK_SEQPACKET pair (mqtt_wire.h), and becomes the
+  // client's. Once that ends, every broker is down for good.
+  static Result<std::unique_ptr<MqttClient>> Attach(
+      TimePoint now, int socket, std::vector<Broker> brokers);
   // Gives the child a third of a second to send what was published and to say
   // goodbye, then kills it: the one place that waits.
   ~MqttClient();
@@ -98,14 +103,15 @@ class MqttClient {
   // Gives up all connections and dials at once: this host has moved, and they
   // are dead more likely than not. That takes another child: the old one may be
   // stuck in a call that nothing answers. It still sends what was published
-  // before, where its connections live, and ends.
+  // before, where its connections live, and ends. After Attach() it does
+  // nothing: that is for the owner of the child.
   void Redial(TimePoint now);
 
   std::optional<Event> PollEvent();
 
   // Brokers that are up.
   std::size_t up_count() const;
-  // The child's process id, -1 while there is none: for measuring.
+  // The child's process id, -1 while there is none of our own: for measuring.
   pid_t child_pid() const { return pid_; }
   struct Stats {
     std::uint64_t child_restarts = 0;
@@ -118,6 +124,8 @@ class MqttClient {
   MqttClient(Command command, std::vector<Broker> brokers);
 
   Status Spawn();
+  // socket becomes socket_, and readable through epoll_fd_.
+  Status Adopt(int socket);
   void Introduce(TimePoint now);
   void Flush();
   void ReadAll(TimePoint now);

@@ -83,6 +83,10 @@ void Rendezvous::Close(TimePoint, ByeReason reason) { machine_->Close(reason); }
 
 bool Rendezvous::PeerConfirmed() const { return machine_->PeerConfirmed(); }
 
+std::optional<Nonce> Rendezvous::WaitingOffer() const {
+  return machine_->WaitingOffer();
+}
+
 std::optional<Rendezvous::Publish> Rendezvous::PollPublish() {
   return mailbox_.PollPublish();
 }

@@ -94,6 +94,11 @@ class Rendezvous {
   // since it offered.
   bool PeerConfirmed() const;
 
+  // Answerer: a fresh offer is here and waits for our first candidates. The
+  // nonce that it echoes; whoever takes the offer in our place begins with that
+  // one (Config::ready) and is given the message again.
+  std::optional<Nonce> WaitingOffer() const;
+
   std::optional<Publish> PollPublish();
   std::optional<Event> PollEvent();
 

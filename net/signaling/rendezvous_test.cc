@@ -644,5 +644,44 @@ TEST(Rendezvous, SpeaksUpWhenAnotherBrokerConnects) {
   EXPECT_EQ(world.sent.size(), before + 1);
 }
 
+// One that only listens hears the fresh offer and hands it to another, which
+// goes on without a further round.
+TEST(Rendezvous, AnOfferMayBeTakenByAnotherThanWhoGaveOutItsNonce) {
+  World world;
+  Node& listener = world.StartWithoutCandidates(world.AnswererConfig());
+  world.Run(1min);
+  EXPECT_FALSE(listener->WaitingOffer());
+  Node& alice = world.StartOfferer();
+  ASSERT_TRUE(world.RunUntil(
+      [&] { return listener->WaitingOffer().has_value(); }, 10s));
+  const auto offer = world.sent.back();
+  Rendezvous::Config config = world.AnswererConfig();
+  config.ready = listener->WaitingOffer();
+  world.Kill(listener);
+  Node& bob = world.Start(config);
+  ASSERT_TRUE(world.RunUntil([&] { return bob.subscribed; }, 1s));
+  const std::size_t before = world.sent.size();
+  world.Inject(offer.topic, offer.payload);
+  ASSERT_TRUE(bob.current);
+  ASSERT_TRUE(world.Meet(alice, bob, kOneWay));
+  // The answer, and what else there was to say at once.
+  EXPECT_LE(world.sent.size(), before + 2);
+}
+
+TEST(Rendezvous, OneThatIsBusyLetsNoOfferWait) {
+  World world;
+  Node& listener = world.StartWithoutCandidates(world.AnswererConfig());
+  world.Run(1s);
+  listener->SetBusy(world.now, true);
+  Node& alice = world.StartOfferer();
+  EXPECT_FALSE(world.RunUntil(
+      [&] { return listener->WaitingOffer().has_value(); }, 1min));
+  EXPECT_EQ(listener.peer_seen, 1);
+  EXPECT_EQ(alice.busy, 1);
+  listener->SetBusy(world.now, false);
+  EXPECT_TRUE(world.RunUntil(
+      [&] { return listener->WaitingOffer().has_value(); }, 2 * kRoundTrip));
+}
+
 }  // namespace
 }  // namespace p2pcp::signaling
