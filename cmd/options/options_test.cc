@@ -240,5 +240,39 @@ TEST_F(OptionsTest, ACodeIsNoArgument) {
   EXPECT_NE(ErrorOf({"pair", "alice", "4821-acid-bagel-crumb"}), "");
 }
 
+TEST_F(OptionsTest, ServeTakesTlsOnAPortOfItsOwn) {
+  EXPECT_EQ(Parse({"serve"})->broker_port, 1883);
+  const auto tls = Parse({"serve", "--tls-cert", "c", "--tls-key", "k"});
+  ASSERT_TRUE(tls.ok());
+  EXPECT_EQ(tls->broker_port, 8883);
+  EXPECT_EQ(Parse({"serve", "--tls-cert", "c", "--tls-key", "k",
+                   "--broker-port", "0"})
+                ->broker_port,
+            0);
+  EXPECT_NE(ErrorOf({"serve", "--tls-cert", "c"}).find("--tls-key"),
+            std::string::npos);
+  EXPECT_NE(ErrorOf({"serve", "--broker-port", "70000"}).find("70000"),
+            std::string::npos);
+}
+
+TEST_F(OptionsTest, FilesOfPasswordsAndAuthoritiesMayStandInTheConfiguration) {
+  WriteConfig("broker-password-file = /p\nbroker-ca = /c\n");
+  const auto options = Parse({"pair", "bob", "--verify"});
+  ASSERT_TRUE(options.ok());
+  EXPECT_EQ(options->broker_password_file, "/p");
+  EXPECT_EQ(options->broker_ca, "/c");
+  EXPECT_TRUE(options->verify);
+}
+
+// The rules of a peer say more than the configuration does for everybody, and
+// less than a flag.
+TEST_F(OptionsTest, TellsAnOutputThatIsAskedForFromOneOfTheConfiguration) {
+  WriteConfig("out = /elsewhere\n");
+  EXPECT_FALSE(Parse({"recv", "--from", "a"})->out_is_asked_for);
+  EXPECT_TRUE(Parse({"recv", "--from", "a", "-o", "x"})->out_is_asked_for);
+  environment_["P2PCP_OUT"] = "/there";
+  EXPECT_TRUE(Parse({"recv", "--from", "a"})->out_is_asked_for);
+}
+
 }  // namespace
 }  // namespace p2pcp::cmd

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import time
 import unittest
 
 from tests.e2e import pair
@@ -137,6 +138,28 @@ class Peers(unittest.TestCase):
     recv = self.people.recv(extra=['--timeout', '2'])
     self.people.expect(send, recv, (pair.PEER_NEVER_APPEARED,) * 2)
     self.people.run(alice, 'id', '--rotate')
+
+  def test_an_old_key_lives_for_ninety_days(self):
+    alice = self.people.alice
+    self.people.run(alice, 'id', '--rotate')
+    old = os.path.join(alice.environment['P2PCP_HOME'], 'identity.old')
+    for days in (89, 91):
+      then = time.time() - days * 86400
+      os.utime(old, (then, then))
+      send = self.people.send('file', extra=['--timeout', '1'])
+      self.assertEqual(send.wait(), pair.PEER_NEVER_APPEARED, send.log())
+      listed = self.people.run(alice, 'peers')
+      self.assertEqual((os.path.exists(old), 'old key' in listed),
+                       (days < 90,) * 2)
+
+  def test_verify_of_a_peer_whose_key_was_carried_by_hand(self):
+    send = self.people.send('file', extra=['--verify'])
+    recv = self.people.recv(extra=['--verify'])
+    self.people.expect(send, recv)
+    pattern = r'([a-z2-7]{4}(?:-[a-z2-7]{4}){7})'
+    mine = re.findall(pattern, send.text)
+    self.assertEqual(len(set(mine)), 2, send.log())
+    self.assertEqual(re.findall(pattern, recv.text), mine[::-1])
 
   def test_a_rotation_that_was_killed_half_way(self):
     alice = self.people.alice
