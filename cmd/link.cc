@@ -10,7 +10,6 @@
 #include "cmd/network/advice.h"
 #include "cmd/text.h"
 #include "net/channel/channel.h"
-#include "net/channel/path_mtu.h"
 #include "net/stun/message.h"
 #include "net/udp/link_mtu.h"
 
@@ -115,10 +114,14 @@ Status Link::Start(const Options& options) {
   connect::Connector::Config connector_config{
       config_.role,     config_.self,      config_.peer.key,
       config_.peer.psk, servers->loopback, config_.former};
+  connector_config.guess_ports = !options.no_port_guess;
   if (options.worker) connector_config.ready = options.worker->ready;
   connector_ = std::make_unique<connect::Connector>(started_, udp::WallTime(),
                                                     connector_config, random_);
   loopback_ = servers->loopback;
+  extra_sockets_ = std::make_unique<ExtraSockets>(
+      loop_.get(), &network_, connector_.get(),
+      [this](std::uint8_t index) { WatchSocket(index); });
   connector_->SetHostCandidates(started_, network_.HostCandidates(loopback_));
   Result<std::unique_ptr<udp::AddressWatch>> address_watch =
       udp::AddressWatch::Create(loop_.get(),
@@ -307,6 +310,7 @@ void Link::HandleConnectorEvents(TimePoint now) {
       }
       config_.events->Path(PathText(), max_payload(), change->event.path.rtt);
       if (change->event.type != channel::EventType::kMaxPayloadChanged) {
+        if (!connected_) Step(extra_sockets_->Report());
         connected_ = true;
         Step(fmt::format("path: {}, rtt {}", PathText(),
                          FormatLatency(change->event.path.rtt)));
@@ -459,6 +463,7 @@ void Link::Turn(TimePoint until) {
     if (other && *other < *deadline) deadline = other;
   };
   consider(mqtt_->PollTimeout());
+  consider(extra_sockets_->PollTimeout());
   if (!blocked_) {
     // What is due now stays due until it can be sent.
     consider(connector_->PollTimeout());
@@ -479,6 +484,7 @@ void Link::Turn(TimePoint until) {
   if (pump_) pump_->HandleTimeout(now);
   HandleConnectorEvents(now);
   stall_.HandleTick(now);
+  extra_sockets_->Turn(now);
   SendTrains(now);
   PublishAll();
 }
@@ -523,16 +529,6 @@ Result<std::optional<ExitCode>> Link::Connect() {
     Turn(until);
   }
   return std::optional<ExitCode>();
-}
-
-std::size_t Link::max_payload() { return connector_->channel()->max_payload(); }
-
-Duration Link::rtt() { return connector_->channel()->path().rtt; }
-
-std::size_t Link::packet_overhead() {
-  const bool v6 = connector_->channel()->path().remote.ip.is_v6();
-  return channel::Channel::kOverhead +
-         (v6 ? channel::PathMtu::kHeadersV6 : channel::PathMtu::kHeadersV4);
 }
 
 std::string Link::PathText() {

@@ -17,6 +17,7 @@
 #include "cmd/events.h"
 #include "cmd/exit_code.h"
 #include "cmd/local_network.h"
+#include "cmd/network/extra_sockets.h"
 #include "cmd/network/lan_link.h"
 #include "cmd/network/relay_link.h"
 #include "cmd/network/stall.h"
@@ -28,6 +29,8 @@
 #include "net/base/random.h"
 #include "net/base/result.h"
 #include "net/base/time.h"
+#include "net/channel/channel.h"
+#include "net/channel/path_mtu.h"
 #include "net/connect/connector.h"
 #include "net/crypto/contact_book.h"
 #include "net/crypto/identity.h"
@@ -68,10 +71,14 @@ class Link {
   Result<std::optional<ExitCode>> Connect();
 
   // What a session needs of the channel. REQUIRES: Connect() succeeded.
-  std::size_t max_payload();
-  Duration rtt();
+  std::size_t max_payload() { return connector_->channel()->max_payload(); }
+  Duration rtt() { return connector_->channel()->path().rtt; }
   // Bytes of the channel, UDP and IP around each payload.
-  std::size_t packet_overhead();
+  std::size_t packet_overhead() {
+    const bool v6 = connector_->channel()->path().remote.ip.is_v6();
+    return channel::Channel::kOverhead +
+           (v6 ? channel::PathMtu::kHeadersV6 : channel::PathMtu::kHeadersV4);
+  }
   // "direct udp4 203.0.113.9:41641".
   std::string PathText();
   TimePoint Now() const { return loop_->Now(); }
@@ -149,6 +156,7 @@ class Link {
   std::unique_ptr<udp::PortMapping> port_mapping_;
   std::unique_ptr<RelayLink> relay_;  // Null without --turn.
   std::unique_ptr<LanLink> lan_;      // Null where the system has none.
+  std::unique_ptr<ExtraSockets> extra_sockets_;
   std::unique_ptr<Pump> pump_;
   Stall stall_;
   bool loopback_ = false;  // Loopback addresses are candidates.

@@ -1,6 +1,7 @@
 #include "cmd/local_network.h"
 
 #include <cerrno>
+#include <utility>
 
 #include "net/udp/interfaces.h"
 
@@ -41,6 +42,14 @@ std::optional<std::uint8_t> LocalNetwork::SocketFor(
     }
   }
   return std::nullopt;
+}
+
+bool LocalNetwork::Adopt(udp::FileDescriptor fd) {
+  Result<udp::UdpSocket> socket =
+      udp::UdpSocket::Adopt(std::move(fd), udp::UdpSocket::Options());
+  if (!socket.ok()) return false;
+  sockets_.push_back(*std::move(socket));
+  return true;
 }
 
 std::vector<ice::Candidate> LocalNetwork::HostCandidates(bool loopback) const {

@@ -11,6 +11,7 @@
 #include "net/base/result.h"
 #include "net/base/socket_address.h"
 #include "net/ice/candidate.h"
+#include "net/udp/file_descriptor.h"
 #include "net/udp/udp_socket.h"
 
 namespace p2pcp::cmd {
@@ -29,6 +30,8 @@ class LocalNetwork {
   std::vector<udp::UdpSocket>& sockets() { return sockets_; }
   // The socket of the address's family; nullopt if there is none.
   std::optional<std::uint8_t> SocketFor(const IpAddress& address) const;
+  // Takes over one more IPv4 socket, which gets the next number.
+  bool Adopt(udp::FileDescriptor fd);
   // Every usable interface address with the port of its family's socket, best
   // first, and up to two IPv6 link-local ones. Read anew at each call.
   std::vector<ice::Candidate> HostCandidates(bool loopback) const;

@@ -195,6 +195,7 @@ Result<Options> CheckOptions(Verb verb, const RawOptions& raw) {
   options.gitignore = raw.gitignore;
   options.follow = raw.follow;
   options.dry_run = raw.dry_run;
+  options.no_port_guess = raw.no_port_guess;
   options.json = raw.json;
   options.trace = raw.trace;
   options.arguments = raw.arguments;

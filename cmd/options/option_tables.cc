@@ -159,6 +159,8 @@ po::options_description VerbOptions(Verb verb, RawOptions* raw) {
         "tell what happens on stdout, one JSON object a line");
     add("trace", po::value(&raw->trace)->value_name("FILE"),
         "write a qlog of the connection to FILE, for viewers such as qvis");
+    add("no-port-guess", po::bool_switch(&raw->no_port_guess),
+        "do not guess ports of the peer's NAT, which may look like a scan");
   }
   if (verb == Verb::kPair) {
     add("show", po::bool_switch(&raw->show),

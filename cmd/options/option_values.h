@@ -80,6 +80,7 @@ struct Options {
   bool dry_run = false;
   bool listen = false;
   unsigned max_transfers = 4;  // At once, with listen.
+  bool no_port_guess = false;
 
   bool json = false;  // Events on stdout (cmd/EVENTS.md); send and recv.
   std::string trace;  // The file to write a trace into; empty: none.

@@ -208,6 +208,13 @@ std::optional<Channel::Transmit> Channel::PollTransmit(TimePoint now,
                                     probe->size, out)};
 }
 
+std::size_t Channel::SealGuess(MutableByteSpan out) {
+  std::uint64_t challenge = 0;
+  while (challenge == 0) challenge = random_->NextU64();
+  return SealProbe({.challenge = challenge, .echo = 0, .selected = false},
+                   kProbeSize, out);
+}
+
 std::optional<Event> Channel::PollEvent() {
   if (connected_event_) {
     connected_event_ = false;

@@ -120,6 +120,9 @@ class Channel {
   void AddRemoteCandidates(TimePoint now,
                            std::span<const ice::Candidate> candidates);
 
+  // The peer is known to have begun to probe (net/ice/PROTOCOL.md 1).
+  void HandlePeerReady(TimePoint now) { paths_.agent().HandlePeerReady(now); }
+
   struct Payload {
     PacketNumber number;
     // Within the datagram that was handed in.
@@ -145,6 +148,10 @@ class Channel {
   // is none for now. Never part of a train. REQUIRES: out.size() >=
   // kMaxDatagramSize.
   std::optional<Transmit> PollTransmit(TimePoint now, MutableByteSpan out);
+  // A probe for a place that is only guessed, written to the start of out;
+  // returns its size. What comes back forms a pair by itself. REQUIRES: not
+  // kFailed or kLost; out.size() >= kMaxDatagramSize.
+  std::size_t SealGuess(MutableByteSpan out);
   std::optional<Event> PollEvent();
 
   // From kConnected on, until kLost.

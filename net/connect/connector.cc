@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "net/connect/no_path.h"
 #include "net/crypto/packet_cipher.h"
+#include "net/ice/port_model.h"
 #include "net/signaling/lan_datagram.h"
+#include "net/stun/behaviour.h"
 
 namespace p2pcp::connect {
 namespace {
@@ -50,7 +53,10 @@ signaling::Rendezvous::Config RendezvousConfig(
 
 Connector::Connector(TimePoint now, UnixTime wall, const Config& config,
                      Random& random)
-    : config_(config), random_(random), gatherer_(random) {
+    : config_(config),
+      random_(random),
+      gatherer_(random),
+      hard_nat_(config.guess_ports, random) {
   const auto add = [&](signaling::Rendezvous::Config its) {
     rendezvous_.push_back(std::make_unique<signaling::Rendezvous>(
         now, wall, std::move(its), random));
@@ -159,7 +165,16 @@ bool Connector::HandleStun(TimePoint now, std::uint8_t socket,
     events_.push_back(ReflexiveAddress{mapping->server, mapping->mapped});
     changed = true;
   }
-  if (changed) PublishCandidates(now);
+  if (!changed) return true;
+  std::vector<stun::Observation> observations;
+  for (const ReflexiveGatherer::Mapping& mapping : gatherer_.mappings()) {
+    if (mapping.mapped.ip.is_v4()) {
+      observations.push_back({mapping.server, mapping.mapped});
+    }
+  }
+  hard_nat_.SetObservations(now, observations);
+  TellNat(now);
+  PublishCandidates(now);
   return true;
 }
 
@@ -195,6 +210,82 @@ void Connector::AddLocal(ice::CandidateType type, const SocketAddress& address,
   local_.push_back(candidate);
 }
 
+void Connector::TellNat(TimePoint now) {
+  if (told_nat_ == hard_nat_.nat()) return;
+  const bool ports = told_nat_.ports != hard_nat_.nat().ports;
+  told_nat_ = hard_nat_.nat();
+  if (ports) PublishCandidates(now);
+  for (const auto& rendezvous : rendezvous_) {
+    rendezvous->SetLocalNat(now, told_nat_);
+  }
+}
+
+void Connector::HandleSocketsOpened(
+    TimePoint now, std::span<const std::uint16_t> local_ports) {
+  hard_nat_.HandleOpened(now, local_ports);
+}
+
+// Authentic packets so far.
+std::uint64_t Connector::Heard() const {
+  if (!channel_) return 0;
+  const channel::Stats stats = channel_->stats();
+  return stats.received.probes + stats.received.payloads;
+}
+
+bool Connector::HandleExtraDatagram(TimePoint now, int extra,
+                                    std::uint8_t number,
+                                    const SocketAddress& from,
+                                    MutableByteSpan datagram) {
+  if (hard_nat_.HandleStun(now, extra, from, datagram)) {
+    TellNat(now);
+    return false;
+  }
+  if (!channel_ || !hard_nat_.peer() || !hard_nat_.wanted().guessing) {
+    return false;
+  }
+  const std::uint64_t before = Heard();
+  channel_->HandleDatagram(now, number, from, datagram);
+  if (Heard() == before) return false;
+  // A source that nobody has named gets one answer a packet, and a guess comes
+  // once. This is an address of the peer's own naming: a round of checks.
+  for (const ice::Candidate& host : hosts_) {
+    if (host.address.ip.is_v6()) continue;
+    ice::Candidate local = host;
+    local.socket = number;
+    channel_->AddLocalCandidates(now, {&local, 1});
+    break;
+  }
+  const std::vector<IpAddress>& external = hard_nat_.peer()->external;
+  if (std::find(external.begin(), external.end(), from.ip) != external.end()) {
+    ice::Candidate remote;
+    remote.type = ice::CandidateType::kServerReflexive;
+    remote.address = from;
+    remote.priority = ice::ComputePriority(remote.type, 0);
+    channel_->AddRemoteCandidates(now, {&remote, 1});
+  }
+  hard_nat_.HandleHit();
+  return true;
+}
+
+std::optional<Connector::ExtraTransmit> Connector::PollExtraTransmit(
+    TimePoint now, MutableByteSpan out) {
+  if (const std::uint64_t heard = Heard(); heard != heard_) {
+    heard_ = heard;
+    hard_nat_.HandleHeard(now);
+  }
+  const auto transmit = hard_nat_.PollTransmit(now, out);
+  if (!transmit) return std::nullopt;
+  ExtraTransmit result{.extra = transmit->socket,
+                       .to = transmit->to,
+                       .size = transmit->size,
+                       .hop_limit = transmit->hop_limit};
+  if (result.size == 0) {
+    if (!channel_) return std::nullopt;
+    result.size = channel_->SealGuess(out);
+  }
+  return result;
+}
+
 void Connector::PublishCandidates(TimePoint now) {
   published_ = true;
   local_ = hosts_;
@@ -213,6 +304,20 @@ void Connector::PublishCandidates(TimePoint now) {
   if (relayed_) {
     AddLocal(ice::CandidateType::kRelayed, *relayed_, relay_socket_, 0xffff);
   }
+  // A NAT that keeps ports where it can shows the peer this one, most likely.
+  const ice::Nat& nat = hard_nat_.nat();
+  if (nat.hard() && !nat.external.empty() &&
+      nat.ports.allocation == ice::PortAllocation::kPreserving) {
+    for (const ice::Candidate& host : hosts_) {
+      if (host.address.ip.is_v6()) continue;
+      ice::Candidate candidate = host;
+      candidate.type = ice::CandidateType::kServerReflexive;
+      candidate.address.ip = nat.external.front();
+      candidate.priority = ice::ComputePriority(candidate.type, preference--);
+      local_.push_back(candidate);
+      break;
+    }
+  }
   // The peer takes the first ones where there are too many.
   std::stable_sort(local_.begin(), local_.end(),
                    [](const ice::Candidate& a, const ice::Candidate& b) {
@@ -228,6 +333,15 @@ void Connector::HandleRendezvousEvents(TimePoint now) {
   for (std::size_t i = 0; i < rendezvous_.size(); ++i) {
     while (auto event = rendezvous_[i]->PollEvent()) {
       HandleRendezvousEvent(now, i, std::move(*event));
+    }
+  }
+  if (channel_ && channel_is_current_ && !peer_ready_ &&
+      rendezvous_[current_]->PeerConfirmed()) {
+    peer_ready_ = true;
+    channel_->HandlePeerReady(now);
+    if (hard_nat_.peer()) {
+      const ice::Nat peer = *hard_nat_.peer();
+      hard_nat_.SetPeer(now, peer, /*ready=*/true, {});
     }
   }
 }
@@ -252,9 +366,15 @@ void Connector::HandleRendezvousEvent(TimePoint now, std::size_t index,
     config.allow_loopback = config_.allow_loopback;
     config.probe_budget = &probe_budget_;
     channel_ = std::make_unique<channel::Channel>(now, config, random_);
+    peer_ready_ = false;
     channel_->AddLocalCandidates(now, local_);
     remote_ = established->candidates;
     AddRemoteCandidates(now);
+    heard_ = 0;
+    hard_nat_.EndSession();
+    hard_nat_.SetPeer(now, established->nat,
+                      config_.role == ice::Role::kControlling,
+                      established->candidates);
     events_.push_back(HandshakeDone{established->candidates.size(), index == 1,
                                     std::move(established->hand_over)});
   } else if (auto* more = std::get_if<Rendezvous::RemoteCandidates>(&event)) {
@@ -263,6 +383,9 @@ void Connector::HandleRendezvousEvent(TimePoint now, std::size_t index,
       remote_ = more->all;
       AddRemoteCandidates(now);
       if (was_connected_) HandlePeerSeeks(now);
+      if (!was_connected_) {
+        hard_nat_.SetPeer(now, more->nat, /*ready=*/true, more->candidates);
+      }
     }
   } else if (std::holds_alternative<Rendezvous::Superseded>(event) ||
              std::holds_alternative<Rendezvous::PeerLeft>(event)) {
@@ -270,6 +393,7 @@ void Connector::HandleRendezvousEvent(TimePoint now, std::size_t index,
     // what the broker carries may not end it.
     if (channel_ && !was_connected_ && index == current_) {
       channel_.reset();
+      hard_nat_.EndSession();
       events_.push_back(PeerGone{});
     }
   } else if (auto* failed = std::get_if<Rendezvous::Failed>(&event)) {
@@ -296,6 +420,8 @@ std::optional<Connector::Transmit> Connector::PollTransmit(
 
 void Connector::HandleTimeout(TimePoint now, UnixTime wall) {
   gatherer_.HandleTimeout(now);
+  hard_nat_.HandleTimeout(now);
+  TellNat(now);
   for (const auto& rendezvous : rendezvous_) {
     rendezvous->HandleTimeout(now, wall);
   }
@@ -319,6 +445,7 @@ std::optional<TimePoint> Connector::PollTimeout() const {
     consider(rendezvous->PollTimeout());
   }
   consider(gatherer_.PollTimeout());
+  consider(hard_nat_.PollTimeout());
   if (channel_) consider(channel_->PollTimeout());
   if (Relayed()) consider(upgrade_at_);
   return earliest;
@@ -340,14 +467,20 @@ void Connector::HandleChannelEvents(TimePoint now) {
           // It went between its offer and our answer: that says nothing about
           // the path, and it may come back.
           channel_.reset();
+          hard_nat_.EndSession();
           SetBusy(now, false);
           events_.push_back(PeerGone{});
           return;
         }
-        events_.push_back(Failed{
-            Error{ErrorCode::kNoPath,
-                  "no datagram gets through to the peer; a firewall may block "
-                  "UDP, or both NATs give every destination another port"}});
+        events_.push_back(Failed{Error{
+            ErrorCode::kNoPath,
+            ExplainNoPath({.ours = hard_nat_.nat(),
+                           .theirs = hard_nat_.peer().value_or(ice::Nat{}),
+                           .probes = channel_->stats().probes_sent,
+                           .tried = hard_nat_.tried(),
+                           .guesses = hard_nat_.probes(),
+                           .may_guess = config_.guess_ports})}});
+        hard_nat_.EndSession();
         break;
       case channel::EventType::kLost:
         events_.push_back(Failed{Error{
@@ -359,6 +492,7 @@ void Connector::HandleChannelEvents(TimePoint now) {
         // The channel's own keepalives hold the mapping from here on, and a
         // second offer has to wait its turn.
         gatherer_.Stop();
+        hard_nat_.EndSession();
         was_connected_ = true;
         SetBusy(now, true);
         upgrade_at_ = now + kUpgradeInterval;

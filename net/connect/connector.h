@@ -14,6 +14,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -25,12 +26,14 @@
 #include "net/base/socket_address.h"
 #include "net/base/time.h"
 #include "net/channel/channel.h"
+#include "net/connect/hard_nat.h"
 #include "net/connect/reflexive_gatherer.h"
 #include "net/crypto/hand_over.h"
 #include "net/crypto/identity.h"
 #include "net/crypto/key.h"
 #include "net/crypto/public_key.h"
 #include "net/ice/candidate.h"
+#include "net/ice/nat.h"
 #include "net/ice/probe_budget.h"
 #include "net/signaling/rendezvous.h"
 
@@ -86,6 +89,9 @@ class Connector {
     const crypto::Identity* former = nullptr;
     // As RendezvousConfig::ready.
     std::optional<signaling::Nonce> ready = {};
+    // Where nothing else helps, ports of the peer's NAT may be guessed: a user
+    // has asked for this connection, and not forbidden that.
+    bool guess_ports = false;
   };
 
   Connector(TimePoint now, UnixTime wall, const Config& config, Random& random);
@@ -151,6 +157,32 @@ class Connector {
   // from then on it stays valid.
   channel::Channel* channel() { return channel_.get(); }
 
+  // Extra sockets: more IPv4 sockets for a short time (hard_nat.h). Whenever
+  // wanted_sockets() bears another generation, all that there were are closed,
+  // and those that it asks for are opened.
+  const ExtraSockets& wanted_sockets() const { return hard_nat_.wanted(); }
+  void HandleSocketsOpened(TimePoint now,
+                           std::span<const std::uint16_t> local_ports);
+  // A datagram that came to one of them. True: the peer has found it, and it is
+  // a data socket from now on, with the number `number`, which no other has;
+  // then wanted_sockets() asks for no more.
+  bool HandleExtraDatagram(TimePoint now, int extra, std::uint8_t number,
+                           const SocketAddress& from, MutableByteSpan datagram);
+  struct ExtraTransmit {
+    int extra = 0;  // ice::GuessStage::kMainSocket: the IPv4 data socket.
+    SocketAddress to;
+    std::size_t size = 0;
+    int hop_limit = 0;  // 0: the system's default.
+  };
+  // What the extra sockets have to send. REQUIRES: out.size() >=
+  // Channel::kMaxDatagramSize.
+  std::optional<ExtraTransmit> PollExtraTransmit(TimePoint now,
+                                                 MutableByteSpan out);
+  // Probes that had to do with guessing, so far.
+  int guesses() const { return hard_nat_.probes(); }
+  // Our NAT, as far as it is known.
+  const ice::Nat& nat() const { return hard_nat_.nat(); }
+
   void HandleTimeout(TimePoint now, UnixTime wall);
   // Of the rendezvous, STUN and, before it is connected, the channel too.
   std::optional<TimePoint> PollTimeout() const;
@@ -173,6 +205,8 @@ class Connector {
   void PublishCandidates(TimePoint now);
   void AddLocal(ice::CandidateType type, const SocketAddress& address,
                 std::uint8_t socket, std::uint16_t preference);
+  void TellNat(TimePoint now);
+  std::uint64_t Heard() const;
 
   const Config config_;
   Random& random_;
@@ -180,6 +214,9 @@ class Connector {
   std::vector<std::unique_ptr<signaling::Rendezvous>> rendezvous_;
   std::size_t current_ = 0;  // The one that has agreed on channel_.
   ReflexiveGatherer gatherer_;
+  HardNat hard_nat_;
+  ice::Nat told_nat_;
+  std::uint64_t heard_ = 0;  // As Heard() was last.
   // Of all channels to this peer.
   ice::ProbeBudget probe_budget_;
   std::vector<ice::Candidate> hosts_;
@@ -204,6 +241,8 @@ class Connector {
   std::optional<TimePoint> peer_sought_;
   // The rendezvous' session is the one that the channel is of.
   bool channel_is_current_ = false;
+  // The channel knows that the offerer has our answer.
+  bool peer_ready_ = false;
   std::deque<Event> events_;
 };
 

@@ -30,11 +30,46 @@ void Agent::AddRemoteCandidates(TimePoint now,
 
 void Agent::StartNewPairs(TimePoint now, bool formed) {
   if (!formed || failed_) return;
+  // Who answers knows the other's candidates first.
+  const int attempt = begin_ && now >= *begin_ + kSecondAttempt ? 1 : 0;
+  const bool first = (config_.role == Role::kControlled) == (attempt == 0);
   for (const auto& pair : checklist_.pairs()) {
-    if (!pair->schedule().started()) pair->schedule().Start(now);
+    if (pair->schedule().started()) continue;
+    pair->schedule().Start(now);
+    if (selected_ || !WantsOpener(*pair)) continue;
+    pair->opener().Begin(
+        now, first ? Opener::Order::kFirst : Opener::Order::kSecond, attempt);
+    opening_ = true;
   }
   fail_at_ = std::max(
       fail_at_, std::min(now + kFailAfterLateCandidate, *begin_ + kFailAtLast));
+}
+
+bool Agent::WantsOpener(const Pair& pair) const {
+  const IpAddress& ip = pair.remote().ip;
+  if (pair.peer_reflexive() || ip.IsPrivate() || ip.IsLoopback() ||
+      ip.IsLinkLocal()) {
+    return false;
+  }
+  // Behind the same NAT: it is the one that must hairpin.
+  return !checklist_.HasLocalAddress(ip);
+}
+
+void Agent::ReleaseOpeners() {
+  if (!opening_) return;
+  opening_ = false;
+  for (const auto& pair : checklist_.pairs()) pair->opener().Release();
+}
+
+void Agent::HandlePeerReady(TimePoint now) {
+  if (!opening_ || failed_) return;
+  for (const auto& pair : checklist_.pairs()) {
+    // What has been sent so far has reached nobody.
+    if (pair->opener().only(now) && pair->schedule().checking()) {
+      pair->schedule().Start(now);
+    }
+  }
+  ReleaseOpeners();
 }
 
 Pair* Agent::Receive(TimePoint now, std::uint8_t socket,
@@ -44,7 +79,10 @@ Pair* Agent::Receive(TimePoint now, std::uint8_t socket,
                    ? selected_
                    : checklist_.FindOrAddPeerReflexive(socket, from, selected_,
                                                        selected_ != nullptr);
-  if (pair) pair->OnReceived(now, size);
+  if (pair) {
+    pair->OnReceived(now, size);
+    ReleaseOpeners();
+  }
   return pair;
 }
 
@@ -226,6 +264,7 @@ std::optional<Agent::Transmit> Agent::PollTransmit(TimePoint now) {
     }
     urgent_ = false;
   }
+  if (auto opener = NextOpener(now)) return opener;
   while (true) {
     const auto due = NextCheckTime();
     if (!due || *due > now) return std::nullopt;
@@ -247,11 +286,7 @@ std::optional<Agent::Transmit> Agent::Send(TimePoint now, Pair& pair) {
   if (challenge && next && *next < now + kMinCheckInterval) {
     pair.schedule().Advance(now);
   }
-  if (!pair.proven() && !pair.peer_reflexive() && config_.budget != nullptr &&
-      !config_.budget->Take(now, pair.remote().ip)) {
-    return std::nullopt;
-  }
-  if (!checklist_.BookSend(pair, config_.probe_size)) return std::nullopt;
+  if (!BookSend(now, pair)) return std::nullopt;
   return Transmit{
       .pair = pair.id(),
       .socket = pair.socket(),
@@ -259,6 +294,35 @@ std::optional<Agent::Transmit> Agent::Send(TimePoint now, Pair& pair) {
       .probe = {.challenge = challenge ? pair.MakeChallenge(now, *random_) : 0,
                 .echo = pair.peer_challenge(),
                 .selected = &pair == selected_}};
+}
+
+bool Agent::BookSend(TimePoint now, Pair& pair) {
+  if (!pair.proven() && !pair.peer_reflexive() && config_.budget != nullptr &&
+      !config_.budget->Take(now, pair.remote().ip)) {
+    return false;
+  }
+  return checklist_.BookSend(pair, config_.probe_size);
+}
+
+std::optional<Agent::Transmit> Agent::NextOpener(TimePoint now) {
+  if (!opening_) return std::nullopt;
+  for (const auto& pair : checklist_.pairs()) {
+    Opener& opener = pair->opener();
+    const auto next = pair->schedule().next();
+    const int hop_limit = opener.HopLimit(now);
+    if (hop_limit == 0 || !next || *next > now) continue;
+    opener.OnSent();
+    if (opener.only(now)) pair->schedule().Advance(now);
+    if (!BookSend(now, *pair)) continue;
+    return Transmit{.pair = pair->id(),
+                    .socket = pair->socket(),
+                    .to = pair->remote(),
+                    .probe = {.challenge = pair->MakeChallenge(now, *random_),
+                              .echo = 0,
+                              .selected = false},
+                    .hop_limit = hop_limit};
+  }
+  return std::nullopt;
 }
 
 std::optional<Agent::Event> Agent::PollEvent() {

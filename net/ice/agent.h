@@ -40,6 +40,9 @@ inline constexpr Duration kTa = 5ms;
 inline constexpr Duration kFailAfter = 10s;
 inline constexpr Duration kFailAfterLateCandidate = 5s;
 inline constexpr Duration kFailAtLast = 13s;
+// Pairs that are formed this late belong to a second attempt, with other
+// sockets, other hop limits and the other side opening first (opener.h).
+inline constexpr Duration kSecondAttempt = 4s;
 // For so long after the first choice the controlling side takes a better pair.
 inline constexpr Duration kRenominationWindow = 3s;
 // The chosen path changes no more often than this: two paths that take turns,
@@ -84,6 +87,9 @@ class Agent {
   // proven.
   void HandleNomination(TimePoint now, PairId pair);
 
+  // The peer is known to have begun: openers have done what they can.
+  void HandlePeerReady(TimePoint now);
+
   // A round of checks on one pair; a running one goes on.
   void Check(TimePoint now, PairId pair);
   // A round on every pair; running ones begin anew.
@@ -126,10 +132,19 @@ class Agent {
   Pair* Receive(TimePoint now, std::uint8_t socket, const SocketAddress& from,
                 std::size_t size);
   void StartNewPairs(TimePoint now, bool formed);
+  // Whether a NAT of the peer's stands before it that a packet could poison.
+  bool WantsOpener(const Pair& pair) const;
+  void ReleaseOpeners();
   void OnProven(TimePoint now, Pair& pair);
   void Switch(TimePoint now, Pair& pair);
   // Builds the probe that is due on the pair; nullopt if it may not be sent.
   std::optional<Transmit> Send(TimePoint now, Pair& pair);
+  // Whether one more probe may go out on the pair; if so it is booked.
+  bool BookSend(TimePoint now, Pair& pair);
+  // The next opener that is due, before or instead of its pair's check. They
+  // keep no distance, for nobody answers them: all of the first ones leave
+  // before the word that tells of them does.
+  std::optional<Transmit> NextOpener(TimePoint now);
   // The scheduled check that is due first.
   Pair* NextCheck() const;
   std::optional<TimePoint> NextCheckTime() const;
@@ -146,7 +161,8 @@ class Agent {
   std::optional<TimePoint> begin_;
   TimePoint fail_at_;
   bool failed_ = false;
-  bool urgent_ = false;  // Some pair may be urgent().
+  bool opening_ = false;  // Some pair's opener may be active.
+  bool urgent_ = false;   // Some pair may be urgent().
   bool selected_event_ = false;
   bool failed_event_ = false;
 };

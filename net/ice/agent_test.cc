@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -32,11 +33,17 @@ class AgentTest : public testing::Test {
     agent_->AddLocalCandidates(kStart, std::vector{Make("10.0.0.1:5000")});
     agent_->AddRemoteCandidates(kStart, remote);
   }
-  // All that goes out at now.
+  // All that goes out at now, but for openers.
   std::vector<Agent::Transmit> Drain(TimePoint now) {
     agent_->HandleTimeout(now);
     std::vector<Agent::Transmit> out;
-    while (auto transmit = agent_->PollTransmit(now)) out.push_back(*transmit);
+    while (auto transmit = agent_->PollTransmit(now)) {
+      if (transmit->hop_limit == 0) {
+        out.push_back(*transmit);
+      } else {
+        openers_.emplace_back(now, *transmit);
+      }
+    }
     const auto next = agent_->PollTimeout();
     EXPECT_TRUE(!next || *next > now) << "would spin";
     return out;
@@ -59,6 +66,7 @@ class AgentTest : public testing::Test {
 
   SeededRandom random_{1};
   std::optional<Agent> agent_;
+  std::vector<std::pair<TimePoint, Agent::Transmit>> openers_;
 };
 
 TEST_F(AgentTest, ChecksPairsByPriorityFiveMillisecondsApart) {
@@ -193,7 +201,7 @@ TEST_F(AgentTest, AnswersOnceAndWithoutAChallengeWhenProven) {
 }
 
 TEST_F(AgentTest, ControlledSelectsWhatIsNominatedOnceItIsProven) {
-  Start(Role::kControlled, {Make("203.0.113.7:6000"), Make("10.0.0.2:6000")});
+  Start(Role::kControlled, {Make("10.0.0.7:6000"), Make("10.0.0.2:6000")});
   const auto sent = RunUntil(kStart + 10ms);
   ASSERT_EQ(sent.size(), 2u);
   for (const auto& [time, transmit] : sent) {
@@ -201,45 +209,43 @@ TEST_F(AgentTest, ControlledSelectsWhatIsNominatedOnceItIsProven) {
                         {.echo = transmit.probe.challenge});
   }
   EXPECT_EQ(agent_->selected(), nullptr);
-  Receive(kStart + 30ms, "203.0.113.7:6000", {.selected = true});
+  Receive(kStart + 30ms, "10.0.0.7:6000", {.selected = true});
   EXPECT_EQ(agent_->PollEvent(), Agent::Event::kSelected);
-  EXPECT_EQ(agent_->selected()->remote(), At("203.0.113.7:6000"));
+  EXPECT_EQ(agent_->selected()->remote(), At("10.0.0.7:6000"));
 }
 
 TEST_F(AgentTest, ControlledRemembersANominationUntilProof) {
-  Start(Role::kControlled, {Make("203.0.113.7:6000")});
+  Start(Role::kControlled, {Make("10.0.0.7:6000")});
   const auto sent = Drain(kStart);
-  Receive(kStart + 10ms, "203.0.113.7:6000",
-          {.challenge = 3, .selected = true});
+  Receive(kStart + 10ms, "10.0.0.7:6000", {.challenge = 3, .selected = true});
   EXPECT_EQ(agent_->selected(), nullptr);
-  Receive(kStart + 20ms, "203.0.113.7:6000", {.echo = sent[0].probe.challenge});
+  Receive(kStart + 20ms, "10.0.0.7:6000", {.echo = sent[0].probe.challenge});
   EXPECT_NE(agent_->selected(), nullptr);
 }
 
 // The peer's payload says what its nomination would have said.
 TEST_F(AgentTest, ControlledTakesPayloadForANomination) {
-  Start(Role::kControlled, {Make("203.0.113.7:6000")});
+  Start(Role::kControlled, {Make("10.0.0.7:6000")});
   const auto sent = Drain(kStart);
-  Receive(kStart + 20ms, "203.0.113.7:6000", {.echo = sent[0].probe.challenge});
+  Receive(kStart + 20ms, "10.0.0.7:6000", {.echo = sent[0].probe.challenge});
   const Pair* pair =
-      agent_->HandlePacket(kStart + 21ms, 0, At("203.0.113.7:6000"), 1200);
+      agent_->HandlePacket(kStart + 21ms, 0, At("10.0.0.7:6000"), 1200);
   agent_->HandleNomination(kStart + 21ms, pair->id());
   EXPECT_EQ(agent_->PollEvent(), Agent::Event::kSelected);
 }
 
 // Between two checks that are 2 s apart.
 TEST_F(AgentTest, ChallengesAtOnceWherePayloadComesUnproven) {
-  Start(Role::kControlled, {Make("203.0.113.7:6000")});
+  Start(Role::kControlled, {Make("10.0.0.7:6000")});
   RunUntil(kStart + 1s);
   for (int i = 0; i < 100; ++i) {
     const Pair* pair = agent_->HandlePacket(kStart + 1s + i * 1us, 0,
-                                            At("203.0.113.7:6000"), 1200);
+                                            At("10.0.0.7:6000"), 1200);
     agent_->HandleNomination(kStart + 1s + i * 1us, pair->id());
   }
   const auto sent = Drain(kStart + 1s + 100us);
   ASSERT_EQ(sent.size(), 1u);
-  Receive(kStart + 1040ms, "203.0.113.7:6000",
-          {.echo = sent[0].probe.challenge});
+  Receive(kStart + 1040ms, "10.0.0.7:6000", {.echo = sent[0].probe.challenge});
   EXPECT_NE(agent_->selected(), nullptr);
 }
 
@@ -308,6 +314,93 @@ TEST_F(AgentTest, ChecksEverythingAgainOnDemand) {
     for (const auto& transmit : Drain(now)) to.push_back(transmit.to);
   }
   EXPECT_EQ(to.size(), 2u);
+}
+
+// --- Openers (net/ice/PROTOCOL.md 1) ---
+
+TEST_F(AgentTest, OffererOpensEachNatOnceAndChecksAtOnce) {
+  Start(Role::kControlling,
+        {Make("203.0.113.7:6000", CandidateType::kServerReflexive),
+         Make("[2001:db8::1]:6000"), Make("10.0.0.2:6000")});
+  const auto sent = RunUntil(kStart + 9s);
+  ASSERT_EQ(openers_.size(), 1u);  // There is no IPv6 socket.
+  EXPECT_EQ(openers_[0].first, kStart);
+  EXPECT_EQ(openers_[0].second.to, At("203.0.113.7:6000"));
+  EXPECT_EQ(openers_[0].second.hop_limit, kOpenerHopLimit);
+  EXPECT_EQ(sent.size(), 20u);
+  EXPECT_EQ(sent[1].second.to, At("203.0.113.7:6000"));
+  EXPECT_EQ(sent[1].first, kStart + kTa);
+}
+
+TEST_F(AgentTest, AnswererOpensWithoutPacingAndChecksAfterAWhile) {
+  Start(Role::kControlled, {Make("203.0.113.7:6000"), Make("203.0.113.7:7000"),
+                            Make("10.0.0.2:6000")});
+  const auto private_check = Drain(kStart);
+  EXPECT_EQ(openers_.size(), 2u);
+  ASSERT_EQ(private_check.size(), 1u);
+  EXPECT_EQ(private_check[0].to, At("10.0.0.2:6000"));
+  for (const auto& [time, transmit] : RunUntil(kStart + kOpenersOnly - 1ms)) {
+    EXPECT_EQ(transmit.to, At("10.0.0.2:6000"));
+  }
+  EXPECT_EQ(openers_.size(), 12u);  // At 0, 50, 100, 200, 400 and 800 ms.
+  bool checked = false;
+  for (const auto& [time, transmit] : RunUntil(kStart + 5s)) {
+    checked |= transmit.to == At("203.0.113.7:7000");
+  }
+  EXPECT_TRUE(checked);
+  EXPECT_EQ(openers_.size(), 12u);
+}
+
+TEST_F(AgentTest, APacketOfThePeersEndsOpening) {
+  Start(Role::kControlled, {Make("203.0.113.7:6000")});
+  EXPECT_TRUE(Drain(kStart).empty());
+  Receive(kStart + 30ms, "203.0.113.9:7000", {.challenge = 1});
+  for (const auto& transmit : Drain(kStart + 30ms)) {
+    EXPECT_EQ(transmit.to, At("203.0.113.9:7000"));
+  }
+  const auto sent = RunUntil(kStart + 50ms);
+  EXPECT_TRUE(std::ranges::any_of(sent, [](const auto& s) {
+    return s.second.to == At("203.0.113.7:6000");
+  }));
+  EXPECT_EQ(openers_.size(), 1u);
+}
+
+TEST_F(AgentTest, APeerThatIsReadyIsCheckedAtOnce) {
+  Start(Role::kControlled, {Make("203.0.113.7:6000")});
+  RunUntil(kStart + 420ms);
+  agent_->HandlePeerReady(kStart + 430ms);
+  EXPECT_EQ(Drain(kStart + 430ms).size(), 1u);
+  EXPECT_EQ(openers_.size(), 5u);
+}
+
+TEST_F(AgentTest, BehindTheSameNatNobodyOpens) {
+  Start(Role::kControlled, {Make("203.0.113.7:6000")});
+  Candidate reflexive =
+      Make("203.0.113.7:5000", CandidateType::kServerReflexive);
+  reflexive.base = At("10.0.0.1:5000");
+  agent_.emplace(
+      Agent::Config{.role = Role::kControlled, .probe_size = kProbeSize},
+      random_);
+  agent_->AddLocalCandidates(kStart,
+                             std::vector{Make("10.0.0.1:5000"), reflexive});
+  agent_->AddRemoteCandidates(kStart, std::vector{Make("203.0.113.7:6000")});
+  EXPECT_EQ(Drain(kStart).size(), 1u);
+  EXPECT_TRUE(openers_.empty());
+}
+
+TEST_F(AgentTest, ASecondAttemptSwapsOrderAndHopLimits) {
+  Start(Role::kControlling, {Make("203.0.113.7:6000")});
+  RunUntil(kStart + kSecondAttempt);
+  openers_.clear();
+  agent_->AddRemoteCandidates(kStart + kSecondAttempt,
+                              std::vector{Make("203.0.113.7:6001")});
+  for (const TimePoint now :
+       {kStart + kSecondAttempt, kStart + kSecondAttempt + 50ms}) {
+    EXPECT_TRUE(Drain(now).empty());
+  }
+  ASSERT_EQ(openers_.size(), 2u);
+  EXPECT_EQ(openers_[0].second.hop_limit, kLaterOpenerHopLimits[0]);
+  EXPECT_EQ(openers_[1].second.hop_limit, kLaterOpenerHopLimits[1]);
 }
 
 }  // namespace

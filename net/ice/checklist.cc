@@ -235,6 +235,11 @@ void Checklist::OnProven(TimePoint now, const Pair& pair) {
   budget->renewed = now;
 }
 
+bool Checklist::HasLocalAddress(const IpAddress& ip) const {
+  return std::ranges::any_of(
+      local_, [&](const Candidate& local) { return local.address.ip == ip; });
+}
+
 CandidateType Checklist::LocalType(const Pair& pair) const {
   // What reaches a private or an IPv6 address passes no NAT of ours that
   // matters; otherwise, if STUN has seen this socket under another address,

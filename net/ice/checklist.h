@@ -64,6 +64,8 @@ class Checklist {
   void OnProven(TimePoint now, const Pair& pair);
 
   std::span<const std::unique_ptr<Pair>> pairs() const { return pairs_; }
+  // One of our candidates has this address.
+  bool HasLocalAddress(const IpAddress& ip) const;
   // The best guess for people: a pair that crosses a NAT of ours is
   // server-reflexive on our side.
   CandidateType LocalType(const Pair& pair) const;

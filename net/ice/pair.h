@@ -14,6 +14,7 @@
 #include "net/base/time.h"
 #include "net/ice/candidate.h"
 #include "net/ice/check_schedule.h"
+#include "net/ice/opener.h"
 
 namespace p2pcp::ice {
 
@@ -79,6 +80,8 @@ class Pair {
 
   CheckSchedule& schedule() { return schedule_; }
   const CheckSchedule& schedule() const { return schedule_; }
+  Opener& opener() { return opener_; }
+  const Opener& opener() const { return opener_; }
 
   // An authentic packet of `size` bytes came from remote().
   void OnReceived(TimePoint now, std::size_t size) {
@@ -128,6 +131,7 @@ class Pair {
   bool reply_due_ = false;
   bool ping_due_ = false;
   CheckSchedule schedule_;
+  Opener opener_;
   std::uint64_t bytes_received_ = 0;
   std::uint64_t bytes_sent_ = 0;
   std::uint64_t peer_challenge_ = 0;

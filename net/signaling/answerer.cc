@@ -150,10 +150,10 @@ void Answerer::Accept(TimePoint now, const Message& offer) {
   instance_ = offer.from;
   Send(answer_);
   Session session(now, offer.to, offer.offer_nonce, keys, this->candidates(),
-                  theirs.candidates);
+                  nat(), theirs.candidates, theirs.nat);
   RenewReady(now);
   Establish(now, std::move(session),
-            Established{keys, *suite, std::move(theirs.candidates),
+            Established{keys, *suite, std::move(theirs.candidates), theirs.nat,
                         Verified(theirs.hand_over)});
 }
 

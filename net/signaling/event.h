@@ -15,6 +15,7 @@
 #include "net/crypto/packet_cipher.h"
 #include "net/crypto/public_key.h"
 #include "net/ice/candidate.h"
+#include "net/ice/nat.h"
 #include "net/signaling/message.h"
 
 namespace p2pcp::signaling {
@@ -51,16 +52,19 @@ struct Established {
   crypto::SessionKeys keys;
   crypto::Suite suite;
   std::vector<ice::Candidate> candidates;  // The peer's, so far.
+  ice::Nat nat;                            // The peer's, as it knows it.
   // The peer has another key from now on, and proves it by the one that it is
   // known by.
   std::optional<crypto::HandOver> hand_over = std::nullopt;
 };
 
 // The peer of the established session has told its candidates: some that are
-// new, or, while SetBusy(true) holds, the same ones again: it looks for us.
+// new, something new about its NAT, or, while SetBusy(true) holds, the same
+// ones again: it looks for us.
 struct RemoteCandidates {
   std::vector<ice::Candidate> candidates;  // What is new.
   std::vector<ice::Candidate> all;         // The complete list.
+  ice::Nat nat;
 };
 
 // The established session is void: the peer began anew, or another sender came

@@ -9,12 +9,18 @@ namespace p2pcp::signaling {
 namespace {
 
 constexpr std::uint8_t kHandOver = 1;
+constexpr std::uint8_t kNat = 2;
 constexpr std::size_t kExtensionHeader = 3;  // Type and length.
 
 }  // namespace
 
 Bytes HandshakePayload::Encode() const {
   Bytes bytes = EncodeCandidates(candidates);
+  if (nat != ice::Nat()) {
+    const Bytes extension = EncodeNat(nat);  // With its length.
+    bytes.push_back(std::byte{kNat});
+    bytes.insert(bytes.end(), extension.begin(), extension.end());
+  }
   if (hand_over.empty()) return bytes;
   const std::size_t begin = bytes.size();
   bytes.resize(begin + kExtensionHeader + hand_over.size());
@@ -31,6 +37,10 @@ HandshakePayload HandshakePayload::Decode(ByteReader& reader) {
   payload.candidates = DecodeCandidates(reader);
   while (reader.ok() && reader.remaining() > 0) {
     const std::uint8_t type = reader.ReadU8();
+    if (type == kNat) {
+      payload.nat = DecodeNat(reader);
+      continue;
+    }
     const ByteSpan bytes = reader.ReadBytes(reader.ReadU16());
     if (reader.ok() && type == kHandOver) payload.hand_over = ToBytes(bytes);
   }

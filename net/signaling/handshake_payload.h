@@ -1,6 +1,6 @@
-// What the two messages of the handshake carry besides: the sender's candidates
-// and, after a rotation, the hand-over to its new key. PROTOCOL.md has the
-// bytes.
+// What the two messages of the handshake carry besides: the sender's
+// candidates, what it knows of its NAT and, after a rotation, the hand-over to
+// its new key. PROTOCOL.md has the bytes.
 
 #ifndef P2PCP_NET_SIGNALING_HANDSHAKE_PAYLOAD_H_
 #define P2PCP_NET_SIGNALING_HANDSHAKE_PAYLOAD_H_
@@ -10,12 +10,14 @@
 
 #include "net/base/bytes.h"
 #include "net/ice/candidate.h"
+#include "net/ice/nat.h"
 
 namespace p2pcp::signaling {
 
 struct HandshakePayload {
   std::vector<ice::Candidate> candidates;
-  Bytes hand_over;  // Not verified; empty: none.
+  Bytes hand_over;    // Not verified; empty: none.
+  ice::Nat nat = {};  // The sender's.
 
   // REQUIRES: candidates.size() <= ice::kMaxCandidates.
   Bytes Encode() const;

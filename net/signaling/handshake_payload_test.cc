@@ -37,6 +37,20 @@ TEST_F(HandshakePayloadTest, CarriesAHandOverBehindThem) {
   EXPECT_EQ(again.hand_over, payload.hand_over);
 }
 
+TEST_F(HandshakePayloadTest, CarriesWhatIsKnownOfTheNat) {
+  HandshakePayload payload{candidates_, Bytes(3, std::byte{7})};
+  payload.nat.mapping = ice::Dependence::kAddressAndPortDependent;
+  payload.nat.reading = 5;
+  payload.nat.external = {*IpAddress::Parse("203.0.113.7")};
+  const Bytes bytes = payload.Encode();
+  const std::size_t list = EncodeCandidates(candidates_).size();
+  // type 2, length 13
+  EXPECT_EQ(Hex(ByteSpan(bytes).subspan(list, 3)), "02000d");
+  const HandshakePayload again = Decode(bytes);
+  EXPECT_EQ(again.nat, payload.nat);
+  EXPECT_EQ(again.hand_over, payload.hand_over);
+}
+
 TEST_F(HandshakePayloadTest, PassesOverWhatALaterVersionAdds) {
   Bytes bytes = EncodeCandidates(candidates_);
   for (const char* more : {"090002ffff", "0100017e", "080000"}) {

@@ -54,7 +54,8 @@ void Machine::HandleMessage(TimePoint now, const Message& message) {
         }
         [[fallthrough]];
       case Session::Verdict::kNews:
-        Emit(RemoteCandidates{std::move(added), std::move(all)});
+        Emit(RemoteCandidates{std::move(added), std::move(all),
+                              session_->remote_nat()});
         break;
       case Session::Verdict::kStale:
         CountStale();
@@ -118,6 +119,13 @@ void Machine::RepeatCandidates(TimePoint now) {
   HandleTimeout(now);
 }
 
+void Machine::SetLocalNat(TimePoint now, const ice::Nat& nat) {
+  nat_ = nat;
+  if (over_ || !session_.has_value()) return;
+  session_->SetLocalNat(now, nat_);
+  HandleTimeout(now);
+}
+
 void Machine::SetBusy(TimePoint now, bool busy) {
   const bool was_busy = std::exchange(busy_, busy);
   if (over_) return;
@@ -152,7 +160,7 @@ std::optional<RendezvousEvent> Machine::PollEvent() {
 }
 
 Bytes Machine::MakePayload() const {
-  HandshakePayload payload{candidates_, {}};
+  HandshakePayload payload{candidates_, {}, nat_};
   if (config_.hand_over) payload.hand_over = config_.hand_over->Encode();
   return payload.Encode();
 }
@@ -199,6 +207,7 @@ void Machine::Establish(TimePoint now, Session session, Established event) {
   beacon_at_.reset();
   Emit(std::move(event));
   session_->SetLocalCandidates(now, candidates_);
+  session_->SetLocalNat(now, nat_);
   HandleTimeout(now);
 }
 

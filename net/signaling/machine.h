@@ -27,6 +27,7 @@
 #include "net/crypto/hand_over.h"
 #include "net/crypto/packet_cipher.h"
 #include "net/ice/candidate.h"
+#include "net/ice/nat.h"
 #include "net/signaling/event.h"
 #include "net/signaling/mailbox.h"
 #include "net/signaling/message.h"
@@ -54,6 +55,7 @@ class Machine {
   void SetLocalCandidates(TimePoint now,
                           std::vector<ice::Candidate> candidates);
   void RepeatCandidates(TimePoint now);
+  void SetLocalNat(TimePoint now, const ice::Nat& nat);
   void SetBusy(TimePoint now, bool busy);
   void Close(ByeReason reason);
   std::optional<RendezvousEvent> PollEvent();
@@ -90,8 +92,8 @@ class Machine {
   bool busy() const { return busy_; }
   bool knows_candidates() const { return knows_candidates_; }
   const std::vector<ice::Candidate>& candidates() const { return candidates_; }
-
-  // Our candidates, with the hand-over where there is one.
+  const ice::Nat& nat() const { return nat_; }
+  // Our candidates and NAT, with the hand-over where there is one.
   Bytes MakePayload() const;
   // The hand-over in the peer's payload, if the peer's key has signed it.
   std::optional<crypto::HandOver> Verified(const Bytes& hand_over);
@@ -137,6 +139,7 @@ class Machine {
   bool peer_seen_ = false;
   bool knows_candidates_ = false;
   std::vector<ice::Candidate> candidates_;
+  ice::Nat nat_;
   std::optional<Session> session_;
   std::optional<TimePoint> beacon_at_;
   Duration beacon_interval_{};  // After it has fired next.

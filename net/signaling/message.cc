@@ -1,9 +1,11 @@
 #include "net/signaling/message.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "net/base/check.h"
 #include "net/base/socket_address.h"
+#include "net/ice/port_model.h"
 
 namespace p2pcp::signaling {
 namespace {
@@ -198,6 +200,91 @@ std::vector<ice::Candidate> DecodeCandidates(ByteReader& reader) {
   }
   if (!reader.ok()) candidates.clear();
   return candidates;
+}
+
+Bytes EncodeNat(const ice::Nat& nat) {
+  Bytes body(9 + 4 * ice::Nat::kMaxExternal);
+  ByteWriter writer(body);
+  const ice::PortModel& ports = nat.ports;
+  const bool sequence = ports.allocation == ice::PortAllocation::kSequential;
+  writer.WriteU8(static_cast<std::uint8_t>(nat.mapping));
+  writer.WriteU8(static_cast<std::uint8_t>(nat.filtering));
+  writer.WriteU8(nat.reading);
+  writer.WriteU8(static_cast<std::uint8_t>(ports.allocation));
+  writer.WriteU16(sequence ? ports.last : ports.low);
+  writer.WriteU16(sequence ? static_cast<std::uint16_t>(ports.step)
+                           : ports.high);
+  std::vector<IpAddress> external;
+  for (const IpAddress& ip : nat.external) {
+    if (ip.is_v4() && external.size() < ice::Nat::kMaxExternal) {
+      external.push_back(ip);
+    }
+  }
+  writer.WriteU8(static_cast<std::uint8_t>(external.size()));
+  for (const IpAddress& ip : external) writer.WriteBytes(ip.bytes());
+  P2PCP_CHECK(writer.ok());
+  body.resize(writer.size());
+  Bytes bytes(2 + body.size());
+  ByteWriter whole(bytes);
+  WriteBlob(whole, body);
+  P2PCP_CHECK(whole.ok());
+  return bytes;
+}
+
+ice::Nat DecodeNat(ByteReader& reader) {
+  ice::Nat nat;
+  const Bytes body = ReadBlob(reader);
+  if (!reader.ok() || body.empty()) return nat;
+  ByteReader fields(body);
+  const auto dependence = [&fields] {
+    const std::uint8_t value = fields.ReadU8();
+    return value <= static_cast<std::uint8_t>(
+                        ice::Dependence::kAddressAndPortDependent)
+               ? static_cast<ice::Dependence>(value)
+               : ice::Dependence::kUnknown;
+  };
+  nat.mapping = dependence();
+  nat.filtering = dependence();
+  nat.reading = fields.ReadU8();
+  const std::uint8_t allocation = fields.ReadU8();
+  const std::uint16_t first = fields.ReadU16();
+  const std::uint16_t second = fields.ReadU16();
+  const std::size_t count = fields.ReadU8();
+  for (std::size_t i = 0; i < count && fields.ok(); ++i) {
+    const auto ip = IpAddress::FromBytes(fields.ReadBytes(4));
+    if (ip.has_value() && i < ice::Nat::kMaxExternal) {
+      nat.external.push_back(*ip);
+    }
+  }
+  if (!fields.ok()) {
+    reader.Fail();
+    return {};
+  }
+  switch (static_cast<ice::PortAllocation>(allocation)) {
+    case ice::PortAllocation::kPreserving:
+    case ice::PortAllocation::kRandom:
+      nat.ports.allocation = static_cast<ice::PortAllocation>(allocation);
+      break;
+    case ice::PortAllocation::kSequential:
+      // A step that large is no sequence.
+      if (static_cast<std::int16_t>(second) == 0 ||
+          std::abs(static_cast<std::int16_t>(second)) > ice::kMaxSequenceGap) {
+        break;
+      }
+      nat.ports.allocation = ice::PortAllocation::kSequential;
+      nat.ports.last = first;
+      nat.ports.step = static_cast<std::int16_t>(second);
+      break;
+    case ice::PortAllocation::kBlock:
+      if (first > second) break;
+      nat.ports.allocation = ice::PortAllocation::kBlock;
+      nat.ports.low = first;
+      nat.ports.high = second;
+      break;
+    case ice::PortAllocation::kUnknown:
+      break;
+  }
+  return nat;
 }
 
 }  // namespace p2pcp::signaling

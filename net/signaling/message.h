@@ -14,6 +14,7 @@
 #include "net/base/bytes.h"
 #include "net/crypto/packet_cipher.h"
 #include "net/ice/candidate.h"
+#include "net/ice/nat.h"
 
 namespace p2pcp::signaling {
 
@@ -94,6 +95,14 @@ Bytes EncodeCandidates(std::span<const ice::Candidate> candidates);
 // Reads one; fails the reader if it is none. Candidates of a type that is
 // never signalled are left out.
 std::vector<ice::Candidate> DecodeCandidates(ByteReader& reader);
+
+// What follows the list: the speaker's NAT, nat.h. A length u16, then mapping,
+// filtering, reading, allocation u8, two u16 of the port model, count u8 of
+// IPv4 addresses; what a later version adds at its end is passed over.
+Bytes EncodeNat(const ice::Nat& nat);
+// Reads one; fails the reader if it is none. Values that are not known count as
+// unknown; length 0 says that nothing is known.
+ice::Nat DecodeNat(ByteReader& reader);
 
 }  // namespace p2pcp::signaling
 

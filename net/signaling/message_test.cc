@@ -13,6 +13,8 @@
 #include "net/base/socket_address.h"
 #include "net/crypto/packet_cipher.h"
 #include "net/ice/candidate.h"
+#include "net/ice/nat.h"
+#include "net/ice/port_model.h"
 
 namespace p2pcp::signaling {
 namespace {
@@ -215,6 +217,91 @@ TEST(Candidates, LeaveOutWhatIsNeverSignalled) {
   bytes[1] = std::byte{9};
   ByteReader later(bytes);
   EXPECT_EQ(DecodeCandidates(later).size(), 1u);
+}
+
+// --- The NAT ---
+
+ice::Nat SomeNat() {
+  ice::Nat nat;
+  nat.mapping = ice::Dependence::kAddressAndPortDependent;
+  nat.filtering = ice::Dependence::kAddressDependent;
+  nat.reading = 7;
+  nat.ports = {.allocation = ice::PortAllocation::kSequential,
+               .last = 20017,
+               .step = -2};
+  nat.external = {*IpAddress::Parse("203.0.113.7"),
+                  *IpAddress::Parse("203.0.113.8")};
+  return nat;
+}
+
+ice::Nat Decoded(ByteSpan bytes, bool* ok) {
+  ByteReader reader(bytes);
+  ice::Nat nat = DecodeNat(reader);
+  *ok = reader.AtEnd();
+  return nat;
+}
+
+TEST(NatCodec, RoundTripsAndHasTheseBytes) {
+  const Bytes bytes = EncodeNat(SomeNat());
+  const std::vector<int> golden = {0,    17,   3,    2,   7,   2, 0x4e,
+                                   0x31, 0xff, 0xfe, 2,   203, 0, 113,
+                                   7,    203,  0,    113, 8};
+  ASSERT_EQ(bytes.size(), golden.size());
+  for (std::size_t i = 0; i < golden.size(); ++i) {
+    EXPECT_EQ(std::to_integer<int>(bytes[i]), golden[i]) << i;
+  }
+  bool ok = false;
+  EXPECT_EQ(Decoded(bytes, &ok), SomeNat());
+  EXPECT_TRUE(ok);
+  ice::Nat block;
+  block.ports = {
+      .allocation = ice::PortAllocation::kBlock, .low = 30720, .high = 31231};
+  EXPECT_EQ(Decoded(EncodeNat(block), &ok), block);
+  EXPECT_TRUE(ok);
+}
+
+TEST(NatCodec, RefusesWhatIsCutOff) {
+  const Bytes bytes = EncodeNat(SomeNat());
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    bool ok = true;
+    EXPECT_EQ(Decoded(ByteSpan(bytes).first(size), &ok), ice::Nat()) << size;
+    EXPECT_FALSE(ok) << size;
+  }
+  // The length is right and the content is not.
+  Bytes shorter = bytes;
+  shorter.pop_back();
+  shorter[1] = std::byte{16};
+  bool ok = true;
+  EXPECT_EQ(Decoded(shorter, &ok), ice::Nat());
+  EXPECT_FALSE(ok);
+}
+
+TEST(NatCodec, TakesWhatItDoesNotKnowForUnknown) {
+  Bytes bytes = EncodeNat(SomeNat());
+  bytes[2] = std::byte{9};   // mapping
+  bytes[5] = std::byte{77};  // allocation
+  bytes[1] = std::byte{18};  // One byte more, of a later version.
+  bytes.push_back(std::byte{1});
+  bool ok = false;
+  const ice::Nat nat = Decoded(bytes, &ok);
+  EXPECT_TRUE(ok);
+  EXPECT_EQ(nat.mapping, ice::Dependence::kUnknown);
+  EXPECT_EQ(nat.ports, ice::PortModel());
+  EXPECT_EQ(nat.external.size(), 2u);
+  EXPECT_EQ(Decoded(Bytes(2), &ok), ice::Nat());
+  EXPECT_TRUE(ok);
+}
+
+TEST(NatCodec, TakesNonsenseForUnknown) {
+  bool ok = false;
+  ice::Nat nat = SomeNat();
+  nat.ports.step = 0;
+  EXPECT_EQ(Decoded(EncodeNat(nat), &ok).ports, ice::PortModel());
+  nat.ports.step = -32768;
+  EXPECT_EQ(Decoded(EncodeNat(nat), &ok).ports, ice::PortModel());
+  nat.ports = {
+      .allocation = ice::PortAllocation::kBlock, .low = 2000, .high = 1000};
+  EXPECT_EQ(Decoded(EncodeNat(nat), &ok).ports, ice::PortModel());
 }
 
 }  // namespace

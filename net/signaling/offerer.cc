@@ -117,12 +117,12 @@ void Offerer::OnAnswer(TimePoint now, const Message& message) {
   if (used_.size() > kMaxUsed) used_.pop_front();
   const crypto::SessionKeys keys = offer->handshake.Split();
   Session session(now, offer->nonce, offer->ready, keys, offer->candidates,
-                  theirs.candidates);
+                  offer->nat, theirs.candidates, theirs.nat);
   session.Confirm(now);
   Forget(offer);
   told_busy_ = false;
   Establish(now, std::move(session),
-            Established{keys, suite, std::move(theirs.candidates),
+            Established{keys, suite, std::move(theirs.candidates), theirs.nat,
                         Verified(theirs.hand_over)});
 }
 
@@ -208,7 +208,7 @@ Offerer::Offer& Offerer::MakeOffer(const Message& ready) {
   Bytes first_message = handshake.WriteMessage(MakePayload());
   offers_.push_back({ready.from, nonce, ready.versions, false,
                      std::move(handshake), std::move(first_message),
-                     candidates(), TimePoint()});
+                     candidates(), nat(), TimePoint()});
   return offers_.back();
 }
 

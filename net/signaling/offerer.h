@@ -17,6 +17,7 @@
 #include "net/base/time.h"
 #include "net/crypto/handshake.h"
 #include "net/ice/candidate.h"
+#include "net/ice/nat.h"
 #include "net/signaling/event.h"
 #include "net/signaling/machine.h"
 #include "net/signaling/mailbox.h"
@@ -37,6 +38,7 @@ class Offerer final : public Machine {
     crypto::Handshake handshake;
     Bytes first_message;
     std::vector<ice::Candidate> candidates;
+    ice::Nat nat;
     TimePoint sent_at;
   };
 

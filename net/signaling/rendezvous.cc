@@ -75,6 +75,10 @@ void Rendezvous::RepeatCandidates(TimePoint now) {
   machine_->RepeatCandidates(now);
 }
 
+void Rendezvous::SetLocalNat(TimePoint now, const ice::Nat& nat) {
+  machine_->SetLocalNat(now, nat);
+}
+
 void Rendezvous::SetBusy(TimePoint now, bool busy) {
   machine_->SetBusy(now, busy);
 }

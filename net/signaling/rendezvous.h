@@ -23,6 +23,7 @@
 #include "net/base/random.h"
 #include "net/base/time.h"
 #include "net/ice/candidate.h"
+#include "net/ice/nat.h"
 #include "net/signaling/event.h"
 #include "net/signaling/mailbox.h"
 #include "net/signaling/message.h"
@@ -78,6 +79,9 @@ class Rendezvous {
   // The path to the peer of the established session has fallen silent: tells it
   // our candidates once more, by which it knows that we look for it.
   void RepeatCandidates(TimePoint now);
+  // What we know of our NAT; told with the candidates, and again when it
+  // changes.
+  void SetLocalNat(TimePoint now, const ice::Nat& nat);
 
   // True: the established session is alive (its channel is connected) and
   // nothing that arrives here may end it; or this host is occupied with

@@ -29,19 +29,29 @@ bool SameAddress(const ice::Candidate& a, const ice::Candidate& b) {
 Session::Session(TimePoint now, const Nonce& local, const Nonce& remote,
                  const crypto::SessionKeys& keys,
                  std::vector<ice::Candidate> local_sent,
-                 std::vector<ice::Candidate> remote_known)
+                 const ice::Nat& local_nat,
+                 std::vector<ice::Candidate> remote_known,
+                 const ice::Nat& remote_nat)
     : local_(local),
       remote_(remote),
       since_(now),
       send_key_(crypto::DeriveKey(keys.send, kLabel)),
       receive_key_(crypto::DeriveKey(keys.receive, kLabel)),
       local_candidates_(std::move(local_sent)),
-      remote_candidates_(std::move(remote_known)) {}
+      local_nat_(local_nat),
+      remote_candidates_(std::move(remote_known)),
+      remote_nat_(remote_nat) {}
 
 void Session::SetLocalCandidates(
     TimePoint now, const std::vector<ice::Candidate>& candidates) {
   if (candidates == local_candidates_) return;
   local_candidates_ = candidates;
+  Confirm(now);
+}
+
+void Session::SetLocalNat(TimePoint now, const ice::Nat& nat) {
+  if (nat == local_nat_) return;
+  local_nat_ = nat;
   Confirm(now);
 }
 
@@ -72,10 +82,12 @@ std::optional<Message> Session::PollMessage(TimePoint now,
   message.from = local_;
   message.to = remote_;
   const Bytes list = EncodeCandidates(local_candidates_);
-  Bytes plaintext(4 + list.size());
+  const Bytes nat = EncodeNat(local_nat_);
+  Bytes plaintext(4 + list.size() + nat.size());
   ByteWriter writer(plaintext);
   writer.WriteU32(++send_counter_);
   writer.WriteBytes(list);
+  writer.WriteBytes(nat);
   message.sealed =
       crypto::SealEnvelope(send_key_, message.Header(), plaintext, random);
   return message;
@@ -90,6 +102,7 @@ Session::Verdict Session::HandleCandidates(const Message& message,
   ByteReader reader(*plaintext);
   const std::uint32_t counter = reader.ReadU32();
   std::vector<ice::Candidate> candidates = DecodeCandidates(reader);
+  const ice::Nat nat = DecodeNat(reader);
   if (!reader.AtEnd()) return Verdict::kMalformed;
   if (counter <= receive_counter_) return Verdict::kStale;
   receive_counter_ = counter;
@@ -107,7 +120,9 @@ Session::Verdict Session::HandleCandidates(const Message& message,
     added.push_back(candidate);
   }
   all = std::move(candidates);
-  return added.empty() ? Verdict::kRepeated : Verdict::kNews;
+  const bool nat_news = nat != remote_nat_;
+  remote_nat_ = nat;
+  return added.empty() && !nat_news ? Verdict::kRepeated : Verdict::kNews;
 }
 
 }  // namespace p2pcp::signaling

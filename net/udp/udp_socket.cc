@@ -71,16 +71,37 @@ Result<UdpSocket> UdpSocket::Open(const SocketAddress& bind,
   FileDescriptor fd(socket(v6 ? AF_INET6 : AF_INET,
                            SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd.valid()) return ErrnoError(ErrorCode::kOther, context, errno);
+  OptionSetter setter(options.syscalls, fd.get());
+  if (v6 && !setter.Set(IPPROTO_IPV6, IPV6_V6ONLY, 1)) {
+    return ErrnoError(ErrorCode::kOther, context, setter.os_errno());
+  }
+  Sockaddr address;
+  const socklen_t size = ToSockaddr(bind, &address);
+  if (::bind(fd.get(), &address.any, size) != 0) {
+    return ErrnoError(ErrorCode::kOther, context, errno);
+  }
+  return Adopt(std::move(fd), options);
+}
+
+Result<UdpSocket> UdpSocket::Adopt(FileDescriptor fd, const Options& options) {
+  Sockaddr address;
+  socklen_t local_size = sizeof(address);
+  if (getsockname(fd.get(), &address.any, &local_size) != 0) {
+    return ErrnoError(ErrorCode::kOther, "UDP socket", errno);
+  }
+  const std::optional<SocketAddress> local = FromSockaddr(address);
+  if (!local) return ErrnoError(ErrorCode::kOther, "UDP socket", EAFNOSUPPORT);
 
   OptionSetter setter(options.syscalls, fd.get());
   // PROBE and not DO: Don't Fragment is set, and what the kernel believes to
   // be the path MTU, which anyone can forge by ICMP, is not enforced.
   const bool mandatory =
-      v6 ? setter.Set(IPPROTO_IPV6, IPV6_V6ONLY, 1) &&
-               setter.Set(IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE)
-         : setter.Set(IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
+      local->ip.is_v6()
+          ? setter.Set(IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE)
+          : setter.Set(IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
   if (!mandatory) {
-    return ErrnoError(ErrorCode::kOther, context, setter.os_errno());
+    return ErrnoError(ErrorCode::kOther, "UDP socket on " + local->ToString(),
+                      setter.os_errno());
   }
 
   // Without these it works too, only slower or blinder.
@@ -89,18 +110,6 @@ Result<UdpSocket> UdpSocket::Open(const SocketAddress& bind,
                    KernelHasUsableGro(options.syscalls->KernelRelease()) &&
                    setter.Set(IPPROTO_UDP, UDP_GRO, 1);
   setter.Set(SOL_SOCKET, SO_RXQ_OVFL, 1);
-
-  Sockaddr address;
-  const socklen_t size = ToSockaddr(bind, &address);
-  if (::bind(fd.get(), &address.any, size) != 0) {
-    return ErrnoError(ErrorCode::kOther, context, errno);
-  }
-  socklen_t local_size = sizeof(address);
-  if (getsockname(fd.get(), &address.any, &local_size) != 0) {
-    return ErrnoError(ErrorCode::kOther, context, errno);
-  }
-  const std::optional<SocketAddress> local = FromSockaddr(address);
-  if (!local) return ErrnoError(ErrorCode::kOther, context, EAFNOSUPPORT);
 
   UdpSocket udp_socket(std::move(fd), options.syscalls, gso, gro);
   udp_socket.local_address_ = *local;

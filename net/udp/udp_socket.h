@@ -56,6 +56,9 @@ class UdpSocket {
     return Open(bind, Options());
   }
 
+  // The same of a socket that is bound already.
+  static Result<UdpSocket> Adopt(FileDescriptor fd, const Options& options);
+
   // For EventLoop::Watch.
   int fd() const { return fd_.get(); }
   // With the port that the system chose.

@@ -134,7 +134,8 @@ class ManualTest(unittest.TestCase):
         '--cc': ('', 'HOW'),
         '--verify': ('', ''),
         '--json': ('', ''),
-        '--trace': ('', 'FILE')
+        '--trace': ('', 'FILE'),
+        '--no-port-guess': ('', '')
     })
     self.assertEqual(self.help.options['Options of every command']['--help'],
                      ('-h', ''))

@@ -57,6 +57,11 @@ class Nats(unittest.TestCase):
   def test_a_full_cone_and_an_address_restricted_one(self):
     self.check('FULL-ADDR')
 
+  def test_nats_that_a_packet_from_outside_poisons(self):
+    for name in ('M-PRC', 'PRC-M', 'M-M'):
+      with self.subTest(name):
+        self.check(name, hops=5)
+
   def test_a_home_with_both_families(self):
     self.check('dual-stack', path='udp[46]')
 

@@ -257,3 +257,18 @@ def first_byte_after_both(send, recv):
       command.begin + command.when(r'broker .*: subscribed')
       for command in (send, recv))
   return recv.begin + recv.when('first bytes of the file') - both_there
+
+
+def path_after_both(send, recv):
+  """Seconds from when both were subscribed until both had a path."""
+  both_there = max(
+      command.begin + command.when(r'broker .*: subscribed')
+      for command in (send, recv))
+  return max(command.begin + command.when(r'  path: direct')
+             for command in (send, recv)) - both_there
+
+
+def probes(command):
+  """What a command says it has sent until it had a path: (all, guesses)."""
+  match = re.search(r'(\d+) probes so far, (\d+) of them', command.text)
+  return int(match.group(1)), int(match.group(2))

@@ -1,6 +1,6 @@
 // What a signalling envelope holds, once it is opened: an input is a message
-// without its padding. Its Noise message is taken for a list of candidates too,
-// and for what a handshake carries.
+// without its padding. Its Noise message is taken for a list of candidates and
+// a NAT too, and for what a handshake carries.
 
 #include <algorithm>
 #include <cstddef>
@@ -11,6 +11,7 @@
 #include "net/base/bytes.h"
 #include "net/base/check.h"
 #include "net/ice/candidate.h"
+#include "net/ice/nat.h"
 #include "net/signaling/handshake_payload.h"
 #include "net/signaling/message.h"
 #include "tests/fuzz/fuzz_input.h"
@@ -40,6 +41,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
   P2PCP_CHECK(p2pcp::signaling::DecodeCandidates(again) == candidates);
   P2PCP_CHECK(again.AtEnd());
 
+  // What is left is taken for a NAT, as in offer and answer.
+  const p2pcp::ice::Nat nat = p2pcp::signaling::DecodeNat(reader);
+  P2PCP_CHECK(nat.external.size() <= p2pcp::ice::Nat::kMaxExternal);
+  const p2pcp::Bytes told = p2pcp::signaling::EncodeNat(nat);
+  p2pcp::ByteReader told_reader(told);
+  P2PCP_CHECK(p2pcp::signaling::DecodeNat(told_reader) == nat);
+  P2PCP_CHECK(told_reader.AtEnd());
+
   p2pcp::ByteReader whole(message->handshake);
   const auto payload = p2pcp::signaling::HandshakePayload::Decode(whole);
   if (!whole.ok()) return 0;
@@ -49,5 +58,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
   P2PCP_CHECK(once_more.AtEnd());
   P2PCP_CHECK(same.candidates == payload.candidates);
   P2PCP_CHECK(same.hand_over == payload.hand_over);
+  P2PCP_CHECK(same.nat == payload.nat);
   return 0;
 }

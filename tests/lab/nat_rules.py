@@ -68,9 +68,10 @@ table ip filt {
 _PORTS_IN_MAP = 3000
 
 
-def _port_from_map(wan, index, first):
+def _port_from_map(wan, index, first, step=1):
   """Ports `first` and up, chosen by an expression below _PORTS_IN_MAP."""
-  ports = ', '.join(f'{i} : {wan} . {first + i}' for i in range(_PORTS_IN_MAP))
+  ports = ', '.join(
+      f'{i} : {wan} . {first + i * step}' for i in range(_PORTS_IN_MAP))
   return _FW + _source_nat(
       f'oifname "wan" meta l4proto udp snat ip to {index} map {{ {ports} }}',
       _MASQUERADE)
@@ -144,6 +145,15 @@ _KINDS = {
         ('symmetric with one port after the other',
          lambda wan: _port_from_map(
              wan, f'numgen inc mod {_PORTS_IN_MAP}', 20000)),
+    'SEQ2':
+        ('symmetric with every second port, one after the other',
+         lambda wan: _port_from_map(
+             wan, f'numgen inc mod {_PORTS_IN_MAP}', 20000, step=2)),
+    'POOL':
+        ('symmetric with random ports, on any of four addresses',
+         lambda wan: _FW + _source_nat(
+             f'oifname "wan" meta l4proto udp snat ip to {wan}-{wan[:-1]}3 '
+             'fully-random', _MASQUERADE)),
     'ADM':
         ('symmetric by address only (ADM, APDF)',
          lambda wan: _port_from_map(

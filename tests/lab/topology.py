@@ -169,6 +169,12 @@ class Lab(network.Network):
 
   def set_kind(self, nat, kind):
     """Makes a router another one, at once; its mappings are forgotten."""
+    if kind == 'POOL':
+      # The router answers for the other addresses of its pool too.
+      self[nat].ip(*[
+          f'addr replace {self.wan(nat)[:-1]}{last}/32 dev wan'
+          for last in (1, 2, 3)
+      ])
     self[nat].nft(nat_rules.rules(kind, self.wan(nat)))
     self[nat].run('conntrack', '-F')
 

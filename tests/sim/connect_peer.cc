@@ -7,6 +7,8 @@
 #include <variant>
 
 #include "net/base/check.h"
+#include "net/connect/hard_nat.h"
+#include "net/ice/guess_stage.h"
 
 namespace p2pcp::sim {
 namespace {
@@ -30,11 +32,15 @@ ConnectPeer::ConnectPeer(Simulator& simulator, Host& host, Options options)
       connect::Connector::Config{.role = options_.role,
                                  .self = options_.self,
                                  .peer = options_.peer,
-                                 .psk = options_.psk},
+                                 .psk = options_.psk,
+                                 .guess_ports = options_.guess_ports},
       random_);
   host_.Bind(options_.port,
              [this](const SocketAddress& from, const SocketAddress&,
-                    MutableByteSpan bytes) { HandleDatagram(from, bytes); });
+                    MutableByteSpan bytes) {
+               HandleDatagram(SocketOf(from), from, bytes);
+             });
+  next_port_ = static_cast<std::uint16_t>(options_.port + 1);
   for (Broker* broker : options_.brokers) {
     clients_.push_back(broker->Connect(
         {.on_subscribed =
@@ -86,6 +92,8 @@ ConnectPeer::~ConnectPeer() {
   for (std::size_t i = 0; i < clients_.size(); ++i) {
     options_.brokers[i]->Disconnect(clients_[i]);
   }
+  CloseExtra();
+  for (const auto& [number, port] : adopted_) host_.Close(port);
   host_.Close(options_.port);
   simulator_.RemoveTimer(timer_);
 }
@@ -98,7 +106,7 @@ void ConnectPeer::Say(std::string_view text) {
   const channel::Path path = channel.path();
   const std::size_t size =
       channel.SealPayload(simulator_.now(), AsBytes(text), {}, out);
-  Send(path.remote, ByteSpan(out).first(size), 0);
+  Send(PortOf(path.socket), path.remote, ByteSpan(out).first(size), 0);
   Turn();
 }
 
@@ -107,11 +115,59 @@ UnixTime ConnectPeer::Wall() const {
          std::chrono::floor<std::chrono::seconds>(simulator_.elapsed());
 }
 
-void ConnectPeer::HandleDatagram(const SocketAddress& from,
+std::uint16_t ConnectPeer::PortOf(std::uint8_t socket) const {
+  const auto adopted = adopted_.find(socket);
+  return adopted != adopted_.end() ? adopted->second : options_.port;
+}
+
+void ConnectPeer::CloseExtra() {
+  for (const std::uint16_t port : extra_ports_) {
+    if (port != 0) host_.Close(port);
+  }
+  extra_ports_.clear();
+}
+
+void ConnectPeer::ManageSockets() {
+  const connect::ExtraSockets wanted = connector_->wanted_sockets();
+  if (wanted.generation == generation_) return;
+  CloseExtra();
+  generation_ = wanted.generation;
+  if (wanted.count == 0 && !wanted.guessing) return;
+  for (int i = 0; i < std::min(wanted.count, options_.max_extra_sockets); ++i) {
+    extra_ports_.push_back(next_port_++);
+    host_.Bind(extra_ports_.back(),
+               [this, i](const SocketAddress& from, const SocketAddress&,
+                         MutableByteSpan bytes) {
+                 HandleExtraDatagram(i, from, bytes);
+               });
+  }
+  most_extra_sockets_ = std::max(most_extra_sockets_, extra_ports_.size());
+  connector_->HandleSocketsOpened(simulator_.now(), extra_ports_);
+}
+
+void ConnectPeer::HandleExtraDatagram(int extra, const SocketAddress& from,
+                                      MutableByteSpan datagram) {
+  const auto number = static_cast<std::uint8_t>(2 + adopted_.size());
+  if (connector_->HandleExtraDatagram(simulator_.now(), extra, number, from,
+                                      datagram)) {
+    std::uint16_t& port = extra_ports_[static_cast<std::size_t>(extra)];
+    host_.Close(port);
+    host_.Bind(port,
+               [this, number](const SocketAddress& source, const SocketAddress&,
+                              MutableByteSpan bytes) {
+                 HandleDatagram(number, source, bytes);
+               });
+    adopted_[number] = std::exchange(port, 0);
+    CloseExtra();
+    generation_ = connector_->wanted_sockets().generation;
+  }
+  Turn();
+}
+
+void ConnectPeer::HandleDatagram(std::uint8_t socket, const SocketAddress& from,
                                  MutableByteSpan datagram) {
   if (asleep_) return;
   const TimePoint now = simulator_.now();
-  const std::uint8_t socket = SocketOf(from);
   if (!connector_->HandleStun(now, socket, from, datagram) &&
       connector_->channel() != nullptr) {
     const auto payload =
@@ -142,21 +198,32 @@ void ConnectPeer::Turn() {
       options_.brokers[i]->Subscribe(clients_[i], topics_);
     }
   }
-  while (auto publish = connector_->PollPublish()) {
-    for (std::size_t i = 0; i < clients_.size(); ++i) {
-      options_.brokers[i]->Publish(clients_[i], publish->topic,
-                                   publish->payload);
-    }
-  }
+  ManageSockets();
   std::array<std::byte, channel::Channel::kMaxDatagramSize> out;
   while (const auto transmit = connector_->PollTransmit(now, out)) {
-    Send(transmit->to, ByteSpan(out).first(transmit->size), 0);
+    Send(PortOf(transmit->socket), transmit->to,
+         ByteSpan(out).first(transmit->size), 0);
+  }
+  while (const auto transmit = connector_->PollExtraTransmit(now, out)) {
+    const bool main = transmit->extra == ice::GuessStage::kMainSocket;
+    if (connector_->wanted_sockets().guessing) ++guesses_;
+    Send(main ? options_.port
+              : extra_ports_[static_cast<std::size_t>(transmit->extra)],
+         transmit->to, ByteSpan(out).first(transmit->size),
+         transmit->hop_limit);
   }
   channel::Channel* const channel = connector_->channel();
   if (channel != nullptr) {
     while (const auto transmit = channel->PollTransmit(now, out)) {
-      Send(transmit->to, ByteSpan(out).first(transmit->size),
-           transmit->hop_limit);
+      Send(PortOf(transmit->socket), transmit->to,
+           ByteSpan(out).first(transmit->size), transmit->hop_limit);
+    }
+  }
+  // Openers leave before the answer that tells of them.
+  while (auto publish = connector_->PollPublish()) {
+    for (std::size_t i = 0; i < clients_.size(); ++i) {
+      options_.brokers[i]->Publish(clients_[i], publish->topic,
+                                   publish->payload);
     }
   }
   HandleEvents();
@@ -186,11 +253,11 @@ void ConnectPeer::HandleEvents() {
   }
 }
 
-void ConnectPeer::Send(const SocketAddress& to, ByteSpan datagram,
-                       int hop_limit) {
+void ConnectPeer::Send(std::uint16_t from, const SocketAddress& to,
+                       ByteSpan datagram, int hop_limit) {
   destinations_.insert(to);
-  host_.Send(options_.port, to, datagram,
-             hop_limit == 0 ? kDefaultHopLimit : hop_limit);
+  ++datagrams_sent_;
+  host_.Send(from, to, datagram, hop_limit == 0 ? kDefaultHopLimit : hop_limit);
 }
 
 }  // namespace p2pcp::sim

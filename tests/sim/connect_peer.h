@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -43,6 +44,9 @@ class ConnectPeer {
     // What this host's calendar says at the simulation's start.
     UnixTime wall{std::chrono::seconds(1'700'000'000)};
     std::uint64_t random_seed = 1;
+    bool guess_ports = true;
+    // What RLIMIT_NOFILE leaves.
+    int max_extra_sockets = 900;
   };
 
   // Starts at once. The host must outlive the peer.
@@ -73,17 +77,33 @@ class ConnectPeer {
 
   bool peer_seen() const { return peer_seen_; }
   int handshakes() const { return handshakes_; }
+  connect::Connector& connector() { return *connector_; }
+  // Sockets that are open beside the data sockets, and how many there were.
+  std::size_t extra_sockets() const { return extra_ports_.size(); }
+  std::size_t most_extra_sockets() const { return most_extra_sockets_; }
+  // Datagrams sent, and those of them to places that were guessed.
+  int datagrams_sent() const { return datagrams_sent_; }
+  int guesses() const { return guesses_; }
   // To whom UDP datagrams have gone.
   const std::set<SocketAddress>& destinations() const { return destinations_; }
 
  private:
   UnixTime Wall() const;
   std::vector<ice::Candidate> HostCandidates() const;
-  void HandleDatagram(const SocketAddress& from, MutableByteSpan datagram);
+  void HandleDatagram(std::uint8_t socket, const SocketAddress& from,
+                      MutableByteSpan datagram);
+  void HandleExtraDatagram(int extra, const SocketAddress& from,
+                           MutableByteSpan datagram);
+  // Opens and closes extra sockets as the connector wants them.
+  void ManageSockets();
+  void CloseExtra();
   void HandleTimeout();
   void Turn();
   void HandleEvents();
-  void Send(const SocketAddress& to, ByteSpan datagram, int hop_limit);
+  void Send(std::uint16_t from, const SocketAddress& to, ByteSpan datagram,
+            int hop_limit);
+  // The local port of a data socket.
+  std::uint16_t PortOf(std::uint8_t socket) const;
 
   Simulator& simulator_;
   Host& host_;
@@ -102,6 +122,14 @@ class ConnectPeer {
   bool peer_seen_ = false;
   int handshakes_ = 0;
   std::set<SocketAddress> destinations_;
+  std::uint32_t generation_ = 0;
+  std::uint16_t next_port_ = 0;
+  std::vector<std::uint16_t> extra_ports_;
+  // Data sockets beyond the first two, by number.
+  std::map<std::uint8_t, std::uint16_t> adopted_;
+  std::size_t most_extra_sockets_ = 0;
+  int datagrams_sent_ = 0;
+  int guesses_ = 0;
 };
 
 }  // namespace p2pcp::sim

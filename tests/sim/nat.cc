@@ -9,6 +9,8 @@ namespace {
 
 constexpr std::uint32_t kFirstPort = 1024;
 constexpr std::uint32_t kPorts = 65536;
+// What Linux grants a flow that nobody has answered.
+constexpr Duration kUnreplied = 30s;
 
 }  // namespace
 
@@ -19,7 +21,8 @@ Nat::Nat(Simulator& simulator, const NatOptions& options,
 }
 
 void Nat::Rebind() {
-  for (const auto& [external, key] : by_external_) retired_.insert(external);
+  for (const auto& [outside, key] : by_external_)
+    retired_.insert(outside.first);
   mappings_.clear();
   by_external_.clear();
 }
@@ -66,12 +69,17 @@ void Nat::HandleOutbound(PacketPtr packet) {
 
 void Nat::HandleInbound(PacketPtr packet) {
   if (--packet->hop_limit <= 0) return;
-  if (Translate(*packet)) SendInside(std::move(packet));
+  if (Translate(*packet)) {
+    SendInside(std::move(packet));
+  } else if (options_.poisonable) {
+    // The translation has left the packet as it was.
+    poison_[{packet->to, packet->from}] = simulator_.now() + kUnreplied;
+  }
 }
 
 bool Nat::Translate(Packet& packet) {
   const TimePoint now = simulator_.now();
-  const auto found = by_external_.find(packet.to);
+  const auto found = by_external_.find(Outside(packet.to, packet.from));
   if (found == by_external_.end()) {
     ++stats_.unmapped;
     return false;
@@ -95,37 +103,65 @@ bool Nat::Translate(Packet& packet) {
 Nat::Mapping* Nat::MapOutbound(const SocketAddress& inside,
                                const SocketAddress& remote) {
   const TimePoint now = simulator_.now();
-  const Key key{inside, Project(options_.mapping, remote)};
+  const Key detour{inside, remote};
+  Mapping* mapping = nullptr;
+  if (options_.poisonable && mappings_.contains(detour)) {
+    mapping = FindOrMake(detour, true);
+  } else {
+    mapping = FindOrMake({inside, Project(options_.mapping, remote)}, false);
+    if (mapping != nullptr && IsPoisoned(mapping->external, remote)) {
+      ++stats_.poisoned;
+      mapping = FindOrMake(detour, true);
+    }
+  }
+  if (mapping == nullptr) return nullptr;
+  mapping->expires = now + options_.timeout;
+  mapping->flows.Open(now, remote);
+  return mapping;
+}
+
+Nat::Mapping* Nat::FindOrMake(const Key& key, bool anywhere) {
+  const TimePoint now = simulator_.now();
   auto found = mappings_.find(key);
   if (found != mappings_.end() && found->second.expires <= now) {
     Forget(key);
     found = mappings_.end();
   }
-  if (found == mappings_.end()) {
-    if (mappings_.size() >= options_.max_mappings) return nullptr;
-    const std::optional<SocketAddress> external = Allocate(inside);
-    if (!external) return nullptr;
-    found =
-        mappings_
-            .emplace(key,
-                     Mapping{inside, *external, now,
-                             FlowTable(options_.filtering, options_.timeout)})
-            .first;
-    by_external_.emplace(*external, key);
-    ++stats_.mappings;
+  if (found != mappings_.end()) return &found->second;
+  if (mappings_.size() >= options_.max_mappings) return nullptr;
+  std::optional<SocketAddress> external;
+  if (anywhere) {
+    const auto port =
+        RandomPort(key, external_.front(), kFirstPort, kPorts - kFirstPort);
+    if (port) external = SocketAddress{.ip = external_.front(), .port = *port};
+  } else {
+    external = Allocate(key);
   }
-  found->second.expires = now + options_.timeout;
-  found->second.flows.Open(now, remote);
-  return &found->second;
+  if (!external) return nullptr;
+  by_external_.emplace(Outside(*external, key.second), key);
+  ++stats_.mappings;
+  return &mappings_
+              .emplace(key,
+                       Mapping{key.first, *external, now,
+                               FlowTable(options_.filtering, options_.timeout)})
+              .first->second;
+}
+
+bool Nat::IsPoisoned(const SocketAddress& external,
+                     const SocketAddress& remote) {
+  if (!options_.poisonable) return false;
+  const auto found = poison_.find({external, remote});
+  return found != poison_.end() && found->second > simulator_.now();
 }
 
 void Nat::Forget(const Key& key) {
   const auto found = mappings_.find(key);
-  by_external_.erase(found->second.external);
+  by_external_.erase(Outside(found->second.external, key.second));
   mappings_.erase(found);
 }
 
-std::optional<SocketAddress> Nat::Allocate(const SocketAddress& inside) {
+std::optional<SocketAddress> Nat::Allocate(const Key& key) {
+  const SocketAddress& inside = key.first;
   IpAddress ip = external_.front();
   if (external_.size() > 1) {
     const std::uint64_t pick =
@@ -137,43 +173,45 @@ std::optional<SocketAddress> Nat::Allocate(const SocketAddress& inside) {
   std::optional<std::uint16_t> port;
   switch (options_.allocation) {
     case PortAllocation::kPreserve:
-      port = IsFree({.ip = ip, .port = inside.port})
+      port = IsFree(key, {.ip = ip, .port = inside.port})
                  ? inside.port
-                 : RandomPort(ip, kFirstPort, kPorts - kFirstPort);
+                 : RandomPort(key, ip, kFirstPort, kPorts - kFirstPort);
       break;
     case PortAllocation::kSequential:
       for (std::uint32_t tries = 0; tries < kPorts && !port; ++tries) {
         const auto candidate = static_cast<std::uint16_t>(next_port_);
         next_port_ += options_.step;
         if (next_port_ >= kPorts) next_port_ = options_.first_port;
-        if (IsFree({.ip = ip, .port = candidate})) port = candidate;
+        if (IsFree(key, {.ip = ip, .port = candidate})) port = candidate;
       }
       break;
     case PortAllocation::kRandom:
-      port = RandomPort(ip, kFirstPort, kPorts - kFirstPort);
+      port = RandomPort(key, ip, kFirstPort, kPorts - kFirstPort);
       break;
     case PortAllocation::kBlock:
-      port = RandomPort(ip, options_.first_port, options_.block_size);
+      port = RandomPort(key, ip, options_.first_port, options_.block_size);
       break;
   }
   if (!port) return std::nullopt;
   return SocketAddress{.ip = ip, .port = *port};
 }
 
-std::optional<std::uint16_t> Nat::RandomPort(const IpAddress& ip,
+std::optional<std::uint16_t> Nat::RandomPort(const Key& key,
+                                             const IpAddress& ip,
                                              std::uint32_t first,
                                              std::uint32_t count) {
   // From a random one upwards, so that a nearly full range still ends.
   const std::uint64_t start = simulator_.random().Below(count);
   for (std::uint64_t i = 0; i < count; ++i) {
     const auto port = static_cast<std::uint16_t>(first + (start + i) % count);
-    if (IsFree({.ip = ip, .port = port})) return port;
+    if (IsFree(key, {.ip = ip, .port = port})) return port;
   }
   return std::nullopt;
 }
 
-bool Nat::IsFree(const SocketAddress& external) const {
-  return !by_external_.contains(external) && !retired_.contains(external);
+bool Nat::IsFree(const Key& key, const SocketAddress& external) const {
+  return !by_external_.contains(Outside(external, key.second)) &&
+         !retired_.contains(external);
 }
 
 bool Nat::IsExternal(const IpAddress& ip) const {

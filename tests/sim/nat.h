@@ -1,7 +1,7 @@
 // A network address and port translator for UDP over IPv4 in every kind that
 // RFC 4787 tells apart: three kinds of mapping, three of filtering, four ways
-// to choose the outside port, hairpinning, pooling, time-outs. A CGN is one
-// Nat outside another.
+// to choose the outside port, hairpinning, pooling, time-outs, poisoning. A CGN
+// is one Nat outside another.
 
 #ifndef P2PCP_TESTS_SIM_NAT_H_
 #define P2PCP_TESTS_SIM_NAT_H_
@@ -46,6 +46,14 @@ struct NatOptions {
   Duration timeout = std::chrono::seconds(120);
   // REQ-6: packets from inside always keep a mapping; from outside perhaps.
   bool inbound_refresh = true;
+  // The router takes packets that no mapping lets in for its own, and what its
+  // hosts send there later leaves from another port: Linux' masquerade without
+  // a filter on the router's input.
+  bool poisonable = false;
+  // Mappings to different remotes may have the same outside port, as in Linux,
+  // where the remote's port tells them apart. REQUIRES: mapping and filtering
+  // depend on address and port.
+  bool overload = false;
   // A CGN grants only so many (RFC 6888 section 3, REQ-4).
   std::size_t max_mappings = 65536;
 };
@@ -57,6 +65,7 @@ struct NatStats {
   std::uint64_t hairpinned = 0;
   std::uint64_t hairpin_drops = 0;
   std::uint64_t exhausted = 0;  // Outbound without a free port or quota.
+  std::uint64_t poisoned = 0;   // Mappings that were not there to be had.
 };
 
 class Nat final : public Middlebox {
@@ -94,20 +103,31 @@ class Nat final : public Middlebox {
   bool Translate(Packet& packet);
   Mapping* MapOutbound(const SocketAddress& inside,
                        const SocketAddress& remote);
+  // The mapping of key, made if there is none; null if there can't be.
+  Mapping* FindOrMake(const Key& key, bool anywhere);
+  bool IsPoisoned(const SocketAddress& external, const SocketAddress& remote);
   void Forget(const Key& key);
-  std::optional<SocketAddress> Allocate(const SocketAddress& inside);
-  std::optional<std::uint16_t> RandomPort(const IpAddress& ip,
+  std::optional<SocketAddress> Allocate(const Key& key);
+  std::optional<std::uint16_t> RandomPort(const Key& key, const IpAddress& ip,
                                           std::uint32_t first,
                                           std::uint32_t count);
-  bool IsFree(const SocketAddress& external) const;
+  // Whether key may have that outside endpoint.
+  bool IsFree(const Key& key, const SocketAddress& external) const;
+  // What tells apart who may use an outside endpoint.
+  Key Outside(const SocketAddress& external,
+              const SocketAddress& remote) const {
+    return {external, options_.overload ? remote : SocketAddress{}};
+  }
   bool IsExternal(const IpAddress& ip) const;
 
   Simulator& simulator_;
   NatOptions options_;
   std::vector<IpAddress> external_;
   std::map<Key, Mapping> mappings_;
-  std::map<SocketAddress, Key> by_external_;
+  std::map<Key, Key> by_external_;   // By Outside().
   std::set<SocketAddress> retired_;  // By Rebind.
+  // Outside endpoint and remote, until when.
+  std::map<Key, TimePoint> poison_;
   std::uint32_t next_port_;
   NatStats stats_;
 };

@@ -263,6 +263,26 @@ TEST_F(NatTest, PoolsAddressesPairedOrAtRandom) {
   EXPECT_EQ(addresses.size(), 3u);
 }
 
+TEST_F(NatTest, APacketThatCameBeforePoisonsTheMappingForItsSource) {
+  Build({.poisonable = true});
+  const SocketAddress mapped = Address("203.0.113.10:4000");
+  EXPECT_FALSE(In(server1, 1, mapped));
+  const auto towards_1 = Out(s1p1);
+  ASSERT_TRUE(towards_1.has_value());
+  EXPECT_NE(*towards_1, mapped);
+  EXPECT_EQ(Out(s1p2), mapped);
+  EXPECT_EQ(Out(s1p1), towards_1);  // And it stays so.
+  EXPECT_TRUE(In(server1, 1, *towards_1));
+}
+
+TEST_F(NatTest, WhatWasOpenBeforeIsNotPoisoned) {
+  Build({.poisonable = true});
+  const auto mapped = Out(s1p1);
+  ASSERT_TRUE(mapped.has_value());
+  EXPECT_TRUE(In(server1, 1, *mapped));
+  EXPECT_EQ(Out(s1p1), mapped);
+}
+
 TEST_F(NatTest, TakesOneFromTheHopLimit) {
   Build({});
   seen.reset();

@@ -5,7 +5,8 @@
 namespace p2pcp::sim {
 
 void Router::Receive(PacketPtr packet) {
-  if (counts_hops_ && --packet->hop_limit <= 0) {
+  packet->hop_limit -= hops_;
+  if (hops_ > 0 && packet->hop_limit <= 0) {
     ++expired_;
     return;
   }

@@ -13,8 +13,9 @@ namespace p2pcp::sim {
 
 class Router final : public PacketSink {
  public:
-  // A router takes one from the hop limit; a switch does not.
-  explicit Router(bool counts_hops = true) : counts_hops_(counts_hops) {}
+  // A router takes one from the hop limit; a switch does not; a chain of
+  // routers that are all alike takes more.
+  explicit Router(int hops = 1) : hops_(hops) {}
 
   // The way to one address; replaces an older one.
   void AddRoute(const IpAddress& to, PacketSink& via) { routes_[to] = &via; }
@@ -30,7 +31,7 @@ class Router final : public PacketSink {
   std::uint64_t expired() const { return expired_; }
 
  private:
-  bool counts_hops_;
+  int hops_;
   std::map<IpAddress, PacketSink*> routes_;
   PacketSink* default_v4_ = nullptr;
   PacketSink* default_v6_ = nullptr;

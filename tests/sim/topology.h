@@ -58,8 +58,8 @@ struct Carrier {
 // A home: hosts on a switch, behind a NAT for IPv4 and a firewall for IPv6
 // where it has them, on an access line that ends at the core or at a CGN.
 struct Home {
-  Router lan{/*counts_hops=*/false};
-  Router entry{/*counts_hops=*/false};  // What comes in, by family.
+  Router lan{/*hops=*/0};
+  Router entry{/*hops=*/0};  // What comes in, by family.
   std::unique_ptr<Nat> nat;
   std::unique_ptr<Firewall> firewall;
   std::unique_ptr<Attacker> attacker;  // On the access line.
@@ -81,7 +81,9 @@ struct HomeOptions {
 
 class Internet {
  public:
-  explicit Internet(Simulator& simulator) : simulator_(simulator) {}
+  // hops: routers between any two homes.
+  explicit Internet(Simulator& simulator, int hops = 1)
+      : simulator_(simulator), core_(hops) {}
   Internet(const Internet&) = delete;
   Internet& operator=(const Internet&) = delete;
 

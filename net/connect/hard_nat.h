@@ -1,0 +1,162 @@
+// What is done about NATs that show every destination another port: finds out
+// how our NAT behaves, asks for sockets, measures how ports are chosen, and,
+// with the peer's word on its own NAT, guesses (net/ice/tactic.h).
+//
+// Sans-IO. Beside the sockets that there are, others are wanted for a while:
+// wanted() says how many; the owner opens them (IPv4) and says so, hands in
+// what comes to them, and closes them when wanted() says another generation.
+
+#ifndef P2PCP_NET_CONNECT_HARD_NAT_H_
+#define P2PCP_NET_CONNECT_HARD_NAT_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "net/base/bytes.h"
+#include "net/base/random.h"
+#include "net/base/socket_address.h"
+#include "net/base/time.h"
+#include "net/ice/candidate.h"
+#include "net/ice/guess_stage.h"
+#include "net/ice/nat.h"
+#include "net/ice/tactic.h"
+#include "net/stun/behaviour.h"
+#include "net/stun/binding_transaction.h"
+
+namespace p2pcp::connect {
+
+// Sockets that are wanted beside those that there are.
+struct ExtraSockets {
+  // Another number: close all there are, open these.
+  std::uint32_t generation = 0;
+  // Fewer are better than none.
+  int count = 0;
+  // Ports will be guessed: the host's lock is needed first, even where count
+  // is 0.
+  bool guessing = false;
+};
+
+class HardNat {
+ public:
+  // A measurement of ports is over after this, whatever is missing.
+  static constexpr Duration kSampleTimeout = 800ms;
+  // The peer's word is waited for no longer.
+  static constexpr Duration kPatience = 1s;
+  // Nor is the peer's having the session, before which guesses are in vain.
+  static constexpr Duration kReadyPatience = 2500ms;
+  // Whether a meeting has worked is known by then.
+  static constexpr Duration kMeetAgainAfter = 1800ms;
+
+  // may_guess: somebody has asked for this connection, and has not forbidden
+  // it. random must outlive this.
+  HardNat(bool may_guess, Random& random)
+      : may_guess_(may_guess), random_(random) {}
+
+  // What STUN servers see of the one IPv4 socket, so far.
+  void SetObservations(TimePoint now,
+                       std::span<const stun::Observation> observations);
+  const ice::Nat& nat() const { return nat_; }
+
+  // A session with the peer has begun, or its word has changed. ready: it is
+  // known to have the session.
+  void SetPeer(TimePoint now, const ice::Nat& peer, bool ready,
+               std::span<const ice::Candidate> candidates);
+  const std::optional<ice::Nat>& peer() const { return peer_; }
+  // There is a path, or no session any more.
+  void EndSession();
+  // The peer has found one of the extra sockets, which is the owner's from now
+  // on; the others have served.
+  void HandleHit() {
+    EndStage();
+    stage_over_ = true;
+  }
+  // Something authentic has come from the peer, so a guess may have hit: no
+  // more of them for a while.
+  void HandleHeard(TimePoint now) { heard_ = now; }
+
+  const ExtraSockets& wanted() const { return wanted_; }
+  // They stand, with these local ports, perhaps fewer than wanted; where a lock
+  // was needed it is held.
+  void HandleOpened(TimePoint now, std::span<const std::uint16_t> local_ports);
+
+  // A STUN response to one of the extra sockets; true if it was one.
+  bool HandleStun(TimePoint now, int socket, const SocketAddress& from,
+                  ByteSpan datagram);
+  struct Transmit {
+    int socket = 0;  // GuessStage::kMainSocket, or one of the extra ones.
+    SocketAddress to;
+    int hop_limit = 0;
+    // Of the STUN request in out; 0: a probe is to be sealed.
+    std::size_t size = 0;
+  };
+  // REQUIRES: out.size() >= 28.
+  std::optional<Transmit> PollTransmit(TimePoint now, MutableByteSpan out);
+  void HandleTimeout(TimePoint now);
+  std::optional<TimePoint> PollTimeout() const;
+
+  // For the one who is told that there is no path.
+  ice::TacticKind tried() const { return tried_; }
+  int probes() const { return probes_ + (stage_ ? stage_->sent() : 0); }
+
+ private:
+  enum class Use : std::uint8_t { kNone, kSamples, kGuessing };
+  struct Sample {
+    std::uint16_t local_port = 0;
+    stun::BindingTransaction transaction;
+  };
+
+  // Decides what comes next.
+  void Advance(TimePoint now);
+  void Want(Use use, int count);
+  void StartSamples(TimePoint now);
+  bool SamplesDone(TimePoint now) const;
+  void FinishSamples();
+  void StartStage(TimePoint now);
+  void EndStage();
+  // When to go on without what is still to come from the peer; nullopt:
+  // nothing is.
+  std::optional<TimePoint> WaitsUntil() const;
+  // Where the peer's one socket is seen.
+  std::vector<SocketAddress> Endpoints() const;
+
+  const bool may_guess_;
+  Random& random_;
+  std::vector<SocketAddress> servers_;
+  ice::Nat nat_;
+
+  ExtraSockets wanted_;
+  Use use_ = Use::kNone;
+  bool opened_ = false;
+  std::vector<Sample> samples_;
+  TimePoint samples_end_;
+
+  // The session.
+  std::optional<ice::Nat> peer_;
+  bool peer_ready_ = false;
+  std::vector<ice::Candidate> candidates_;  // All that the peer has named.
+  TimePoint since_;  // Of the session, or of the meeting before.
+  // Readings of both sides at since_.
+  std::uint8_t reading_ = 0;
+  std::uint8_t peer_reading_ = 0;
+  ice::Tactic tactic_;
+  int attempt_ = 0;
+  std::optional<ice::GuessStage> stage_;
+  TimePoint stage_since_;
+  bool stage_over_ = false;
+  std::optional<TimePoint> waiting_;  // For the peer, until then.
+  int probes_ = 0;                    // Of stages that are over.
+  // What of the bounds is used up, as of spent_at_: a peer that begins session
+  // after session gets no more out of that. One a second is forgotten, for who
+  // has to find a path again.
+  int spent_ = 0;
+  TimePoint spent_at_;
+  std::optional<TimePoint> heard_;
+  ice::TacticKind tried_ = ice::TacticKind::kNone;
+};
+
+}  // namespace p2pcp::connect
+
+#endif  // P2PCP_NET_CONNECT_HARD_NAT_H_

@@ -1,0 +1,191 @@
+#include "net/ice/guess_stage.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "net/base/check.h"
+
+namespace p2pcp::ice {
+namespace {
+
+// Of services that answer, or that routers watch: H.323, SSDP, NFS,
+// WS-Discovery, SIP, mDNS, IRC, Ubiquiti's discovery, memcached.
+constexpr std::array<std::uint16_t, 11> kExcluded = {
+    1719, 1720, 1900, 2049, 3702, 5060, 5061, 5353, 6667, 10001, 11211};
+
+// When the sockets of kOpen send (again), and how far: what was lost, and what
+// died too early, gets another chance.
+struct Round {
+  Duration at;
+  int hop_limit;
+};
+constexpr std::array<Round, 4> kOpenRounds = {Round{0ms, 4}, Round{600ms, 4},
+                                              Round{1800ms, 7}, Round{4s, 0}};
+constexpr std::array<Round, 4> kMeetRounds = {Round{0ms, 0}, Round{150ms, 0},
+                                              Round{400ms, 0}, Round{1s, 0}};
+
+// Ports of a sequence that are guessed at: our peer has opened
+// kSequentialSockets of them, after perhaps some flows of others.
+constexpr int kSequenceWindow = 64;
+constexpr int kSequenceFirst = 8;
+// Tickets of a sequential side. Each of its ports sends to one port of the
+// block, so more of them win nothing.
+constexpr int kSequentialTickets = 300;
+
+int PortAfter(const PortModel& sequence, int steps) {
+  return sequence.last + steps * sequence.step;
+}
+
+}  // namespace
+
+bool IsGuessable(std::uint16_t port) {
+  return port >= 1024 && !std::ranges::binary_search(kExcluded, port);
+}
+
+GuessStage::GuessStage(TimePoint now, const Config& config, Random& random)
+    : config_(config), begin_(now) {
+  PlanPorts(random);
+  Plan();
+  limit_ = std::min(limit_, config_.budget);
+  if (limit_ > 0) next_ = now;
+}
+
+void GuessStage::Plan() {
+  switch (config_.tactic.kind) {
+    case TacticKind::kNone:
+      return;
+    case TacticKind::kOpen: {
+      P2PCP_CHECK(config_.sockets > 0 && !config_.endpoints.empty());
+      interval_ = kOpenInterval;
+      round_ = config_.sockets * static_cast<int>(config_.endpoints.size());
+      limit_ = std::min(round_ * static_cast<int>(kOpenRounds.size()),
+                        kMaxProbesPerStage);
+      return;
+    }
+    case TacticKind::kGuess:
+      interval_ = kGuessInterval;
+      round_ = kMaxProbesPerStage;
+      limit_ = ports_.empty() ? 0 : kMaxGuesses;
+      return;
+    case TacticKind::kMeet:
+      P2PCP_CHECK(config_.sockets > 0);
+      interval_ = kGuessInterval;
+      round_ = config_.sockets;
+      limit_ =
+          ports_.empty() ? 0 : round_ * static_cast<int>(kMeetRounds.size());
+      return;
+    case TacticKind::kLottery:
+      P2PCP_CHECK(config_.sockets > 0);
+      interval_ = kGuessInterval;
+      round_ = kMaxProbesPerStage;
+      limit_ = ports_.empty() ? 0
+               : config_.ours.allocation == PortAllocation::kSequential
+                   ? kSequentialTickets
+                   : kMaxGuesses;
+      return;
+  }
+}
+
+void GuessStage::PlanPorts(Random& random) {
+  const auto add = [this](int port) {
+    if (port > 0 && port <= 65535 &&
+        IsGuessable(static_cast<std::uint16_t>(port))) {
+      ports_.push_back(static_cast<std::uint16_t>(port));
+    }
+  };
+  const PortModel& theirs = config_.theirs;
+  switch (config_.tactic.kind) {
+    case TacticKind::kNone:
+    case TacticKind::kOpen:
+      return;
+    case TacticKind::kMeet:
+      add(PortAfter(theirs,
+                    config_.attempt == 0 ? kMeetAhead : kMeetAheadAgain));
+      return;
+    case TacticKind::kGuess:
+      if (theirs.allocation == PortAllocation::kSequential) {
+        for (int i = kSequenceFirst; i < kSequenceWindow; ++i) {
+          add(PortAfter(theirs, i));
+        }
+        for (int i = 1; i < kSequenceFirst; ++i) add(PortAfter(theirs, i));
+        return;
+      }
+      break;
+    case TacticKind::kLottery:
+      if (theirs.allocation == PortAllocation::kSequential) {
+        for (int i = 1; i <= kSequentialTickets; ++i) {
+          add(PortAfter(theirs, i));
+        }
+        return;
+      }
+      break;
+  }
+  const bool block = theirs.allocation == PortAllocation::kBlock;
+  const int low = block ? theirs.low : 1024;
+  const int high = block ? theirs.high : 65535;
+  for (int port = low; port <= high; ++port) add(port);
+  for (std::size_t i = ports_.size(); i > 1; --i) {
+    std::swap(ports_[i - 1], ports_[random.Below(i)]);
+  }
+}
+
+GuessStage::Transmit GuessStage::Next() const {
+  const auto at = static_cast<std::size_t>(sent_);
+  const auto sockets = static_cast<std::size_t>(config_.sockets);
+  switch (config_.tactic.kind) {
+    case TacticKind::kNone:
+      break;
+    case TacticKind::kOpen: {
+      const std::size_t in_round = at % static_cast<std::size_t>(round_);
+      return {.socket = static_cast<int>(in_round % sockets),
+              .to = config_.endpoints[in_round / sockets],
+              .hop_limit =
+                  kOpenRounds[at / static_cast<std::size_t>(round_)].hop_limit};
+    }
+    case TacticKind::kGuess:
+      return {.socket = kMainSocket,
+              .to = {.ip = config_.peer, .port = ports_[at % ports_.size()]}};
+    case TacticKind::kMeet:
+      return {.socket = static_cast<int>(at % sockets),
+              .to = {.ip = config_.peer, .port = ports_.front()}};
+    case TacticKind::kLottery:
+      // No port twice from one socket: that would be the same ticket.
+      return {.socket = static_cast<int>(
+                  (at % ports_.size() + at / ports_.size()) % sockets),
+              .to = {.ip = config_.peer, .port = ports_[at % ports_.size()]}};
+  }
+  P2PCP_CHECK(false);
+  return {};
+}
+
+std::optional<GuessStage::Transmit> GuessStage::PollTransmit(TimePoint now) {
+  if (!next_ || now < *next_) return std::nullopt;
+  const Transmit transmit = Next();
+  ++sent_;
+  if (sent_ >= limit_) {
+    next_.reset();
+    return transmit;
+  }
+  // A timer that is late is made up for, but not in a burst.
+  next_ = std::max(*next_ + interval_, now - 5 * interval_);
+  if (sent_ % round_ == 0) {
+    const auto round = static_cast<std::size_t>(sent_ / round_);
+    switch (config_.tactic.kind) {
+      case TacticKind::kOpen:
+        next_ = std::max(*next_, begin_ + kOpenRounds[round].at);
+        break;
+      case TacticKind::kMeet:
+        next_ = std::max(*next_, begin_ + kMeetRounds[round].at);
+        break;
+      case TacticKind::kNone:
+      case TacticKind::kGuess:
+      case TacticKind::kLottery:
+        next_ = *next_ + kStagePause;
+        break;
+    }
+  }
+  return transmit;
+}
+
+}  // namespace p2pcp::ice
