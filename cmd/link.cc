@@ -119,6 +119,7 @@ Status Link::Start(const Options& options) {
   connector_ = std::make_unique<connect::Connector>(started_, udp::WallTime(),
                                                     connector_config, random_);
   loopback_ = servers->loopback;
+  network_.Moved();
   extra_sockets_ = std::make_unique<ExtraSockets>(
       loop_.get(), &network_, connector_.get(),
       [this](std::uint8_t index) { WatchSocket(index); });
@@ -337,9 +338,9 @@ void Link::HandleSilence(TimePoint now) {
 }
 
 void Link::RescanAddresses(TimePoint now) {
-  if (!connector_->SetHostCandidates(now, network_.HostCandidates(loopback_))) {
-    return;
-  }
+  const bool moved = network_.Moved();
+  connector_->SetHostCandidates(now, network_.HostCandidates(loopback_));
+  if (!moved) return;
   Step("this host has other addresses now");
   if (lan_) lan_->Join();
   MapPort();

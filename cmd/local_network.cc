@@ -52,6 +52,20 @@ bool LocalNetwork::Adopt(udp::FileDescriptor fd) {
   return true;
 }
 
+bool LocalNetwork::Moved() {
+  std::vector<IpAddress> addresses;
+  for (const udp::LocalAddress& local : udp::ListInterfaces()) {
+    if (local.kind <= udp::InterfaceKind::kLogical) {
+      addresses.push_back(local.ip);
+    }
+  }
+  const bool first = !addresses_.has_value();
+  // Between two networks there are none: that is no place to be.
+  if (!first && (addresses.empty() || addresses == *addresses_)) return false;
+  addresses_ = std::move(addresses);
+  return !first;
+}
+
 std::vector<ice::Candidate> LocalNetwork::HostCandidates(bool loopback) const {
   std::vector<ice::Candidate> candidates;
   udp::InterfaceOptions options;

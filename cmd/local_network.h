@@ -36,8 +36,14 @@ class LocalNetwork {
   // first, and up to two IPv6 link-local ones. Read anew at each call.
   std::vector<ice::Candidate> HostCandidates(bool loopback) const;
 
+  // Whether this host has other addresses than at the last call (false at the
+  // first), without those of containers, virtual machines and tunnels:
+  // these come and go while the host stays where it is.
+  bool Moved();
+
  private:
   std::vector<udp::UdpSocket> sockets_;
+  std::optional<std::vector<IpAddress>> addresses_;  // As of Moved().
 };
 
 }  // namespace p2pcp::cmd

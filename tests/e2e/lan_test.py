@@ -1,5 +1,6 @@
 """Two hosts on one network find each other without any broker or Internet."""
 
+import concurrent.futures
 import subprocess
 import unittest
 
@@ -17,21 +18,44 @@ def first_byte(send, recv):
   return recv.begin + recv.when('first bytes of the file') - last
 
 
+def leave(lab):
+  """The router is there no more: only the switch is."""
+  for short in ('hostA', 'hostA2'):
+    lab[short].ip('route del default')
+  lab['natA'].ip('link set wan down')
+
+
+def leave_with_link_local_addresses(lab):
+  leave(lab)
+  for short in ('hostA', 'hostA2'):
+    lab[short].ip('addr flush dev eth0 scope global')
+
+
+def cut(lab):
+  lab['natA'].ip('link set wan down')
+
+
+# Title, what becomes of the network, the path, who comes how much later. The
+# one who waits does so for longer than brokers are waited for elsewhere.
+_CASES = (
+    ('an island', leave, r'direct udp4 10\.1\.0\.', None),
+    ('an island where one comes late', leave, r'direct udp4 10\.1\.0\.',
+     ('recv', 17)),
+    ('link-local addresses only', leave_with_link_local_addresses,
+     r'direct udp6 \[fe80:', None),
+    ('a router whose line is dead', cut, r'direct udp4 10\.1\.0\.', None),
+)
+
+
+def run_case(lab, change, late):
+  people = pair.Pair(lab)
+  change(lab)
+  return people.transfer(_SIZE, late=late)
+
+
 class Lan(unittest.TestCase):
 
-  def setUp(self):
-    self.lab = topology.Lab('same-lan')
-    self.addCleanup(self.lab.close)
-    self.people = pair.Pair(self.lab)
-
-  def island(self):
-    """The router is there no more: only the switch is."""
-    for short in ('hostA', 'hostA2'):
-      self.lab[short].ip('route del default')
-    self.lab['natA'].ip('link set wan down')
-
-  def check(self, path, **options):
-    send, recv = self.people.transfer(_SIZE, **options)
+  def check(self, path, send, recv):
     took = first_byte(send, recv)
     print(f'first byte {took * 1000:.0f} ms after both had started')
     self.assertLess(took, _MEETING, f'{send.log()}\n{recv.log()}')
@@ -39,27 +63,26 @@ class Lan(unittest.TestCase):
       self.assertRegex(command.text, path, command.log())
       self.assertNotIn('subscribed', command.text, command.log())
 
-  def test_without_a_broker(self):
-    self.island()
-    self.check(r'direct udp4 10\.1\.0\.')
-
-  def test_the_second_comes_when_the_first_would_have_given_up(self):
-    self.island()
-    self.check(r'direct udp4 10\.1\.0\.', late=('recv', 17))
-
-  def test_with_nothing_but_ipv6_link_local_addresses(self):
-    self.island()
-    for short in ('hostA', 'hostA2'):
-      self.lab[short].ip('addr flush dev eth0 scope global')
-    self.check(r'direct udp6 \[fe80:')
-
-  def test_a_router_whose_line_is_dead(self):
-    self.lab['natA'].ip('link set wan down')
-    self.check(r'direct udp4 10\.1\.0\.')
+  def test_they_meet_without_a_broker(self):
+    labs = []
+    for _ in _CASES:
+      labs.append(topology.Lab('same-lan'))
+      self.addCleanup(labs[-1].close)
+    with concurrent.futures.ThreadPoolExecutor(len(_CASES)) as pool:
+      runs = [
+          pool.submit(run_case, lab, change, late)
+          for lab, (_, change, _, late) in zip(labs, _CASES)
+      ]
+    for (title, _, path, _), run in zip(_CASES, runs):
+      with self.subTest(title):
+        self.check(path, *run.result())
 
   def test_what_is_said_there_shows_nothing(self):
     """Only sealed datagrams of one size, with a tag that changes daily."""
-    self.island()
+    lab = topology.Lab('same-lan')
+    self.addCleanup(lab.close)
+    people = pair.Pair(lab)
+    leave(lab)
     script = ('import socket, struct, sys\n'
               's = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n'
               's.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)\n'
@@ -70,12 +93,12 @@ class Lan(unittest.TestCase):
               'print("ready", flush=True)\n'
               's.settimeout(20)\n'
               'for i in range(4): print(s.recv(2000).hex(), flush=True)\n')
-    eavesdropper = self.lab.start(self.lab['natA'], ['python3', '-c', script],
+    eavesdropper = lab.start(lab['natA'], ['python3', '-c', script],
                                   stdout=subprocess.PIPE)
     self.assertEqual(eavesdropper.stdout.readline(), 'ready\n')
-    self.check(r'direct udp4 10\.1\.0\.')
+    self.check(r'direct udp4 10\.1\.0\.', *people.transfer(_SIZE))
     heard = [bytes.fromhex(eavesdropper.stdout.readline()) for _ in range(4)]
-    keys = [self.people.key(p) for p in (self.people.alice, self.people.bob)]
+    keys = [people.key(p) for p in (people.alice, people.bob)]
     for datagram in heard:
       self.assertEqual(len(datagram), 1032)
       for word in [b'alice', b'bob', b'file', b'10.1.0', bytes([10, 1, 0, 2])
