@@ -2,13 +2,16 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "gtest/gtest.h"
 #include "net/base/random.h"
+#include "net/signaling/lan_datagram.h"
 #include "net/stun/binding_responder.h"
 
 namespace p2pcp::connect {
@@ -16,6 +19,7 @@ namespace {
 
 using signaling::Rendezvous;
 
+constexpr std::uint32_t kInterface = 3;
 constexpr UnixTime kNoon{std::chrono::seconds(1772625600)};
 
 ice::Candidate Host(const char* text) {
@@ -65,6 +69,12 @@ class ConnectorTest : public testing::Test {
       peer_->HandleMessage(now_, kNoon, message->topic, message->payload);
     }
     while (const auto message = peer_->PollPublish()) {
+      if (by_lan_) {
+        connector_->HandleLanDatagram(
+            now_, kNoon, kInterface,
+            signaling::EncodeLanDatagram(message->topic, message->payload));
+        continue;
+      }
       connector_->HandleMessage(now_, kNoon, message->topic, message->payload);
     }
     while (auto event = peer_->PollEvent()) {
@@ -139,6 +149,7 @@ class ConnectorTest : public testing::Test {
   int meetings_ = 0;
   std::vector<ice::Candidate> heard_;  // The connector's, by the peer.
   std::optional<crypto::HandOver> handed_over_;  // To the peer.
+  bool by_lan_ = false;  // The peer's messages come by multicast.
   bool by_former_ = false;
   bool connected_ = false;
   int gone_ = 0;
@@ -200,6 +211,48 @@ TEST_F(ConnectorTest, MeetsAndConnects) {
   EXPECT_EQ(meetings_, 1);
   EXPECT_TRUE(connected_);
   EXPECT_TRUE(connector_->connected());
+}
+
+TEST_F(ConnectorTest, MeetsByMulticastAmongDatagramsThatOthersRepeat) {
+  by_lan_ = true;
+  const std::vector<std::string> topics = connector_->Topics();
+  Bytes envelope(signaling::kSealedMessageSize);
+  for (int i = 0; i < 3000 && !connected_; ++i) {
+    // Whoever has seen the tag can do this; it must not fill the queue.
+    for (int copy = 0; copy < (i < 1000 ? 20 : 0); ++copy) {
+      random_.Fill(envelope);
+      connector_->HandleLanDatagram(
+          now_, kNoon, kInterface,
+          signaling::EncodeLanDatagram(topics.front(), envelope));
+    }
+    Step();
+  }
+  EXPECT_TRUE(connected_);
+}
+
+TEST_F(ConnectorTest, ProbesLinkLocalAddressesByTheInterfaceOfThePeer) {
+  for (const bool by_lan : {false, true}) {
+    by_lan_ = by_lan;
+    datagrams_pass_ = false;
+    StartPeer();
+    peer_->SetLocalCandidates(now_, {Host("[fe80::7]:41001"), alices_});
+    ice::Candidate own = Host("[2001:db8::2]:42003");
+    own.socket = 1;
+    connector_->SetHostCandidates(now_, {bobs_, own});
+    Run(6s);
+    ASSERT_NE(connector_->channel(), nullptr);
+    std::set<std::uint32_t> scopes;
+    std::array<std::byte, channel::Channel::kMaxDatagramSize> out;
+    for (int i = 0; i < 1000; ++i, now_ += 1ms) {
+      connector_->HandleTimeout(now_, kNoon);
+      while (const auto sent = connector_->channel()->PollTransmit(now_, out)) {
+        if (sent->to.ip.IsLinkLocal()) scopes.insert(sent->to.scope_id);
+      }
+    }
+    EXPECT_EQ(scopes, by_lan ? std::set<std::uint32_t>{kInterface}
+                             : std::set<std::uint32_t>{});
+    connector_->channel()->HandleTimeout(now_);
+  }
 }
 
 // A host with container bridges, or many IPv6 addresses.

@@ -194,6 +194,115 @@ TEST(Checklist, BoundsPacketsToAnAddressThatNeverAnswers) {
   EXPECT_FALSE(list.BookSend(*list.pairs()[4], 46));
 }
 
+// A NAT that gives the peer another port each minute, for a day.
+TEST(Checklist, FollowsAPeerWhoseNatGivesItEverNewPorts) {
+  Checklist list(Role::kControlling, false);
+  list.AddLocal(kLocal);
+  SeededRandom random(1);
+  const Pair* kept = nullptr;
+  TimePoint now = kStart;
+  for (int i = 0; i < 1440; ++i) {
+    const std::string port = std::to_string(2000 + i);
+    ASSERT_TRUE(
+        list.AddRemote(std::vector{Make("203.0.113.7:" + port)}, now, kept))
+        << i;
+    Pair* pair = list.Find(0, *SocketAddress::Parse("203.0.113.7:" + port));
+    ASSERT_NE(pair, nullptr);
+    for (int probe = 0; probe < 10; ++probe) {
+      ASSERT_TRUE(list.BookSend(*pair, 46)) << i;
+    }
+    pair->OnReceived(now, 46);
+    ASSERT_TRUE(pair->HandleEcho(now, pair->MakeChallenge(now, random)));
+    list.OnProven(now, *pair);
+    kept = pair;
+    now += 60s;
+  }
+  EXPECT_EQ(list.pairs().size(), kMaxCandidates);
+  EXPECT_EQ(list.refused(), 0u);
+}
+
+// It renews what may be sent to the address, but not at the peer's will.
+TEST(Checklist, BoundsHowOftenProofRenewsTheBudgetOfAnAddress) {
+  Checklist list(Role::kControlling, false);
+  list.AddLocal(kLocal);
+  list.AddRemote(
+      std::vector{Make("203.0.113.7:6000"), Make("203.0.113.7:6001")});
+  Pair& victim = *list.pairs()[0];
+  Pair& own = *list.pairs()[1];
+  SeededRandom random(1);
+  int sent = 0;
+  for (TimePoint now = kStart + 60s; now < kStart + 120s; now += 100ms) {
+    ASSERT_TRUE(own.HandleEcho(now, own.MakeChallenge(now, random)));
+    list.OnProven(now, own);
+    while (list.BookSend(victim, 46)) ++sent;
+  }
+  // The first, and one each half minute.
+  EXPECT_EQ(sent, 3 * Checklist::kMaxProbesPerAddress);
+}
+
+TEST(Checklist, KeepsThePairInUseWhateverTheNewCandidates) {
+  Checklist list(Role::kControlling, false);
+  list.AddLocal(kLocal);
+  list.AddRemote(std::vector{Make("203.0.113.7:6000")});
+  Pair* kept = list.pairs()[0].get();
+  Prove(*kept);
+  for (int i = 1; i < 60; ++i) {
+    list.AddRemote(std::vector{Make("203.0.113.7:" + std::to_string(6000 + i))},
+                   kStart + 1h, kept);
+    for (const auto& pair : list.pairs()) {
+      if (pair->state() == PairState::kWaiting) Fail(*pair);
+    }
+  }
+  EXPECT_EQ(list.FindById(kept->id()), kept);
+}
+
+// A host that has had many addresses, and now has its first IPv6 one.
+TEST(Checklist, TakesANewLocalSocketHoweverManyAddressesThereWere) {
+  Checklist list(Role::kControlling, false);
+  for (int i = 0; i < 40; ++i) {
+    list.AddLocal(
+        std::vector{Make("192.168.1." + std::to_string(i + 1) + ":5000")});
+  }
+  list.AddRemote(std::vector{Make("[2001:db8::7]:6000")});
+  EXPECT_TRUE(list.pairs().empty());
+  EXPECT_TRUE(list.AddLocal(
+      std::vector{Make("[2001:db8::2]:5001", CandidateType::kHost, 1)}));
+}
+
+TEST(Checklist, KnowsWhatPassesARelay) {
+  Checklist list(Role::kControlling, false);
+  std::vector<Candidate> local = kLocal;
+  local.push_back(Make("198.51.100.9:5000", CandidateType::kRelayed, 200));
+  list.AddLocal(local);
+  list.AddRemote(
+      std::vector{Make("203.0.113.7:6000"),
+                  Make("198.51.100.8:6000", CandidateType::kRelayed)});
+  const auto relayed = [&](std::uint8_t socket, const char* remote) {
+    return list.Find(socket, *SocketAddress::Parse(remote))->relayed();
+  };
+  EXPECT_FALSE(relayed(0, "203.0.113.7:6000"));
+  EXPECT_TRUE(relayed(200, "203.0.113.7:6000"));
+  EXPECT_TRUE(relayed(0, "198.51.100.8:6000"));
+  const auto source = *SocketAddress::Parse("203.0.113.8:7000");
+  EXPECT_TRUE(
+      list.FindOrAddPeerReflexive(200, source, nullptr, false)->relayed());
+  EXPECT_FALSE(
+      list.FindOrAddPeerReflexive(0, source, nullptr, false)->relayed());
+}
+
+// Only with an interface, which no peer can name.
+TEST(Checklist, PairsLinkLocalAddressesByAnInterface) {
+  Checklist list(Role::kControlling, false);
+  list.AddLocal(kLocal);
+  Candidate candidate = Make("[fe80::7]:6000");
+  EXPECT_FALSE(list.AddRemote(std::vector{candidate}));
+  candidate.address.scope_id = 3;
+  EXPECT_TRUE(list.AddRemote(std::vector{candidate}));
+  Candidate global = Make("[2001:db8::7]:6000");
+  global.address.scope_id = 3;
+  EXPECT_FALSE(list.AddRemote(std::vector{global}));
+}
+
 TEST(Checklist, NamesTheLocalTypeByWhetherANatIsCrossed) {
   Checklist list(Role::kControlling, false);
   std::vector<Candidate> local = kLocal;

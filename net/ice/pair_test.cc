@@ -126,5 +126,19 @@ TEST(PairPreference, GoesByRoundTripThenByKind) {
   EXPECT_FALSE(IsBetter(lan, lan));
 }
 
+// However quick it is.
+TEST(PairPreference, NoRelayIsBetterThanOne) {
+  Pair relayed({.id = PairId{9},
+                .socket = 200,
+                .remote = *SocketAddress::Parse("203.0.113.7:6000"),
+                .relayed = true});
+  SeededRandom random(1);
+  ASSERT_TRUE(
+      relayed.HandleEcho(kStart + 1ms, relayed.MakeChallenge(kStart, random)));
+  const Pair far = Proven(CandidateType::kHost, "10.0.0.3:5000", 500ms);
+  EXPECT_TRUE(IsBetter(far, relayed));
+  EXPECT_FALSE(IsBetter(relayed, far));
+}
+
 }  // namespace
 }  // namespace p2pcp::ice

@@ -224,6 +224,7 @@ void MqttClient::Flush() {
 }
 
 void MqttClient::HandleReadable(TimePoint now) {
+  if (!replaced_.empty()) ReapReplaced();
   if (socket_ < 0) return;
   Flush();
   ReadAll(now);

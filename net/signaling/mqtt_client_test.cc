@@ -26,6 +26,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -383,6 +384,27 @@ TEST(MqttClient, ComesUpWhenTheBrokerDoes) {
   RealBroker broker(port);
   ASSERT_TRUE(client.UntilUp(1));
   EXPECT_TRUE(client.Echoes());
+}
+
+// A host that moves, while a dial or a broker keeps the child waiting.
+TEST(MqttClient, RedialsWithAnotherChildAndLeavesNoneBehind) {
+  RealBroker broker;
+  Client client({broker.broker()});
+  ASSERT_TRUE(client.UntilUp(1));
+  std::vector<pid_t> children = {client->child_pid()};
+  for (int i = 0; i < 3; ++i) {
+    client->Redial(Now());
+    EXPECT_EQ(client->up_count(), 0U);
+    ASSERT_TRUE(client.UntilUp(1));
+    EXPECT_TRUE(client.Echoes());
+    children.push_back(client->child_pid());
+  }
+  EXPECT_EQ(std::set<pid_t>(children.begin(), children.end()).size(), 4U);
+  children.pop_back();
+  EXPECT_TRUE(client.Until([&] {
+    return std::all_of(children.begin(), children.end(),
+                       [](pid_t child) { return kill(child, 0) != 0; });
+  }));
 }
 
 TEST(MqttClient, SubscribesAgainWhenTheBrokerWasRestarted) {
