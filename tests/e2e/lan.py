@@ -1,4 +1,6 @@
-"""Two people on one LAN, and a host for the broker: no NAT, no STUN server."""
+"""Two people and a broker, each on a network of their own behind one router: no
+NAT, no STUN server, and no multicast by which the two could meet.
+"""
 
 import os
 
@@ -6,22 +8,25 @@ from tests.e2e import pair
 from tests.lab import network
 from tests.lab import topology
 
-ALICE, BOB, SERVER = '10.9.0.1', '10.9.0.2', '10.9.0.3'
+ALICE, BOB, SERVER = '10.9.1.2', '10.9.2.2', '10.9.3.2'
 # Nobody stands there.
 NO_STUN = f'{SERVER}:3478'
 
 
 class Lan(network.Network):
-  """Namespaces alice, bob and srv around a switch."""
+  """Namespaces alice, bob and srv around a router."""
 
   def __init__(self):
     super().__init__()
-    switch = self.namespace('sw')
-    self.bridge(switch, 'lan')
+    router = self.namespace('router', forwards=True)
     for name, address in (('alice', ALICE), ('bob', BOB), ('srv', SERVER)):
       host = self.namespace(name)
-      self.veth(host, 'lan', switch, f'lan@{name}')
-      host.ip(f'addr add {address}/24 dev lan', 'link set lan up')
+      self.veth(host, 'lan', router, name)
+      gateway = address.rpartition('.')[0] + '.1'
+      router.ip(f'addr add {gateway}/24 dev {name}')
+      # No default route: nobody to be asked for a port mapping.
+      host.ip(f'addr add {address}/24 dev lan',
+              f'route add 10.9.0.0/16 via {gateway}')
       self.files(host, resolv_conf='', hosts='127.0.0.1 localhost\n')
 
   def person(self, name, host):

@@ -44,9 +44,11 @@ class Sniffer:
       self._sent[socket.inet_ntoa(data[16:20]), port] += 1
 
   def sent(self):
-    """{(address, port): datagrams}"""
+    """{(address, port): datagrams}; multicast stays on the own network."""
     with self._lock:
-      return dict(self._sent)
+      return {(address, port): count
+              for (address, port), count in self._sent.items()
+              if not 224 <= int(address.partition('.')[0]) < 240}
 
   def close(self):
     self._open = False
