@@ -238,7 +238,11 @@ bool Connector::HandleExtraDatagram(TimePoint now, int extra,
                                     MutableByteSpan datagram) {
   if (hard_nat_.HandleStun(now, extra, from, datagram)) {
     TellNat(now);
-    return false;
+    const auto fresh = hard_nat_.TakeFresh();
+    if (!fresh) return false;
+    fresh_.emplace_back(number, *fresh);
+    PublishCandidates(now);
+    return true;
   }
   if (!channel_ || !hard_nat_.peer() || !hard_nat_.wanted().guessing) {
     return false;
@@ -263,7 +267,7 @@ bool Connector::HandleExtraDatagram(TimePoint now, int extra,
     remote.priority = ice::ComputePriority(remote.type, 0);
     channel_->AddRemoteCandidates(now, {&remote, 1});
   }
-  hard_nat_.HandleHit();
+  hard_nat_.HandleHit(now);
   return true;
 }
 
@@ -303,6 +307,10 @@ void Connector::PublishCandidates(TimePoint now) {
   }
   if (relayed_) {
     AddLocal(ice::CandidateType::kRelayed, *relayed_, relay_socket_, 0xffff);
+  }
+  for (const auto& [socket, mapped] : fresh_) {
+    AddLocal(ice::CandidateType::kServerReflexive, mapped, socket,
+             preference--);
   }
   // A NAT that keeps ports where it can shows the peer this one, most likely.
   const ice::Nat& nat = hard_nat_.nat();
@@ -383,8 +391,11 @@ void Connector::HandleRendezvousEvent(TimePoint now, std::size_t index,
       remote_ = more->all;
       AddRemoteCandidates(now);
       if (was_connected_) HandlePeerSeeks(now);
-      if (!was_connected_) {
-        hard_nat_.SetPeer(now, more->nat, /*ready=*/true, more->candidates);
+      // A path that was there and is silent: both sides are, and their brokers
+      // hear them, so neither line is at fault.
+      if (!was_connected_ || silent_) {
+        hard_nat_.SetPeer(now, more->nat, /*ready=*/true, more->all,
+                          /*fresh=*/!was_connected_);
       }
     }
   } else if (std::holds_alternative<Rendezvous::Superseded>(event) ||
@@ -499,12 +510,17 @@ void Connector::HandleChannelEvents(TimePoint now) {
         events_.push_back(ChannelEvent{*event});
         break;
       case channel::EventType::kSilent:
+        silent_ = true;
         gatherer_.Refresh(now);
         rendezvous_[current_]->RepeatCandidates(now);
         events_.push_back(ChannelEvent{*event});
         break;
       case channel::EventType::kPathChanged:
       case channel::EventType::kAlive:
+        silent_ = false;
+        hard_nat_.EndSession();
+        events_.push_back(ChannelEvent{*event});
+        break;
       case channel::EventType::kMaxPayloadChanged:
         events_.push_back(ChannelEvent{*event});
         break;

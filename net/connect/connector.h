@@ -17,6 +17,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -217,6 +218,9 @@ class Connector {
   HardNat hard_nat_;
   ice::Nat told_nat_;
   std::uint64_t heard_ = 0;  // As Heard() was last.
+  bool silent_ = false;      // The path in use.
+  // Sockets that were fresh once, and where servers have seen them.
+  std::vector<std::pair<std::uint8_t, SocketAddress>> fresh_;
   // Of all channels to this peer.
   ice::ProbeBudget probe_budget_;
   std::vector<ice::Candidate> hosts_;

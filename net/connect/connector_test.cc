@@ -35,11 +35,10 @@ ice::Candidate Host(const char* text) {
 class ConnectorTest : public testing::Test {
  protected:
   ConnectorTest() {
-    connector_.emplace(
-        now_, kNoon,
-        Connector::Config{ice::Role::kControlled, &bob_, alice_.public_key(),
-                          std::nullopt, false},
-        random_);
+    Connector::Config config{ice::Role::kControlled, &bob_, alice_.public_key(),
+                             std::nullopt, false};
+    config.guess_ports = true;
+    connector_.emplace(now_, kNoon, config, random_);
     connector_->SetHostCandidates(now_, {bobs_});
     connector_->HandleSubscribed(now_, kNoon);
     StartPeer();
@@ -57,7 +56,8 @@ class ConnectorTest : public testing::Test {
                               .suites = {crypto::Suite::kChaCha20Poly1305},
                               .versions = {}};
     peer_.emplace(now_, kNoon, config, random_);
-    peer_->SetLocalCandidates(now_, {alices_});
+    peer_->SetLocalCandidates(now_, told_);
+    peer_->SetLocalNat(now_, told_nat_);
     peer_->HandleSubscribed(now_, kNoon);
     peer_hears_ = true;
   }
@@ -141,6 +141,8 @@ class ConnectorTest : public testing::Test {
   const crypto::Identity bob_ = crypto::Identity::Generate(random_);
   const ice::Candidate alices_ = Host("192.0.2.1:41001");
   const ice::Candidate bobs_ = Host("192.0.2.2:42002");
+  std::vector<ice::Candidate> told_ = {alices_};  // By the peer, of itself.
+  ice::Nat told_nat_;
   std::optional<Connector> connector_;
   std::optional<Rendezvous> peer_;
   std::optional<channel::Channel> channel_;
@@ -370,6 +372,60 @@ TEST_F(ConnectorTest, APeerThatMeetsAgainAndAgainAimsLittleAtAVictim) {
   EXPECT_GT(meetings_, 40);
   EXPECT_GT(sent, 160);
   EXPECT_LE(sent, 160 + 100);
+}
+
+// Sixteen candidates and the NAT that is guessed at, all of them somebody else.
+TEST_F(ConnectorTest, APeerThatAimsEverythingAtAVictimCostsItABoundedNumber) {
+  const IpAddress victim = *IpAddress::Parse("198.51.100.66");
+  told_.clear();
+  for (std::uint16_t i = 0; i < 16; ++i) {
+    told_.push_back(Host("198.51.100.66:5000"));
+    told_.back().address.port = static_cast<std::uint16_t>(5000 + i);
+  }
+  told_nat_.mapping = ice::Dependence::kAddressAndPortDependent;
+  told_nat_.ports.allocation = ice::PortAllocation::kRandom;
+  told_nat_.external = {victim};
+  StartPeer();
+  // Our own NAT is known to be an easy one: two servers agree.
+  std::array<std::byte, channel::Channel::kMaxDatagramSize> out;
+  for (const char* server : {"198.51.100.1:3478", "198.51.100.2:3478"}) {
+    connector_->AddStunServer(now_, *SocketAddress::Parse(server), 0);
+    const auto request = connector_->PollTransmit(now_, out);
+    ASSERT_TRUE(request.has_value());
+    std::array<std::byte, stun::BindingResponder::kMaxResponseSize> answer;
+    stun::BindingResponder responder;
+    const std::size_t size = responder.HandleDatagram(
+        bobs_.address, ByteSpan(out).first(request->size), answer);
+    ASSERT_TRUE(connector_->HandleStun(now_, 0, request->to,
+                                       ByteSpan(answer).first(size)));
+  }
+  datagrams_pass_ = false;
+  std::uint32_t generation = 0;
+  int probes = 0;
+  int guesses = 0;
+  for (const TimePoint end = now_ + 15s; now_ < end;) {
+    Step();
+    if (connector_->wanted_sockets().generation != generation) {
+      generation = connector_->wanted_sockets().generation;
+      EXPECT_EQ(connector_->wanted_sockets().count, 0);
+      if (connector_->wanted_sockets().guessing) {
+        connector_->HandleSocketsOpened(now_, {});
+      }
+    }
+    while (const auto guess = connector_->PollExtraTransmit(now_, out)) {
+      EXPECT_EQ(guess->to.ip, victim);
+      ++guesses;
+    }
+    while (connector_->channel() != nullptr) {
+      const auto sent = connector_->channel()->PollTransmit(now_, out);
+      if (!sent) break;
+      if (sent->to.ip == victim) ++probes;
+    }
+  }
+  EXPECT_GT(probes, 100);
+  EXPECT_LE(probes, 160);
+  EXPECT_GT(guesses, 2000);
+  EXPECT_LE(guesses, 3000);
 }
 
 TEST_F(ConnectorTest, APeerThatIsThereAndCannotBeReachedIsSaidToBeSo) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <utility>
 
 #include "net/base/check.h"
 
@@ -46,9 +47,10 @@ void HardNat::SetObservations(TimePoint now,
 }
 
 void HardNat::SetPeer(TimePoint now, const ice::Nat& peer, bool ready,
-                      std::span<const ice::Candidate> candidates) {
+                      std::span<const ice::Candidate> candidates, bool fresh) {
   if (!peer_) {
     since_ = now;
+    if (fresh) fresh_at_ = now + kFreshAfter;
     reading_ = nat_.reading;
     peer_reading_ = peer.reading;
   } else if (stage_ && tactic_.kind != ice::TacticKind::kMeet &&
@@ -80,13 +82,15 @@ void HardNat::EndSession() {
   EndStage();
   peer_.reset();
   peer_ready_ = false;
+  fresh_at_.reset();
   candidates_.clear();
   tactic_ = {};
   attempt_ = 0;
   stage_over_ = false;
+  again_at_.reset();
   waiting_.reset();
   heard_.reset();
-  if (use_ == Use::kGuessing) Want(Use::kNone, 0);
+  if (use_ == Use::kGuessing || use_ == Use::kFresh) Want(Use::kNone, 0);
 }
 
 void HardNat::Want(Use use, int count) {
@@ -102,7 +106,7 @@ void HardNat::HandleOpened(TimePoint now,
                            std::span<const std::uint16_t> local_ports) {
   if (use_ == Use::kNone) return;
   opened_ = true;
-  if (use_ == Use::kSamples) {
+  if (use_ == Use::kSamples || use_ == Use::kFresh) {
     for (std::size_t i = 0; i < local_ports.size(); ++i) {
       samples_.push_back(
           {local_ports[i], stun::BindingTransaction(
@@ -154,9 +158,32 @@ std::optional<TimePoint> HardNat::WaitsUntil() const {
   return std::nullopt;
 }
 
+std::optional<SocketAddress> HardNat::TakeFresh() {
+  return std::exchange(fresh_, std::nullopt);
+}
+
 void HardNat::Advance(TimePoint now) {
+  if (use_ == Use::kFresh) {
+    if (!opened_ || !SamplesDone(now)) return;
+    if (!samples_.empty() && samples_[0].transaction.state() ==
+                                 stun::BindingTransaction::State::kSucceeded) {
+      fresh_ = samples_[0].transaction.mapped_address();
+    }
+    Want(Use::kNone, 0);
+  }
+  // Where ports are guessed there are fresh sockets enough.
+  if (fresh_at_ && now >= *fresh_at_ && use_ == Use::kNone && !stage_ &&
+      !servers_.empty()) {
+    fresh_at_.reset();
+    Want(Use::kFresh, 1);
+    return;
+  }
   if (!may_guess_) return;
   waiting_.reset();
+  if (again_at_ && now >= *again_at_) {
+    again_at_.reset();
+    stage_over_ = false;
+  }
   if (use_ == Use::kSamples) {
     if (!opened_ || !SamplesDone(now)) return;
     FinishSamples();
@@ -228,7 +255,7 @@ void HardNat::EndStage() {
 
 bool HardNat::HandleStun(TimePoint now, int socket, const SocketAddress& from,
                          ByteSpan datagram) {
-  if (use_ != Use::kSamples || socket < 0 ||
+  if ((use_ != Use::kSamples && use_ != Use::kFresh) || socket < 0 ||
       static_cast<std::size_t>(socket) >= samples_.size()) {
     return false;
   }
@@ -269,7 +296,7 @@ std::optional<TimePoint> HardNat::PollTimeout() const {
   const auto consider = [&next](std::optional<TimePoint> time) {
     if (time) next = next ? std::min(*next, *time) : *time;
   };
-  if (use_ == Use::kSamples) {
+  if (use_ == Use::kSamples || use_ == Use::kFresh) {
     if (!opened_) return std::nullopt;
     for (const Sample& sample : samples_) {
       consider(sample.transaction.PollTimeout());
@@ -277,6 +304,7 @@ std::optional<TimePoint> HardNat::PollTimeout() const {
     consider(samples_end_);
     return next;
   }
+  if (use_ == Use::kNone && !stage_ && !servers_.empty()) consider(fresh_at_);
   if (stage_) {
     auto due = stage_->PollTimeout();
     if (due && heard_) due = std::max(*due, *heard_ + kHeardPause);
@@ -286,6 +314,7 @@ std::optional<TimePoint> HardNat::PollTimeout() const {
     }
   } else {
     consider(waiting_);
+    consider(again_at_);
   }
   return next;
 }

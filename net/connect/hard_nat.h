@@ -41,12 +41,17 @@ struct ExtraSockets {
 
 class HardNat {
  public:
+  // Without a path for so long, a fresh socket is tried: its mappings are not
+  // poisoned, and its openers go another way (net/ice/PROTOCOL.md 1).
+  static constexpr Duration kFreshAfter = 4s;
   // A measurement of ports is over after this, whatever is missing.
   static constexpr Duration kSampleTimeout = 800ms;
   // The peer's word is waited for no longer.
   static constexpr Duration kPatience = 1s;
   // Nor is the peer's having the session, before which guesses are in vain.
   static constexpr Duration kReadyPatience = 2500ms;
+  // From a hit to a path, where the hit is good: some round trips.
+  static constexpr Duration kHitPatience = 700ms;
   // Whether a meeting has worked is known by then.
   static constexpr Duration kMeetAgainAfter = 1800ms;
 
@@ -61,17 +66,21 @@ class HardNat {
   const ice::Nat& nat() const { return nat_; }
 
   // A session with the peer has begun, or its word has changed. ready: it is
-  // known to have the session.
+  // known to have the session. fresh: a fresh socket is to be tried in time,
+  // counted from when the session began.
   void SetPeer(TimePoint now, const ice::Nat& peer, bool ready,
-               std::span<const ice::Candidate> candidates);
+               std::span<const ice::Candidate> candidates, bool fresh = true);
   const std::optional<ice::Nat>& peer() const { return peer_; }
   // There is a path, or no session any more.
   void EndSession();
   // The peer has found one of the extra sockets, which is the owner's from now
-  // on; the others have served.
-  void HandleHit() {
+  // on; the others have served. If that brings no path within kHitPatience it
+  // all begins anew: two that have found each other at the same moment, in
+  // two places, have each closed the socket that the other one found.
+  void HandleHit(TimePoint now) {
     EndStage();
     stage_over_ = true;
+    again_at_ = now + kHitPatience;
   }
   // Something authentic has come from the peer, so a guess may have hit: no
   // more of them for a while.
@@ -81,6 +90,10 @@ class HardNat {
   // They stand, with these local ports, perhaps fewer than wanted; where a lock
   // was needed it is held.
   void HandleOpened(TimePoint now, std::span<const std::uint16_t> local_ports);
+
+  // A fresh socket has been seen by a server, there: it is a data socket from
+  // now on.
+  std::optional<SocketAddress> TakeFresh();
 
   // A STUN response to one of the extra sockets; true if it was one.
   bool HandleStun(TimePoint now, int socket, const SocketAddress& from,
@@ -102,7 +115,7 @@ class HardNat {
   int probes() const { return probes_ + (stage_ ? stage_->sent() : 0); }
 
  private:
-  enum class Use : std::uint8_t { kNone, kSamples, kGuessing };
+  enum class Use : std::uint8_t { kNone, kSamples, kGuessing, kFresh };
   struct Sample {
     std::uint16_t local_port = 0;
     stun::BindingTransaction transaction;
@@ -137,6 +150,8 @@ class HardNat {
   std::optional<ice::Nat> peer_;
   bool peer_ready_ = false;
   std::vector<ice::Candidate> candidates_;  // All that the peer has named.
+  std::optional<TimePoint> fresh_at_;       // When a fresh socket is due.
+  std::optional<SocketAddress> fresh_;
   TimePoint since_;  // Of the session, or of the meeting before.
   // Readings of both sides at since_.
   std::uint8_t reading_ = 0;
@@ -146,8 +161,9 @@ class HardNat {
   std::optional<ice::GuessStage> stage_;
   TimePoint stage_since_;
   bool stage_over_ = false;
-  std::optional<TimePoint> waiting_;  // For the peer, until then.
-  int probes_ = 0;                    // Of stages that are over.
+  std::optional<TimePoint> again_at_;  // After a hit.
+  std::optional<TimePoint> waiting_;   // For the peer, until then.
+  int probes_ = 0;                     // Of stages that are over.
   // What of the bounds is used up, as of spent_at_: a peer that begins session
   // after session gets no more out of that. One a second is forgotten, for who
   // has to find a path again.

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <set>
@@ -31,6 +32,7 @@ class HardNatTest : public testing::Test {
       nat_->HandleTimeout(now_);
       if (nat_->wanted().generation != generation_) {
         generation_ = nat_->wanted().generation;
+        most_ = std::max(most_, nat_->wanted().count);
         std::vector<std::uint16_t> ports(
             static_cast<std::size_t>(nat_->wanted().count));
         for (std::uint16_t& port : ports) port = next_local_++;
@@ -90,6 +92,7 @@ class HardNatTest : public testing::Test {
   std::optional<HardNat> nat_;
   TimePoint now_{1s};
   std::uint32_t generation_ = 0;
+  int most_ = 0;  // Sockets that were wanted at a time.
   std::uint16_t next_local_ = 40000;
   std::uint16_t next_external_ = 20002;
   bool silent_ = false;
@@ -134,8 +137,25 @@ TEST_F(HardNatTest, NothingHappensWithoutPermission) {
   nat_->SetObservations(now_, kDiffers);
   nat_->SetPeer(now_, Easy(), true, Candidates("192.0.2.7:6000"));
   Run(10s);
-  EXPECT_EQ(generation_, 0u);
+  // But for the fresh socket.
+  EXPECT_LE(most_, 1);
   EXPECT_EQ(guesses(), 0);
+}
+
+TEST_F(HardNatTest, AFreshSocketIsTriedOnceWhereThereIsNoPathForLong) {
+  Start();
+  nat_->SetObservations(now_, kAgrees);
+  nat_->SetPeer(now_, Easy(), true, {});
+  Run(HardNat::kFreshAfter - 10ms);
+  EXPECT_EQ(most_, 0);
+  EXPECT_FALSE(nat_->TakeFresh().has_value());
+  Run(100ms);
+  EXPECT_EQ(most_, 1);
+  EXPECT_EQ(nat_->TakeFresh(), At("203.0.113.1:20002"));
+  EXPECT_FALSE(nat_->TakeFresh().has_value());
+  EXPECT_EQ(nat_->wanted().count, 0);
+  Run(20s);
+  EXPECT_EQ(generation_, 2u);
 }
 
 TEST_F(HardNatTest, NothingHappensWithoutASession) {
@@ -234,12 +254,20 @@ TEST_F(HardNatTest, AHitClosesTheSocketsAtOnce) {
   nat_->SetPeer(now_, Easy(), true, Candidates("192.0.2.7:6000"));
   Run(100ms);
   EXPECT_TRUE(nat_->wanted().guessing);
-  nat_->HandleHit();
+  nat_->HandleHit(now_);
   EXPECT_EQ(nat_->wanted().count, 0);
   EXPECT_FALSE(nat_->wanted().guessing);
   const int before = guesses();
-  Run(5s);
+  Run(HardNat::kHitPatience - 10ms);
   EXPECT_EQ(guesses(), before);
+  // It was not the one: the other side has closed what it came from.
+  Run(1s);
+  EXPECT_GT(guesses(), before);
+  nat_->HandleHit(now_);
+  nat_->EndSession();
+  const int at_end = guesses();
+  Run(5s);
+  EXPECT_EQ(guesses(), at_end);
 }
 
 // What makes the guessed address no worse off than a session or two.

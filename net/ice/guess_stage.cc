@@ -14,14 +14,14 @@ namespace {
 constexpr std::array<std::uint16_t, 11> kExcluded = {
     1719, 1720, 1900, 2049, 3702, 5060, 5061, 5353, 6667, 10001, 11211};
 
-// When the sockets of kOpen send (again), and how far: what was lost, and what
-// died too early, gets another chance.
+// When the sockets of kOpen send (again), and how far: what was lost gets
+// another chance, and at the end what died too early.
 struct Round {
   Duration at;
   int hop_limit;
 };
 constexpr std::array<Round, 4> kOpenRounds = {Round{0ms, 4}, Round{600ms, 4},
-                                              Round{1800ms, 7}, Round{4s, 0}};
+                                              Round{1800ms, 4}, Round{4s, 0}};
 constexpr std::array<Round, 4> kMeetRounds = {Round{0ms, 0}, Round{150ms, 0},
                                               Round{400ms, 0}, Round{1s, 0}};
 

@@ -11,8 +11,6 @@
 #ifndef P2PCP_NET_ICE_OPENER_H_
 #define P2PCP_NET_ICE_OPENER_H_
 
-#include <array>
-#include <cstddef>
 #include <cstdint>
 
 #include "net/base/time.h"
@@ -21,24 +19,31 @@ namespace p2pcp::ice {
 
 // Enough to leave a home and its carrier's NAT, too little for another's home.
 inline constexpr int kOpenerHopLimit = 4;
-// What is tried when that has not helped: a shorter way, and a longer one.
-inline constexpr std::array<int, 2> kLaterOpenerHopLimits = {2, 7};
+// What is tried when that has not helped: a shorter way, and in the end a
+// longer one, which may arrive where it does harm.
+inline constexpr int kShortOpenerHopLimit = 2;
+inline constexpr int kLongOpenerHopLimit = 7;
+inline constexpr int kShortOpeners = 5;
 // Who opens first sends nothing else for so long, unless it hears that the
 // other side has begun.
 inline constexpr Duration kOpenersOnly = 1500ms;
+// In a second attempt nobody knows who learns of the other's new candidates
+// first, so both only open for a while: longer than a broker needs.
+inline constexpr Duration kSecondOpenersOnly = 600ms;
 
 class Opener {
  public:
   // kFirst: openers only, until Release() or kOpenersOnly have passed.
-  // kSecond: one opener, then checks as usual.
+  // kSecond: one opener, then checks as usual; in a second attempt as kFirst,
+  // for kSecondOpenersOnly.
   enum class Order : std::uint8_t { kFirst, kSecond };
 
   // The pair's first round begins. attempt: 0, or 1 after a first attempt with
   // other sockets has failed.
   void Begin(TimePoint now, Order order, int attempt) {
-    order_ = order;
+    order_ = attempt == 0 ? order : Order::kFirst;
     attempt_ = attempt;
-    until_ = now + kOpenersOnly;
+    until_ = now + (order == Order::kFirst ? kOpenersOnly : kSecondOpenersOnly);
     sent_ = 0;
     active_ = true;
   }
@@ -53,9 +58,8 @@ class Opener {
   int HopLimit(TimePoint now) const {
     if (!active_) return 0;
     if (order_ == Order::kFirst ? now >= until_ : sent_ > 0) return 0;
-    return attempt_ == 0
-               ? kOpenerHopLimit
-               : kLaterOpenerHopLimits[sent_ % kLaterOpenerHopLimits.size()];
+    if (attempt_ == 0) return kOpenerHopLimit;
+    return sent_ < kShortOpeners ? kShortOpenerHopLimit : kLongOpenerHopLimit;
   }
   void OnSent() { ++sent_; }
 
@@ -63,7 +67,7 @@ class Opener {
   bool active_ = false;
   Order order_ = Order::kFirst;
   int attempt_ = 0;
-  std::size_t sent_ = 0;
+  int sent_ = 0;
   TimePoint until_;
 };
 

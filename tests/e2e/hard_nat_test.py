@@ -64,6 +64,20 @@ class HardNats(unittest.TestCase):
         self.assertRegex(command.text, 'what helps: .*UPnP', command.log())
       people.expect_nothing(send, recv)
 
+  def test_forty_useless_addresses_on_each_host_cost_little(self):
+    with topology.Lab('homes', hops=HOPS) as lab:
+      for number, host in ((11, 'hostA'), (12, 'hostB')):
+        lab[host].ip('link add tunnels type dummy', 'link set tunnels up', *[
+            f'addr add 10.{number}.{i}.1/24 dev tunnels' for i in range(40)
+        ])
+      people = pair.Pair(lab)
+      pair.write_file(people.alice.path('file'), _SIZE)
+      send, recv = people.send('file'), people.recv()
+      people.expect(send, recv)
+      seconds = pair.path_after_both(send, recv)
+      print(f'40 useless addresses: path after {seconds * 1000:.0f} ms')
+      self.assertLess(seconds, 0.3 + 0.2, f'{send.log()}\n{recv.log()}')
+
   def test_who_does_not_want_to_guess_does_not(self):
     with topology.Lab('SYM-PRC', hops=HOPS) as lab:
       people = pair.Pair(lab)
