@@ -46,9 +46,11 @@ class Field:
 
   def transfer(self, size, port=None, prefix='', limit=None):
     """Bytes a second, and garbage datagrams a second, to `port` of Bob's."""
-    source = self.alice.path('zeros')
+    source = self.alice.path('file')
+    block = os.urandom(1 << 20)  # Holes would not be sent.
     with open(source, 'wb') as file:
-      file.truncate(size)
+      for _ in range(size >> 20):
+        file.write(block)
     options = lan.options(f'mqtt://{lan.SERVER}')
     recv = pair.Command(
         self.bob, ['recv', '--from', 'alice', '--out', self.out, '--port',
@@ -73,7 +75,7 @@ class Field:
     finally:
       if flood is not None:
         self.net.end(flood)
-    os.remove(os.path.join(self.out, 'zeros'))
+    os.remove(os.path.join(self.out, 'file'))
     begin = send.when('transferring')
     end = send.when('sent 1 file')
     return size / (end - begin), garbage, send, recv
