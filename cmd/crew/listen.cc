@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,11 +15,13 @@
 #include "cmd/crew/crew.h"
 #include "cmd/pair_up.h"
 #include "cmd/self_and_peer.h"
+#include "cmd/trust/key_rotation.h"
 #include "net/base/random.h"
 #include "net/base/time.h"
 #include "net/connect/reception.h"
 #include "net/crypto/contact_book.h"
 #include "net/crypto/identity.h"
+#include "net/crypto/public_key.h"
 #include "net/signaling/mqtt_client.h"
 #include "net/udp/event_loop.h"
 #include "transfer/file/output_folder.h"
@@ -29,8 +32,8 @@ namespace {
 // So often the contact book is looked at: whom `p2pcp pair` adds is let in, and
 // whom `p2pcp peers remove` takes out is not.
 constexpr Duration kBookInterval = 2s;
-// Three topics each.
-constexpr std::size_t kMaxPeers = signaling::MqttClient::kMaxTopics / 3;
+// Of one peer; twice as many where it may know us by an old key.
+constexpr std::size_t kTopics = 3;
 
 constexpr char kAny[] = "any";
 
@@ -59,6 +62,8 @@ class Listener {
   Result<ExitCode> Run();
 
  private:
+  // With the keys of now.
+  Status OpenReception();
   // Whom the user means, of those in the book now.
   Result<std::vector<crypto::Contact>> Allowed() const;
   Status ReadBook();
@@ -72,11 +77,16 @@ class Listener {
   Events& events_;
   SystemRandom random_;
   std::optional<crypto::Identity> self_;
+  std::optional<crypto::Identity> former_;  // Of before a rotation.
+  Stamp identity_;
   std::vector<crypto::Contact> peers_;
   Stamp book_;
   TimePoint book_at_;
   std::optional<connect::Reception> reception_;
   std::unique_ptr<Crew> crew_;
+  // Those inside, by the keys that they came with: a transfer may bring
+  // another one.
+  std::map<std::string, crypto::PublicKey> inside_;
   TimePoint idle_since_;
   std::vector<ExitCode> codes_;  // One of each kind.
 };
@@ -86,23 +96,59 @@ Result<std::vector<crypto::Contact>> Listener::Allowed() const {
   if (!book.ok()) return std::move(book).error();
   const bool any = options_.peers.front() == kAny;
   std::vector<crypto::Contact> allowed;
+  std::size_t topics = 0;
   for (const crypto::Contact& contact : book->contacts()) {
     if (contact.key == self_->public_key()) continue;
     if (any || std::find(options_.peers.begin(), options_.peers.end(),
                          contact.name) != options_.peers.end()) {
       allowed.push_back(contact);
+      topics += contact.rules.knows_old_key ? 2 * kTopics : kTopics;
     }
   }
-  if (allowed.size() > kMaxPeers) {
+  if (topics > signaling::MqttClient::kMaxTopics) {
     return Error{ErrorCode::kUsage,
                  fmt::format("{} peers are too many to listen for: {} at most; "
                              "name them, each with --from",
-                             allowed.size(), kMaxPeers)};
+                             allowed.size(),
+                             signaling::MqttClient::kMaxTopics / kTopics)};
   }
   return allowed;
 }
 
+Status Listener::OpenReception() {
+  const Stamp identity = StampOf(home_.identity);
+  Result<crypto::Identity> self =
+      crypto::Identity::LoadOrGenerate(home_.identity, random_);
+  if (!self.ok()) return std::move(self).error();
+  const Result<crypto::ContactBook> book =
+      crypto::ContactBook::Load(home_.peers);
+  if (!book.ok()) return book.error();
+  std::optional<crypto::Identity> former;
+  for (const crypto::Contact& contact : book->contacts()) {
+    if (!contact.rules.knows_old_key) continue;
+    Result<std::optional<crypto::Identity>> old = LoadOldKey(home_, contact);
+    if (!old.ok()) return std::move(old).error();
+    former = *std::move(old);
+    break;
+  }
+  reception_.reset();  // It holds on to the keys.
+  self_ = *std::move(self);
+  former_ = std::move(former);
+  identity_ = identity;
+  const std::size_t room = options_.listen ? options_.max_transfers : 1;
+  reception_.emplace(
+      connect::Reception::Config{&*self_, room, former_ ? &*former_ : nullptr},
+      random_);
+  book_ = {};
+  return {};
+}
+
 Status Listener::ReadBook() {
+  // `p2pcp id --rotate`; who is inside must leave by the door he came through.
+  if (crew_->running() == 0 && StampOf(home_.identity) != identity_) {
+    if (Status opened = OpenReception(); !opened.ok()) return opened;
+  }
+
   const Stamp stamp = StampOf(home_.peers);
   if (stamp == book_) return {};
   Result<std::vector<crypto::Contact>> allowed = Allowed();
@@ -120,7 +166,10 @@ void Listener::Admit() {
     if (!arrival->topic.empty()) first = {arrival->topic, arrival->offer};
     const Status started =
         crew_->Start({arrival->peer.name, 0, arrival->ready}, std::move(first));
-    if (started.ok()) continue;
+    if (started.ok()) {
+      inside_.insert_or_assign(arrival->peer.name, arrival->peer.key);
+      continue;
+    }
     console_.Error(
         fmt::format("{}: {}", arrival->peer.name, started.error().message));
     reception_->Leave(crew_->Now(), udp::WallTime(), arrival->peer.key);
@@ -162,12 +211,10 @@ Result<ExitCode> Listener::Run() {
     if (!met.ok()) return std::move(met).error();
     if (const auto* signal = std::get_if<ExitCode>(&*met)) return *signal;
   }
-  Result<crypto::Identity> self =
-      crypto::Identity::LoadOrGenerate(home_.identity, random_);
-  if (!self.ok()) return std::move(self).error();
-  self_ = *std::move(self);
+  if (Status opened = OpenReception(); !opened.ok()) {
+    return std::move(opened).error();
+  }
   const std::size_t room = options_.listen ? options_.max_transfers : 1;
-  reception_.emplace(connect::Reception::Config{&*self_, room}, random_);
 
   Result<std::unique_ptr<Crew>> crew = Crew::Open(
       options_, &console_, &events_,
@@ -185,10 +232,9 @@ Result<ExitCode> Listener::Run() {
            std::erase(codes_, code);
            codes_.push_back(code);
          }
-         for (const crypto::Contact& contact : peers_) {
-           if (contact.name == peer) {
-             reception_->Leave(crew_->Now(), udp::WallTime(), contact.key);
-           }
+         if (const auto key = inside_.find(peer); key != inside_.end()) {
+           reception_->Leave(crew_->Now(), udp::WallTime(), key->second);
+           inside_.erase(key);
          }
        }});
   if (!crew.ok()) return std::move(crew).error();

@@ -55,39 +55,9 @@ Connector::Connector(TimePoint now, UnixTime wall, const Config& config,
                      Random& random)
     : config_(config),
       random_(random),
+      rendezvous_(now, wall, RendezvousConfig(config), config.former, random),
       gatherer_(random),
-      hard_nat_(config.guess_ports, random) {
-  const auto add = [&](signaling::Rendezvous::Config its) {
-    rendezvous_.push_back(std::make_unique<signaling::Rendezvous>(
-        now, wall, std::move(its), random));
-  };
-  signaling::Rendezvous::Config own = RendezvousConfig(config);
-  add(own);
-  if (config.former == nullptr) return;
-  own.self = config.former;
-  own.hand_over = crypto::HandOver::Make(*config.former, *config.self);
-  add(std::move(own));
-}
-
-std::vector<std::string> Connector::Topics() const {
-  std::vector<std::string> topics;
-  for (const auto& rendezvous : rendezvous_) {
-    const std::vector<std::string> its = rendezvous->Topics();
-    topics.insert(topics.end(), its.begin(), its.end());
-  }
-  return topics;
-}
-
-std::optional<signaling::Rendezvous::Publish> Connector::PollPublish() {
-  for (const auto& rendezvous : rendezvous_) {
-    if (auto publish = rendezvous->PollPublish()) return publish;
-  }
-  return std::nullopt;
-}
-
-void Connector::SetBusy(TimePoint now, bool busy) {
-  for (const auto& rendezvous : rendezvous_) rendezvous->SetBusy(now, busy);
-}
+      hard_nat_(config.guess_ports, random) {}
 
 bool Connector::SetHostCandidates(TimePoint now,
                                   std::vector<ice::Candidate> candidates) {
@@ -108,24 +78,19 @@ void Connector::AddStunServer(TimePoint now, const SocketAddress& server,
 }
 
 void Connector::HandleSubscribed(TimePoint now, UnixTime wall) {
-  for (const auto& rendezvous : rendezvous_) {
-    rendezvous->HandleSubscribed(now, wall);
-  }
+  rendezvous_.HandleSubscribed(now, wall);
   HandleRendezvousEvents(now);
 }
 
 void Connector::HandleMessage(TimePoint now, UnixTime wall,
                               std::string_view topic, ByteSpan payload) {
-  // Each drops what is not under its topics.
-  for (const auto& rendezvous : rendezvous_) {
-    rendezvous->HandleMessage(now, wall, topic, payload);
-  }
+  rendezvous_.HandleMessage(now, wall, topic, payload);
   HandleRendezvousEvents(now);
 }
 
 void Connector::HandleLanDatagram(TimePoint now, UnixTime wall,
                                   std::uint32_t interface, ByteSpan datagram) {
-  const std::vector<std::string> topics = Topics();
+  const std::vector<std::string> topics = rendezvous_.Topics();
   const auto message = signaling::DecodeLanDatagram(datagram, topics);
   if (!message) return;
   // Anybody on the network can repeat what he has seen: that may not fill the
@@ -154,7 +119,7 @@ void Connector::AddRemoteCandidates(TimePoint now) {
 }
 
 void Connector::Close(TimePoint now, signaling::ByeReason reason) {
-  for (const auto& rendezvous : rendezvous_) rendezvous->Close(now, reason);
+  rendezvous_.Close(now, reason);
 }
 
 bool Connector::HandleStun(TimePoint now, std::uint8_t socket,
@@ -215,9 +180,7 @@ void Connector::TellNat(TimePoint now) {
   const bool ports = told_nat_.ports != hard_nat_.nat().ports;
   told_nat_ = hard_nat_.nat();
   if (ports) PublishCandidates(now);
-  for (const auto& rendezvous : rendezvous_) {
-    rendezvous->SetLocalNat(now, told_nat_);
-  }
+  rendezvous_.SetLocalNat(now, told_nat_);
 }
 
 void Connector::HandleSocketsOpened(
@@ -331,20 +294,17 @@ void Connector::PublishCandidates(TimePoint now) {
                    [](const ice::Candidate& a, const ice::Candidate& b) {
                      return a.priority > b.priority;
                    });
-  for (const auto& rendezvous : rendezvous_) {
-    rendezvous->SetLocalCandidates(now, local_);
-  }
+  rendezvous_.SetLocalCandidates(now, local_);
   if (channel_) channel_->AddLocalCandidates(now, local_);
 }
 
 void Connector::HandleRendezvousEvents(TimePoint now) {
-  for (std::size_t i = 0; i < rendezvous_.size(); ++i) {
-    while (auto event = rendezvous_[i]->PollEvent()) {
-      HandleRendezvousEvent(now, i, std::move(*event));
-    }
+  bool by_former = false;
+  while (auto event = rendezvous_.PollEvent(&by_former)) {
+    HandleRendezvousEvent(now, by_former, std::move(*event));
   }
   if (channel_ && channel_is_current_ && !peer_ready_ &&
-      rendezvous_[current_]->PeerConfirmed()) {
+      rendezvous_.PeerConfirmed(by_former_)) {
     peer_ready_ = true;
     channel_->HandlePeerReady(now);
     if (hard_nat_.peer()) {
@@ -354,7 +314,7 @@ void Connector::HandleRendezvousEvents(TimePoint now) {
   }
 }
 
-void Connector::HandleRendezvousEvent(TimePoint now, std::size_t index,
+void Connector::HandleRendezvousEvent(TimePoint now, bool by_former,
                                       signaling::Rendezvous::Event event) {
   using signaling::Rendezvous;
   if (std::holds_alternative<Rendezvous::PeerSeen>(event)) {
@@ -366,7 +326,7 @@ void Connector::HandleRendezvousEvent(TimePoint now, std::size_t index,
     // peer agrees to besides.
     channel_is_current_ = !was_connected_;
     if (was_connected_) return;
-    current_ = index;
+    by_former_ = by_former;
     channel::Channel::Config config;
     config.role = config_.role;
     config.keys = established->keys;
@@ -383,10 +343,10 @@ void Connector::HandleRendezvousEvent(TimePoint now, std::size_t index,
     hard_nat_.SetPeer(now, established->nat,
                       config_.role == ice::Role::kControlling,
                       established->candidates);
-    events_.push_back(HandshakeDone{established->candidates.size(), index == 1,
+    events_.push_back(HandshakeDone{established->candidates.size(), by_former,
                                     std::move(established->hand_over)});
   } else if (auto* more = std::get_if<Rendezvous::RemoteCandidates>(&event)) {
-    if (channel_ && channel_is_current_ && index == current_) {
+    if (channel_ && channel_is_current_ && by_former == by_former_) {
       // All of them: one may be of use again that was let go.
       remote_ = more->all;
       AddRemoteCandidates(now);
@@ -402,7 +362,7 @@ void Connector::HandleRendezvousEvent(TimePoint now, std::size_t index,
              std::holds_alternative<Rendezvous::PeerLeft>(event)) {
     // A channel that was connected knows by itself whether its peer is there:
     // what the broker carries may not end it.
-    if (channel_ && !was_connected_ && index == current_) {
+    if (channel_ && !was_connected_ && by_former == by_former_) {
       channel_.reset();
       hard_nat_.EndSession();
       events_.push_back(PeerGone{});
@@ -433,9 +393,7 @@ void Connector::HandleTimeout(TimePoint now, UnixTime wall) {
   gatherer_.HandleTimeout(now);
   hard_nat_.HandleTimeout(now);
   TellNat(now);
-  for (const auto& rendezvous : rendezvous_) {
-    rendezvous->HandleTimeout(now, wall);
-  }
+  rendezvous_.HandleTimeout(now, wall);
   if (Relayed() && now >= upgrade_at_) {
     upgrade_at_ = now + kUpgradeInterval;
     gatherer_.Refresh(now);
@@ -452,9 +410,7 @@ std::optional<TimePoint> Connector::PollTimeout() const {
   const auto consider = [&](std::optional<TimePoint> deadline) {
     if (deadline && (!earliest || *deadline < *earliest)) earliest = deadline;
   };
-  for (const auto& rendezvous : rendezvous_) {
-    consider(rendezvous->PollTimeout());
-  }
+  consider(rendezvous_.PollTimeout());
   consider(gatherer_.PollTimeout());
   consider(hard_nat_.PollTimeout());
   if (channel_) consider(channel_->PollTimeout());
@@ -465,7 +421,7 @@ std::optional<TimePoint> Connector::PollTimeout() const {
 // Whether the peer has had the keys of the channel at hand.
 bool Connector::PeerWasThere() const {
   return config_.role == ice::Role::kControlling ||
-         rendezvous_[current_]->PeerConfirmed() ||
+         rendezvous_.PeerConfirmed(by_former_) ||
          channel_->stats().received.probes > 0;
 }
 
@@ -479,7 +435,7 @@ void Connector::HandleChannelEvents(TimePoint now) {
           // the path, and it may come back.
           channel_.reset();
           hard_nat_.EndSession();
-          SetBusy(now, false);
+          rendezvous_.SetBusy(now, false);
           events_.push_back(PeerGone{});
           return;
         }
@@ -505,14 +461,14 @@ void Connector::HandleChannelEvents(TimePoint now) {
         gatherer_.Stop();
         hard_nat_.EndSession();
         was_connected_ = true;
-        SetBusy(now, true);
+        rendezvous_.SetBusy(now, true);
         upgrade_at_ = now + kUpgradeInterval;
         events_.push_back(ChannelEvent{*event});
         break;
       case channel::EventType::kSilent:
         silent_ = true;
         gatherer_.Refresh(now);
-        rendezvous_[current_]->RepeatCandidates(now);
+        rendezvous_.RepeatCandidates(now, by_former_);
         events_.push_back(ChannelEvent{*event});
         break;
       case channel::EventType::kPathChanged:

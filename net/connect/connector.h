@@ -29,6 +29,7 @@
 #include "net/channel/channel.h"
 #include "net/connect/hard_nat.h"
 #include "net/connect/reflexive_gatherer.h"
+#include "net/connect/rendezvous_pair.h"
 #include "net/crypto/hand_over.h"
 #include "net/crypto/identity.h"
 #include "net/crypto/key.h"
@@ -123,12 +124,14 @@ class Connector {
   // Rendezvous.
 
   // What to be subscribed to. Changes over midnight, so ask after each input.
-  std::vector<std::string> Topics() const;
+  std::vector<std::string> Topics() const { return rendezvous_.Topics(); }
   // A broker has acknowledged the subscriptions.
   void HandleSubscribed(TimePoint now, UnixTime wall);
   void HandleMessage(TimePoint now, UnixTime wall, std::string_view topic,
                      ByteSpan payload);
-  std::optional<signaling::Rendezvous::Publish> PollPublish();
+  std::optional<signaling::Rendezvous::Publish> PollPublish() {
+    return rendezvous_.PollPublish();
+  }
   // The same by multicast on a network that we are on, by interface number
   // `interface`: a message that is for us becomes one as from a broker, of ten
   // a second at most. Published messages go there as EncodeLanDatagram() makes
@@ -193,9 +196,8 @@ class Connector {
 
  private:
   void HandleRendezvousEvents(TimePoint now);
-  void HandleRendezvousEvent(TimePoint now, std::size_t index,
+  void HandleRendezvousEvent(TimePoint now, bool by_former,
                              signaling::Rendezvous::Event event);
-  void SetBusy(TimePoint now, bool busy);
   void HandleChannelEvents(TimePoint now);
   bool PeerWasThere() const;
   void HandlePeerSeeks(TimePoint now);
@@ -211,9 +213,8 @@ class Connector {
 
   const Config config_;
   Random& random_;
-  // Under the key of now, and under Config::former where there is one.
-  std::vector<std::unique_ptr<signaling::Rendezvous>> rendezvous_;
-  std::size_t current_ = 0;  // The one that has agreed on channel_.
+  RendezvousPair rendezvous_;
+  bool by_former_ = false;  // Which of the two has agreed on channel_.
   ReflexiveGatherer gatherer_;
   HardNat hard_nat_;
   ice::Nat told_nat_;

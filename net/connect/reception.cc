@@ -27,8 +27,11 @@ void Reception::SetPeers(TimePoint now, UnixTime wall,
   for (Seat& seat : seats_) seat.listed = false;
   for (crypto::Contact& peer : peers) {
     if (Seat* seat = Find(peer.key)) {
+      const bool other_keys =
+          seat->peer.rules.knows_old_key != peer.rules.knows_old_key;
       seat->peer = std::move(peer);
       seat->listed = true;
+      if (other_keys && seat->rendezvous) Open(now, wall, *seat);
       continue;
     }
     seats_.emplace_back(std::move(peer));
@@ -52,8 +55,9 @@ void Reception::Open(TimePoint now, UnixTime wall, Seat& seat) {
       // Nothing is answered here.
       .suites = {crypto::Suite::kChaCha20Poly1305},
       .versions = {}};
-  seat.rendezvous = std::make_unique<signaling::Rendezvous>(
-      now, wall, std::move(config), random_);
+  seat.rendezvous = std::make_unique<RendezvousPair>(
+      now, wall, config,
+      seat.peer.rules.knows_old_key ? config_.former : nullptr, random_);
   seat.topics.clear();
   seat.seen_at.reset();
   seat.invited_until.reset();
@@ -105,7 +109,8 @@ void Reception::HandleTimeout(TimePoint now, UnixTime wall) {
 
 void Reception::Attend(TimePoint now, Seat& seat, std::string_view topic,
                        ByteSpan payload) {
-  while (const auto event = seat.rendezvous->PollEvent()) {
+  bool by_former = false;
+  while (const auto event = seat.rendezvous->PollEvent(&by_former)) {
     if (!std::holds_alternative<signaling::PeerSeen>(*event)) continue;
     seat.seen_at = now;
     if (by_turns_) Wait(seat);

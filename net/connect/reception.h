@@ -28,6 +28,7 @@
 #include "net/base/bytes.h"
 #include "net/base/random.h"
 #include "net/base/time.h"
+#include "net/connect/rendezvous_pair.h"
 #include "net/crypto/contact_book.h"
 #include "net/crypto/identity.h"
 #include "net/crypto/public_key.h"
@@ -44,6 +45,9 @@ class Reception {
   struct Config {
     const crypto::Identity* self = nullptr;  // Must outlive the reception.
     std::size_t room = 1;                    // Inside at once, at least 1.
+    // Our key of before a rotation, for the peers whose rules say that they
+    // know no other; null: none. Must outlive the reception.
+    const crypto::Identity* former = nullptr;
   };
   Reception(const Config& config, Random& random)
       : config_(config), random_(random) {}
@@ -86,8 +90,8 @@ class Reception {
   struct Seat {
     explicit Seat(crypto::Contact who) : peer(std::move(who)) {}
     crypto::Contact peer;
-    std::unique_ptr<signaling::Rendezvous> rendezvous;  // Null: inside.
-    std::vector<std::string> topics;                    // Of one inside.
+    std::unique_ptr<RendezvousPair> rendezvous;  // Null: inside.
+    std::vector<std::string> topics;             // Of one inside.
     bool listed = true;
     bool busy = false;  // As the rendezvous was told.
     // When it was seen last, for those that were about to come in when the

@@ -277,5 +277,27 @@ TEST_F(ReceptionTest, WhatIsReplayedTakesNoPlace) {
   EXPECT_EQ(arrived_.back(), "peer1");
 }
 
+TEST_F(ReceptionTest, LetsInWhoKnowsOnlyTheKeyOfBeforeARotation) {
+  senders_.push_back(
+      Sender{crypto::Identity::Generate(random_), nullptr, nullptr});
+  const crypto::Identity next = crypto::Identity::Generate(random_);
+  reception_.emplace(Reception::Config{&next, 1, &self_}, random_);
+  std::vector<crypto::Contact> contacts = Contacts(1);
+  reception_->SetPeers(now_, kNoon, contacts);
+  reception_->HandleSubscribed(now_, kNoon);
+  EXPECT_EQ(reception_->Topics().size(), 3u);
+  Come(0);
+  Run(3s);
+  EXPECT_TRUE(arrived_.empty());
+
+  contacts[0].rules.knows_old_key = true;
+  reception_->SetPeers(now_, kNoon, contacts);
+  EXPECT_EQ(reception_->Topics().size(), 6u);
+  Run(2s);
+  EXPECT_EQ(arrived_, std::vector<std::string>{"peer0"});
+  EXPECT_TRUE(senders_[0].met);
+  reception_.reset();  // Before the key that it holds on to.
+}
+
 }  // namespace
 }  // namespace p2pcp::connect

@@ -119,6 +119,24 @@ class Listen(unittest.TestCase):
     self.assertEqual(len(os.listdir(people.bob.folder)), 2)
     self.stop(listener)
 
+  def test_keys_that_change_while_it_listens(self):
+    people = self.crowd(1)
+    alice, bob = people.senders['alice'], people.bob
+    people.file('alice', 1000)
+    listener = self.listen(people, '--from', 'any', '--listen')
+    self.expect(people.send('alice', 'file'))
+    for person in (bob, alice):
+      people.run(person, 'id', '--rotate')
+      # The first is met under the old key, the second under the new one, once
+      # the listener has looked at its files again.
+      for _ in range(2):
+        time.sleep(2.5)
+        self.expect(people.send('alice', 'file'), timeout=40)
+      old = os.path.join(person.environment['P2PCP_HOME'], 'identity.old')
+      self.assertFalse(os.path.exists(old), listener.log())
+    listener.when('alice has a new key')
+    self.stop(listener)
+
   def test_what_befalls_one_transfer_does_not_befall_others(self):
     people = self.crowd(2)
     listener = self.listen(people, '--from', 'any', '--listen')
