@@ -90,6 +90,15 @@ void Events::Connecting(std::string_view step, std::string_view detail) {
   output_->Write(Line(event));
 }
 
+void Events::Lost(std::string_view peer, Duration patience) {
+  if (!output_) return;
+  Json event = Event("lost");
+  event["peer"] = peer;
+  event["patience_seconds"] =
+      std::chrono::duration_cast<std::chrono::seconds>(patience).count();
+  output_->Write(Line(event));
+}
+
 void Events::Path(std::string_view text, std::size_t max_payload,
                   Duration rtt) {
   if (!output_) return;
@@ -129,6 +138,22 @@ void Events::Handle(const Started& started) {
   event["files"] = started.file_count;
   event["bytes"] = started.total_bytes;
   event["complete"] = started.complete;
+  output_->Write(Line(event));
+}
+
+void Events::Handle(const p2pcp::Resumed& resumed) {
+  if (!output_) return;
+  Json event = Event("goes_on");
+  SetName(event, "name", resumed.name);
+  event["bytes_there"] = resumed.bytes;
+  event["bytes"] = resumed.size;
+  output_->Write(Line(event));
+}
+
+void Events::Handle(const Outdated& outdated) {
+  if (!output_) return;
+  Json event = Event("outdated");
+  SetName(event, "name", outdated.name);
   output_->Write(Line(event));
 }
 
@@ -263,6 +288,7 @@ void Events::Failed(ExitCode code, std::string_view message) {
   event["exit_code"] = static_cast<int>(code);
   event["retryable"] = IsRetryable(code);
   event["message"] = message;
+  if (!resume_.empty()) event["resume"] = resume_;
   output_->Write(Line(event));
 }
 

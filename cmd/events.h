@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cmd/event_output.h"
@@ -33,6 +34,10 @@ class Events {
 
   void Start(std::string_view command);
   void Waiting(std::string_view peer);
+  // The connection is lost; the peer is waited for so long.
+  void Lost(std::string_view peer, Duration patience);
+  // The command that goes on, for whatever error is told from now on.
+  void SetResume(std::string command) { resume_ = std::move(command); }
   // detail: the broker's URL; empty for other steps.
   void Connecting(std::string_view step, std::string_view detail = {});
   void Path(std::string_view text, std::size_t max_payload, Duration rtt);
@@ -43,6 +48,8 @@ class Events {
   void Handle(const Offered& offered);
   void Handle(const Started& started);
   void Handle(const LeftOut& left_out);
+  void Handle(const p2pcp::Resumed& resumed);
+  void Handle(const Outdated& outdated);
   void Handle(const FileDone& done);
   void Handle(const FileFailed& failed);
   // bytes_per_second: of late; eta: none while it is unknown.
@@ -68,6 +75,7 @@ class Events {
   };
 
   std::optional<EventOutput> output_;
+  std::string resume_;
   std::vector<Digest> digests_;
   std::size_t files_done_ = 0;
 };

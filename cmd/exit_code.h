@@ -47,7 +47,7 @@ inline constexpr std::array<ExitCodeText, 16> kExitCodes = {{
     {ExitCode::kDeclined, "declined by the peer"},
     {ExitCode::kKeptBack, "some files were kept back"},
     {ExitCode::kIntegrity, "integrity failure"},
-    {ExitCode::kConnectionLost, "connection lost"},
+    {ExitCode::kConnectionLost, "connection lost, can go on"},
     {ExitCode::kSourceUnreadable, "source unreadable or changed"},
     {ExitCode::kCannotWrite, "cannot write, or disk full"},
     {ExitCode::kVersionMismatch, "the peer speaks another version"},

@@ -17,22 +17,35 @@ Result<Home> FindHome(const Environment& environment) {
     const std::optional<std::string> value = environment(name);
     return value && !value->empty() ? value : std::nullopt;
   };
-  std::filesystem::path folder;
-  if (const auto home = set("P2PCP_HOME")) {
-    folder = *home;
-  } else if (const auto xdg = set("XDG_CONFIG_HOME");
-             xdg && std::filesystem::path(*xdg).is_absolute()) {
+  const auto folder = [&](const char* xdg,
+                          const char* otherwise) -> std::filesystem::path {
     // The XDG base directory specification: relative paths are ignored.
-    folder = std::filesystem::path(*xdg) / "p2pcp";
-  } else if (const auto user = set("HOME")) {
-    folder = std::filesystem::path(*user) / ".config" / "p2pcp";
+    if (const auto base = set(xdg);
+        base && std::filesystem::path(*base).is_absolute()) {
+      return std::filesystem::path(*base) / "p2pcp";
+    }
+    if (const auto user = set("HOME")) {
+      return std::filesystem::path(*user) / otherwise / "p2pcp";
+    }
+    return {};
+  };
+  std::filesystem::path config;
+  std::filesystem::path state;
+  if (const auto home = set("P2PCP_HOME")) {
+    config = state = *home;
   } else {
+    config = folder("XDG_CONFIG_HOME", ".config");
+    state = folder("XDG_STATE_HOME", ".local/state");
+  }
+  if (config.empty()) {
     return Error{ErrorCode::kUsage,
                  "neither HOME nor P2PCP_HOME is set; say where the keys are "
                  "kept: P2PCP_HOME=FOLDER p2pcp ..."};
   }
-  return Home{folder / "identity", folder / "identity.old", folder / "peers",
-              folder / "config"};
+  // Without a home, but with a place for the configuration.
+  if (state.empty()) state = config;
+  return Home{config / "identity", config / "identity.old", config / "peers",
+              config / "config", state / "partial"};
 }
 
 }  // namespace p2pcp::cmd

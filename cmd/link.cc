@@ -286,6 +286,8 @@ void Link::HandleConnectorEvents(TimePoint now) {
       met_ = false;
       config_.events->Connecting("gone");
       Step(fmt::format("{} began anew or left; waiting", config_.peer.name));
+    } else if (std::holds_alternative<connect::PeerKnocks>(*event)) {
+      knocked_ = now;
     } else if (auto* failed = std::get_if<connect::Failed>(&*event)) {
       if (session_ != nullptr &&
           failed->error.code == ErrorCode::kConnectionLost) {
@@ -497,10 +499,10 @@ Error Link::NobodyCame() const {
 }
 
 Result<std::optional<ExitCode>> Link::Connect() {
-  if (!expected_) {
+  if (!expected_ && !config_.again) {
     console_->Line(fmt::format("waiting for {} ...", config_.peer.name));
-    config_.events->Waiting(config_.peer.name);
   }
+  if (!expected_) config_.events->Waiting(config_.peer.name);
   while (!connected_) {
     if (signal_) return signal_;
     if (error_) return *error_;
@@ -517,7 +519,7 @@ Result<std::optional<ExitCode>> Link::Connect() {
         if (now >= started_ + *timeout_) return NobodyCame();
         until = std::min(until, started_ + *timeout_);
       }
-      if (!advised_ && now >= started_ + kAdviceAfter) {
+      if (!advised_ && !config_.again && now >= started_ + kAdviceAfter) {
         advised_ = true;
         console_->Line(fmt::format(
             "still waiting; is 'p2pcp {}' running there, and does it use the "
@@ -536,62 +538,6 @@ std::string Link::PathText() {
   const channel::Path path = connector_->channel()->path();
   return fmt::format("{} udp{} {}", path.relayed ? "relayed" : "direct",
                      path.remote.ip.is_v6() ? 6 : 4, path.remote.ToString());
-}
-
-std::optional<ExitCode> Link::Run(Session* session, int disk_fd,
-                                  const Handler& handler) {
-  session_ = session;
-  pump_ = std::make_unique<Pump>(connector_->channel(), session);
-  loop_->Watch(disk_fd, EPOLLIN,
-               [this](std::uint32_t) { session_->HandleDisk(loop_->Now()); });
-  TimePoint now = loop_->Now();
-  for (const Early& early : std::exchange(early_, {})) {
-    session->HandlePacket(now, early.number, early.bytes);
-  }
-  more_to_send_ = true;
-  std::optional<TimePoint> over;
-  TimePoint next_tick = now;
-  bool cancelled = false;
-  bool first_byte = false;
-  while (!over || loop_->Now() < *over) {
-    if (signal_ && !cancelled) {
-      cancelled = true;
-      session->Cancel(loop_->Now(), Error{ErrorCode::kOther, "interrupted"});
-      more_to_send_ = true;
-    }
-    if (signals_seen_ > 1) break;
-    now = loop_->Now();
-    const ConnectionStats& stats = session->stats();
-    if (!first_byte &&
-        stats.data_bytes_received + stats.data_bytes_acknowledged > 0) {
-      first_byte = true;
-      Step("first bytes of the file are there");
-    }
-    if (now >= next_tick) {
-      handler.on_tick(now);
-      if (pump_->trains_condemned() && !std::exchange(told_trains_, true)) {
-        Step(
-            "trains of datagrams get damaged on the way (a bug of a kernel "
-            "or driver); they leave one by one from now on");
-      }
-      next_tick = now + kTick;
-    }
-    bool ended = false;
-    while (const auto event = session->PollEvent()) {
-      ended = ended || std::holds_alternative<Completed>(*event) ||
-              std::holds_alternative<p2pcp::Failed>(*event);
-      handler.on_event(*event);
-    }
-    // What the session still has to say (a last acknowledgement, a CLOSE) goes
-    // out with the next turn; nothing is waited for.
-    if (ended && !over) over = now;
-    Turn(over ? now : next_tick);
-  }
-  loop_->Unwatch(disk_fd);
-  blocked_.reset();  // It lies in the pump's buffer.
-  pump_.reset();
-  session_ = nullptr;
-  return signal_;
 }
 
 }  // namespace p2pcp::cmd

@@ -58,6 +58,8 @@ class Link {
     const crypto::Identity* former = nullptr;
     // May be empty.
     std::function<void(const connect::HandshakeDone&)> on_handshake = {};
+    // The peer was there before and got lost: its user knows.
+    bool again = false;
   };
   // Opens the sockets, starts the broker's child and the look-ups. Blocks
   // SIGINT and SIGTERM for the process: they are events from here on.
@@ -170,6 +172,8 @@ class Link {
   bool advised_ = false;
   bool met_ = false;
   bool connected_ = false;
+  // When a process of the peer's was heard of that is not the one at hand.
+  std::optional<TimePoint> knocked_;
   std::optional<Error> error_;
   std::optional<ExitCode> signal_;
   int signals_seen_ = 0;

@@ -7,6 +7,7 @@
 #include "cmd/ask.h"
 #include "cmd/commands.h"
 #include "cmd/crew/listen.h"
+#include "cmd/partial.h"
 #include "cmd/self_and_peer.h"
 #include "cmd/text.h"
 #include "cmd/transfer_command.h"
@@ -34,6 +35,9 @@ file::ConflictPolicy PolicyOf(ConflictOption option) {
 
 Result<ExitCode> RunRecv(const Options& options, const Home& home,
                          Console& console, Events& events) {
+  if (options.list_partial || options.clean_partial) {
+    return RunPartial(options, home, console);
+  }
   events.Start("recv");
   if (!options.worker &&
       (options.listen || options.peers.size() > 1 || options.peer == "any")) {
@@ -63,32 +67,51 @@ Result<ExitCode> RunRecv(const Options& options, const Home& home,
   if (const auto* signal = std::get_if<ExitCode>(&*begun)) return *signal;
   TransferCommand& command = *std::get<0>(*begun);
 
-  Receiver::Config config;
-  command.Configure(config);
-  config.conflict = PolicyOf(options.conflict);
-  config.ask = options.ask || rules->ask;
-  config.allow_dotfiles = options.allow_dotfiles;
-  config.max_bytes = rules->max_size;
+  command.KeepState(home, target->folder.RealPath());
   SystemRandom random;
-  Receiver receiver(command.Now(), config, &*target, command.disk(), &random);
-  Ask question(&command.link().loop(), &console);
-  return command.Run(&receiver, [&](const SessionEvent& event) {
-    if (std::holds_alternative<Failed>(event) && rules->max_size &&
-        receiver.listing().bytes > *rules->max_size) {
-      console.Error(fmt::format(
-          "{0} offers more than the {1} that you have laid down for {0}; "
-          "declined. To change that: p2pcp peers set {0} max-size=SIZE",
-          command.peer_name(), FormatSize(*rules->max_size)));
+  const bool asks = options.ask || rules->ask;
+  Receiver* receiver = nullptr;  // The one at hand.
+  std::optional<Ask> ask;
+  std::optional<Receiver::Listing> accepted;
+  const auto make = [&] {
+    Receiver::Config config;
+    command.Configure(config);
+    config.conflict = PolicyOf(options.conflict);
+    config.ask = asks;
+    config.max_bytes = rules->max_size;
+    config.allow_dotfiles = options.allow_dotfiles;
+    auto made = std::make_unique<Receiver>(command.Now(), config, &*target,
+                                           command.disk(), &random);
+    receiver = made.get();
+    ask.emplace(&command.link().loop(), &console);
+    return made;
+  };
+  return command.Run(make, [&](const SessionEvent& event) {
+    if (std::holds_alternative<Failed>(event)) {
+      // It uses the link, which may be another in a moment.
+      ask.reset();
+      if (rules->max_size && receiver->listing().bytes > *rules->max_size) {
+        console.Error(fmt::format(
+            "{0} offers more than the {1} that you have laid down for {0}; "
+            "declined. To change that: p2pcp peers set {0} max-size=SIZE",
+            command.peer_name(), FormatSize(*rules->max_size)));
+      }
     }
-    if (!config.ask || !std::holds_alternative<Offered>(event)) return;
+    if (!asks || !std::holds_alternative<Offered>(event)) return;
     if (options.worker) {
       console.Error(
           "you want to be asked about what it sends (p2pcp peers set), which "
           "can't be where several may come; declined");
-      return receiver.Decide(command.Now(), false);
+      return receiver->Decide(command.Now(), false);
     }
-    question.Show(command.peer_name(), receiver.listing(),
-                  [&](bool accept) { receiver.Decide(command.Now(), accept); });
+    // What was accepted is not asked for again when it goes on.
+    if (accepted == receiver->listing()) {
+      return receiver->Decide(command.Now(), true);
+    }
+    ask->Show(command.peer_name(), receiver->listing(), [&](bool accept) {
+      if (accept) accepted = receiver->listing();
+      receiver->Decide(command.Now(), accept);
+    });
   });
 }
 

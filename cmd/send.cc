@@ -107,13 +107,16 @@ Result<ExitCode> RunSend(const Options& options, const Home& home,
   if (const auto* signal = std::get_if<ExitCode>(&*begun)) return *signal;
   TransferCommand& command = *std::get<0>(*begun);
 
-  Sender::Config config;
-  command.Configure(config);
-  config.congestion = CongestionOf(options.congestion);
-  config.rate_limit = options.bwlimit;
-  config.packet_overhead = command.link().packet_overhead();
-  Sender sender(command.Now(), config, &*tree, command.disk());
-  return command.Run(&sender);
+  command.KeepState(home, "");
+  return command.Run([&] {
+    Sender::Config config;
+    command.Configure(config);
+    config.congestion = CongestionOf(options.congestion);
+    config.rate_limit = options.bwlimit;
+    config.packet_overhead = command.link().packet_overhead();
+    return std::make_unique<Sender>(command.Now(), config, &*tree,
+                                    command.disk());
+  });
 }
 
 }  // namespace p2pcp::cmd

@@ -1,5 +1,7 @@
 // What send and recv have in common: from the peer's name to a path, with all
-// that a session needs besides; then the session, to its end.
+// that a session needs besides; then the session, to its end. When the
+// connection is lost, the peer is waited for, and a new session goes on where
+// the old one ended.
 
 #ifndef P2PCP_CMD_TRANSFER_COMMAND_H_
 #define P2PCP_CMD_TRANSFER_COMMAND_H_
@@ -21,6 +23,7 @@
 #include "cmd/trace/trace.h"
 #include "net/base/result.h"
 #include "net/base/time.h"
+#include "transfer/file/journal.h"
 #include "transfer/file/threaded_disk.h"
 #include "transfer/session/session.h"
 
@@ -32,8 +35,8 @@ class TransferCommand {
   using Begun = std::variant<std::unique_ptr<TransferCommand>, ExitCode>;
 
   // Meets the peer, pairing with it first where it is new, and finds a path.
-  // The exit code of a signal if one came before that. home, console and events
-  // must outlive it.
+  // The exit code of a signal if one came before that. What it is given must
+  // outlive it.
   static Result<Begun> Begin(Side side, const Options& options,
                              const Home& home, Console& console,
                              Events& events);
@@ -52,24 +55,53 @@ class TransferCommand {
     config.tracer = trace_ != nullptr ? trace_->tracer() : nullptr;
   }
 
-  // Carries the session, which uses disk(), to its end. also is told of its
-  // events after the user has been.
+  // What is interrupted can go on from now on. folder: where files go; empty: a
+  // sender's. Where nothing can be kept, that is said and no more.
+  void KeepState(const Home& home, const std::string& folder);
+
+  // Makes a session on link() and disk(), which are others each time.
+  using MakeSession = std::function<std::unique_ptr<Session>()>;
+  // Carries sessions until one comes to its end. also is told of their events
+  // after the user has been.
   Result<ExitCode> Run(
-      Session* session, const std::function<void(const SessionEvent&)>& also =
-                            [](const SessionEvent&) {});
+      const MakeSession& make,
+      const std::function<void(const SessionEvent&)>& also =
+          [](const SessionEvent&) {});
 
  private:
-  TransferCommand(Side side, SelfAndPeer who, Console& console, Events& events)
-      : side_(side), who_(std::move(who)), console_(console), events_(events) {}
+  TransferCommand(Side side, const Options& options, const Home& home,
+                  SelfAndPeer who, Console& console, Events& events)
+      : side_(side),
+        options_(options),
+        home_(home),
+        who_(std::move(who)),
+        console_(console),
+        events_(events) {}
+
+  // Opens a link and finds a path: the exit code of a signal, if one came.
+  Result<std::optional<ExitCode>> Connect(const Options& options, bool again);
+  Status Prepare();
+  Result<ExitCode> RunOnce(
+      const MakeSession& make,
+      const std::function<void(const SessionEvent&)>& also);
+  Result<std::optional<ExitCode>> Reconnect();
+  // The last word about the journal.
+  void FinishJournal(bool verified);
+  // What there is to say to a user whose transfer can go on.
+  std::string HowToGoOn() const;
 
   const Side side_;
+  const Options& options_;
+  const Home& home_;
   const SelfAndPeer who_;  // The link holds on to it.
   Console& console_;
   Events& events_;
   std::unique_ptr<Link> link_;
-  std::unique_ptr<Trace> trace_;  // Null without --trace.
+  std::unique_ptr<Trace> trace_;            // Null without --trace.
+  std::unique_ptr<file::Journal> journal_;  // Null where none can be kept.
   std::unique_ptr<file::ThreadedDisk> disk_;
   std::optional<ProcessLoad> load_;
+  bool begun_ = false;  // Bytes may have arrived.
 };
 
 }  // namespace p2pcp::cmd

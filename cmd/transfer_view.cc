@@ -30,6 +30,16 @@ void TransferView::HandleEvent(TimePoint now, const SessionEvent& event) {
   } else if (const auto* left_out = std::get_if<LeftOut>(&event)) {
     events_->Handle(*left_out);
     console_->Error(Escape(left_out->error.message));
+  } else if (const auto* resumed = std::get_if<Resumed>(&event)) {
+    events_->Handle(*resumed);
+    console_->Line(
+        fmt::format("{}  goes on: {} of {} are there", Escape(resumed->name),
+                    FormatSize(resumed->bytes), FormatSize(resumed->size)));
+  } else if (const auto* outdated = std::get_if<Outdated>(&event)) {
+    events_->Handle(*outdated);
+    console_->Line(
+        fmt::format("{}  changed since it was interrupted; it begins anew",
+                    Escape(outdated->name)));
   } else if (const auto* done = std::get_if<FileDone>(&event)) {
     events_->Handle(*done);
     const std::string& name =

@@ -65,6 +65,9 @@ Status Check(Verb verb, const RawOptions& raw, Options* options) {
     return Usage("--turn and --turn-password-file go together");
   }
   if (raw.ipv4 && raw.ipv6) return Usage("-4 and -6 exclude each other");
+  if (!(raw.patience >= 0) || raw.patience > 1e9) {
+    return Usage("--patience: a number of seconds, 0 or more");
+  }
   if (!(raw.timeout >= 0) || raw.timeout > 1e9) {
     return Usage("--timeout: a number of seconds, 0 or more");
   }
@@ -117,7 +120,10 @@ Status Check(Verb verb, const RawOptions& raw, Options* options) {
     return Usage("--json and --code-file - both want stdout");
   }
   if (verb == Verb::kRecv && !raw.help) {
-    if (raw.from.empty()) {
+    if (raw.list_partial && raw.clean_partial) {
+      return Usage("--list-partial and --clean-partial exclude each other");
+    }
+    if (raw.from.empty() && !raw.list_partial && !raw.clean_partial) {
       return Usage("say whose files to take: p2pcp recv --from PEER");
     }
     if (!raw.arguments.empty()) {
@@ -167,6 +173,8 @@ Result<Options> CheckOptions(Verb verb, const RawOptions& raw) {
   options.port = static_cast<std::uint16_t>(raw.port);
   options.ipv4_only = raw.ipv4;
   options.ipv6_only = raw.ipv6;
+  options.patience =
+      std::chrono::round<Duration>(std::chrono::duration<double>(raw.patience));
   if (raw.timeout > 0) {
     options.timeout = std::chrono::round<Duration>(
         std::chrono::duration<double>(raw.timeout));
@@ -189,6 +197,8 @@ Result<Options> CheckOptions(Verb verb, const RawOptions& raw) {
   options.rotate = raw.rotate;
   options.verify = raw.verify;
   options.forget_old = raw.forget_old;
+  options.list_partial = raw.list_partial;
+  options.clean_partial = raw.clean_partial;
   options.allow_dotfiles = raw.allow_dotfiles;
   options.exclude = raw.exclude;
   options.exclude_from = raw.exclude_from;

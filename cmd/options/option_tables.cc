@@ -142,6 +142,10 @@ po::options_description VerbOptions(Verb verb, RawOptions* raw) {
     add("conflict", po::value(&raw->conflict)->value_name("HOW"),
         "when a file of that name exists: rename (default), skip, overwrite");
     add("ask", po::bool_switch(&raw->ask), "show what is offered, then ask");
+    add("list-partial", po::bool_switch(&raw->list_partial),
+        "list what unfinished transfers have left, and do nothing else");
+    add("clean-partial", po::bool_switch(&raw->clean_partial),
+        "delete what unfinished transfers have left, and do nothing else");
     add("allow-dotfiles", po::bool_switch(&raw->allow_dotfiles),
         "take files and folders whose own name begins with a dot");
     add("listen", po::bool_switch(&raw->listen),
@@ -155,6 +159,9 @@ po::options_description VerbOptions(Verb verb, RawOptions* raw) {
         "and ask");
   }
   if (verb == Verb::kSend || verb == Verb::kRecv) {
+    add("patience", po::value(&raw->patience)->value_name("SECONDS"),
+        "when the connection is lost, how long to wait for the peer to come "
+        "back (default: 600)");
     add("json", po::bool_switch(&raw->json),
         "tell what happens on stdout, one JSON object a line");
     add("trace", po::value(&raw->trace)->value_name("FILE"),

@@ -44,13 +44,13 @@ struct RawOptions {
                     password_file, host;
   std::optional<unsigned> broker_port;
   unsigned port = 0, stun_port = 3478, max_transfers = 4;
-  double timeout = 0;
+  double timeout = 0, patience = 600;
   bool ipv4 = false, ipv6 = false, quiet = false, verbose = false, ask = false,
        show = false, json = false, background = false, help = false,
        out_is_asked_for = false, rotate = false, forget_old = false,
        verify = false, listen = false, allow_dotfiles = false,
        gitignore = false, follow = false, dry_run = false,
-       no_port_guess = false;
+       no_port_guess = false, list_partial = false, clean_partial = false;
 };
 
 // What the verb takes, all but positional words, in sections for --help. What

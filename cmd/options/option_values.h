@@ -82,6 +82,12 @@ struct Options {
   unsigned max_transfers = 4;  // At once, with listen.
   bool no_port_guess = false;
 
+  // How long a lost peer is waited for.
+  Duration patience = 600s;
+  // recv: what unfinished transfers have left is listed, or deleted.
+  bool list_partial = false;
+  bool clean_partial = false;
+
   bool json = false;  // Events on stdout (cmd/EVENTS.md); send and recv.
   std::string trace;  // The file to write a trace into; empty: none.
 

@@ -151,6 +151,8 @@ void BecomeWorker(const WorkerTask& task, Options* options) {
   options->peer = task.peer;
   options->listen = false;
   if (options->verb == Verb::kRecv) options->timeout = kPatience;
+  // The line to the brokers serves once; who lost it comes again.
+  options->patience = Duration::zero();
   // What it prints is passed on, line by line.
   options->console.progress = ProgressMode::kNever;
   if (options->port != 0) {

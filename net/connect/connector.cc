@@ -366,7 +366,11 @@ void Connector::HandleRendezvousEvent(TimePoint now, bool by_former,
       channel_.reset();
       hard_nat_.EndSession();
       events_.push_back(PeerGone{});
+    } else if (was_connected_) {
+      events_.push_back(PeerKnocks{});
     }
+  } else if (std::holds_alternative<Rendezvous::Knock>(event)) {
+    if (was_connected_) events_.push_back(PeerKnocks{});
   } else if (auto* failed = std::get_if<Rendezvous::Failed>(&event)) {
     events_.push_back(Failed{std::move(failed->error)});
   }

@@ -67,13 +67,18 @@ struct ChannelEvent {
 };
 // The peer began anew or left before a path was found: the wait goes on.
 struct PeerGone {};
+// The channel is connected, but another process of the peer's wants to meet us,
+// or the one at the other end says that it goes: where the channel is silent
+// too, nobody is there any more. Either may be a replay, so nothing else
+// follows from it.
+struct PeerKnocks {};
 // It is over: kAuthenticationFailed, kVersionMismatch, kDeclined, kNoPath,
 // kConnectionLost.
 struct Failed {
   Error error;
 };
 using Event = std::variant<ReflexiveAddress, PeerSeen, PeerBusy, HandshakeDone,
-                           ChannelEvent, PeerGone, Failed>;
+                           ChannelEvent, PeerGone, PeerKnocks, Failed>;
 
 class Connector {
  public:

@@ -82,6 +82,7 @@ bool Answerer::MustWait(TimePoint now, const Message& message) {
 void Answerer::OnHello(TimePoint now, const Message& message) {
   if (session() == nullptr) EmitPeerSeen();
   if (MustWait(now, message)) {
+    EmitKnock();
     return SendBye(ready_, message.from, ByeReason::kBusy);
   }
   // Also where there is no version in common: ready tells which are ours.
@@ -96,6 +97,7 @@ void Answerer::OnOffer(TimePoint now, const Message& message) {
   // An old nonce, of ours or of who was here before us: ours is this one.
   if (!IsFresh(message.to)) return OnHello(now, message);
   if (MustWait(now, message)) {
+    EmitKnock();
     return SendBye(message.to, message.offer_nonce, ByeReason::kBusy);
   }
   EmitPeerSeen();

@@ -78,6 +78,10 @@ struct PeerLeft {
   ByeReason reason;
 };
 
+// Another process of the peer's wants to meet us (or somebody replays one that
+// did) while the established session is alive: that one's may be gone.
+struct Knock {};
+
 // The end of this rendezvous. kAuthenticationFailed: the peer holds the right
 // key, but the handshake failed (another pairing secret). kVersionMismatch: no
 // version or suite in common. kDeclined: the peer's user said no.
@@ -87,7 +91,7 @@ struct Failed {
 
 using RendezvousEvent =
     std::variant<PeerSeen, Busy, Established, RemoteCandidates, Superseded,
-                 PeerLeft, Failed>;
+                 PeerLeft, Knock, Failed>;
 
 }  // namespace p2pcp::signaling
 

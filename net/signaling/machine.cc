@@ -202,6 +202,10 @@ void Machine::EmitPeerSeen() {
   Emit(PeerSeen{});
 }
 
+void Machine::EmitKnock() {
+  if (busy_ && session_.has_value()) Emit(Knock{});
+}
+
 void Machine::Establish(TimePoint now, Session session, Established event) {
   session_.emplace(std::move(session));
   beacon_at_.reset();

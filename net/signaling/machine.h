@@ -103,6 +103,8 @@ class Machine {
   void SendBye(const Nonce& from, const Nonce& to, ByeReason reason);
   void Emit(RendezvousEvent event);
   void EmitPeerSeen();
+  // While an established session is alive.
+  void EmitKnock();
   void CountStale() { ++mailbox_.stats().stale; }
   void CountMalformed() { ++mailbox_.stats().malformed; }
 

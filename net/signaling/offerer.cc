@@ -62,6 +62,7 @@ void Offerer::OnReady(TimePoint now, const Message& message) {
   const bool echoed = message.to == instance_;
   if (busy() || (!echoed && message.to != kNobody) ||
       std::find(used_.begin(), used_.end(), message.from) != used_.end()) {
+    if (busy() && message.to == kNobody) EmitKnock();
     return CountStale();
   }
   if (!config().versions.Common(message.versions).has_value()) {

@@ -42,6 +42,7 @@ class Rendezvous {
   using RemoteCandidates = signaling::RemoteCandidates;
   using Superseded = signaling::Superseded;
   using PeerLeft = signaling::PeerLeft;
+  using Knock = signaling::Knock;
   using Failed = signaling::Failed;
   using Event = RendezvousEvent;
   using Publish = SealedMessage;  // topic and payload

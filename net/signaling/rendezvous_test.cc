@@ -432,6 +432,8 @@ TEST(Rendezvous, LetsASecondSenderWaitForItsTurn) {
   EXPECT_TRUE(second.sessions.empty());
   EXPECT_EQ(bob.sessions.size(), 1u);
   EXPECT_EQ(bob.superseded, 0);
+  EXPECT_GT(bob.knocks, 0);
+  EXPECT_EQ(first.knocks, 0);
   // The first is done.
   first->Close(world.now, ByeReason::kGaveUp);
   world.Settle(first);
@@ -542,6 +544,25 @@ TEST(Rendezvous, TakesANewOfferOfTheSameProcessWhileTheOldSessionSeemsAlive) {
   world.fate = [](std::size_t) { return std::vector<Duration>{0s}; };
   ASSERT_TRUE(world.Meet(alice, bob, 5s));
   EXPECT_EQ(bob.superseded, 1);
+}
+
+TEST(Rendezvous, TellsThatThePeerBeganAnewWhileTheSessionSeemsAlive) {
+  World world;
+  Node& alice = world.StartOfferer();
+  Node& bob = world.StartAnswerer();
+  ASSERT_TRUE(world.Meet(alice, bob, 10s));
+  alice->SetBusy(world.now, true);
+  bob->SetBusy(world.now, true);
+  world.Run(1h);
+  EXPECT_EQ(alice.knocks, 0);
+  EXPECT_EQ(bob.knocks, 0);
+  world.Kill(bob);
+  world.StartAnswerer();
+  world.Run(3s);
+  EXPECT_GT(alice.knocks, 0);
+  // That may be a replay, and changes nothing.
+  EXPECT_TRUE(alice.current.has_value());
+  EXPECT_EQ(alice.superseded, 0);
 }
 
 TEST(Rendezvous, FollowsAnOffererThatWasKilledAndStartedAgain) {

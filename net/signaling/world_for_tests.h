@@ -79,6 +79,8 @@ class Node {
         ++busy;
       } else if (std::holds_alternative<PeerSeen>(*event)) {
         ++peer_seen;
+      } else if (std::holds_alternative<Knock>(*event)) {
+        ++knocks;
       }
     }
   }
@@ -93,6 +95,7 @@ class Node {
   int superseded = 0;
   int busy = 0;
   int peer_seen = 0;
+  int knocks = 0;
 
  private:
   const Duration clock_error_;

@@ -133,6 +133,7 @@ class ManualTest(unittest.TestCase):
         '--bwlimit': ('', 'RATE'),
         '--cc': ('', 'HOW'),
         '--verify': ('', ''),
+        '--patience': ('', 'SECONDS'),
         '--json': ('', ''),
         '--trace': ('', 'FILE'),
         '--no-port-guess': ('', '')

@@ -121,13 +121,19 @@ class Ends(unittest.TestCase):
   def test_a_line_that_is_cut(self):
     pair.write_file(self.people.alice.path('file'), 30_000_000)
     self.lab.links['A'].set('both', 'rate=20mbit')
-    send, recv = self.people.send('file'), self.people.recv()
+    send, recv = [
+        start(extra=['--patience', '2'])
+        for start in (lambda **options: self.people.send('file', **options),
+                      self.people.recv)
+    ]
     recv.when('transferring')
     time.sleep(1)
     self.lab.links['A'].set('both', 'loss=100%')
     for command in (send, recv):
-      self.check(command, pair.CONNECTION_LOST, 'lost|nothing has come',
-                 within=_CONSENT + 10)
+      self.check(command, pair.CONNECTION_LOST,
+                 'connection lost, waiting for .*; Ctrl-C to stop',
+                 'did not come back within', 'to go on from there',
+                 within=_CONSENT + 12)
     self.people.expect_nothing(send, recv)
 
   def test_a_peer_that_is_killed(self):
@@ -136,7 +142,11 @@ class Ends(unittest.TestCase):
     for who in ('send', 'recv'):
       people = pair.Pair(self.lab, f'-kill-{who}')
       pair.write_file(people.alice.path('file'), 30_000_000)
-      send, recv = people.send('file'), people.recv()
+      send, recv = [
+          start(extra=['--patience', '0'])
+          for start in (lambda **options: people.send('file', **options),
+                        people.recv)
+      ]
       recv.when('transferring')
       time.sleep(0.5)
       killed, survivor = (send, recv) if who == 'send' else (recv, send)

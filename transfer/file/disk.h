@@ -12,11 +12,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "net/base/bytes.h"
 #include "net/base/result.h"
 #include "transfer/file/digest.h"
 #include "transfer/file/entry.h"
+#include "transfer/file/interval_set.h"
 #include "transfer/file/output_folder.h"
 #include "transfer/file/source_file.h"
 #include "transfer/file/source_tree.h"
@@ -32,6 +34,15 @@ enum class ConflictPolicy : std::uint8_t {
 
 // The path of a folder below the output folder; null or empty: that itself.
 using FolderPath = std::shared_ptr<const std::string>;
+
+// What an earlier transfer left of a file.
+struct Remains {
+  std::uint64_t part_id = 0;  // In the journal.
+  std::string part_name;      // In the folder of the file.
+  std::vector<Interval> had;  // What is in it, in order.
+  std::uint64_t hashed = 0;   // Its digest is known up to here.
+  std::uint64_t disk_bytes = 0;
+};
 
 // A file to be written, or a folder to be made. Owned by whoever submits the
 // jobs; not touched by it while a job that points to it has not completed.
@@ -51,6 +62,8 @@ struct Output {
   FileTime mtime;
   bool executable = false;
   bool sparse = false;
+  // Found by kProbeName; kCreate then goes on with them.
+  std::shared_ptr<const Remains> remains = nullptr;
 
   std::string final_name;  // Set when it is put in place: the name it got.
 };
@@ -62,6 +75,9 @@ struct Job {
     kScan,
     // Opens *source into slot (closing what it held); the running digest
     // starts anew. Fails if the file is another than the one that was listed.
+    // With `digest` it goes on from where an earlier transfer has come to, if
+    // there is a journal of that: Completion::size bytes from the beginning, at
+    // most `size`.
     kOpenSource,
     // Fills buffer from offset of the file in slot, completely; fails if the
     // file has changed since it was listed. With `digest` the bytes are added
@@ -86,7 +102,10 @@ struct Job {
     kFinishFolder,
     // Completion::exists: whether output->name is taken; same: by a file of
     // this size and time. kKeptBack where output->conflict forbids to replace
-    // what is there (and it is not the same).
+    // what is there (and it is not the same). With a journal also done: an
+    // earlier transfer has put it in place, under output->final_name; and what
+    // one has left of it, as output->remains; outdated: of another version of
+    // it, which has been deleted.
     kProbeName,
     // Adds `size` bytes at offset of the file that stands under the name of
     // *output to the running digest of slot, which begins at offset 0 and
@@ -144,6 +163,8 @@ struct Completion {
   bool last = false;
   bool exists = false;
   bool same = false;
+  bool done = false;
+  bool outdated = false;
   std::uint32_t slot = 0;
   std::uint64_t tag = 0;
   std::uint64_t offset = 0;

@@ -35,9 +35,12 @@ Completion CompletionOf(const Job& job) {
 
 }  // namespace
 
-DiskWorker::DiskWorker(Syscalls* syscalls)
+DiskWorker::DiskWorker(Syscalls* syscalls, PartKeeper* keeper,
+                       SourceKeeper* sources)
     : syscalls_(syscalls != nullptr ? *syscalls : Syscalls::Real()),
-      target_(syscalls_) {}
+      keeper_(keeper),
+      sources_(sources),
+      target_(syscalls_, keeper) {}
 
 Completion DiskWorker::Execute(const Job& job) {
   Completion completion = CompletionOf(job);
@@ -63,8 +66,14 @@ std::optional<Completion> DiskWorker::TryRead(const Job& job) {
 
 void DiskWorker::CloseAll() {
   for (Slot& slot : slots_) {
+    NoteSource(slot, /*last=*/true);
     slot.source.reset();
+    if (slot.part && slot.part_id) slot.part->Keep();
+  }
+  if (keeper_ != nullptr) keeper_->Close();
+  for (Slot& slot : slots_) {
     slot.part.reset();
+    slot.part_id.reset();
     slot.existing.Close();
   }
   target_.DropStored();
@@ -94,17 +103,23 @@ Status DiskWorker::Run(const Job& job, Completion& completion) {
     case Job::Kind::kFinishFolder:
       return target_.FinishFolder(*job.output);
     case Job::Kind::kProbeName:
-      return target_.Probe(*job.output, completion);
+      return Probe(job, completion);
     case Job::Kind::kDigestExisting:
       return DigestExisting(job, slot, completion);
     case Job::Kind::kStore:
       return target_.Store(*job.output, job.buffer, scratch(), completion);
-    case Job::Kind::kPlace:
-      return target_.Place(*job.output);
+    case Job::Kind::kPlace: {
+      Status placed = target_.Place(*job.output);
+      if (placed && keeper_ != nullptr) keeper_->Placed(*job.output, {});
+      return placed;
+    }
     case Job::Kind::kRemove:
       return target_.Remove(*job.output);
-    case Job::Kind::kSync:
-      return target_.Sync(*job.output);
+    case Job::Kind::kSync: {
+      Status synced = target_.Sync(*job.output);
+      if (synced && keeper_ != nullptr) keeper_->PlacedAreDurable();
+      return synced;
+    }
     case Job::Kind::kCreate:
       return Create(job, slot);
     case Job::Kind::kWrite:
@@ -115,6 +130,7 @@ Status DiskWorker::Run(const Job& job, Completion& completion) {
       return Commit(job, slot);
     case Job::Kind::kDiscard:
       slot.part.reset();
+      EndPart(slot);
       return {};
   }
   return {};
@@ -127,7 +143,7 @@ Status DiskWorker::RunSource(const Job& job, Slot& slot,
       job.tree->Next(*job.batch, static_cast<std::size_t>(job.size));
       return {};
     case Job::Kind::kOpenSource:
-      return OpenSource(job, slot);
+      return OpenSource(job, slot, completion);
     case Job::Kind::kReadSource:
       return ReadSource(job, slot, completion);
     case Job::Kind::kDigestSource:
@@ -143,13 +159,34 @@ Status DiskWorker::RunSource(const Job& job, Slot& slot,
   }
 }
 
-Status DiskWorker::OpenSource(const Job& job, Slot& slot) {
+Status DiskWorker::OpenSource(const Job& job, Slot& slot,
+                              Completion& completion) {
   P2PCP_CHECK(job.source != nullptr);
+  NoteSource(slot, /*last=*/true);
   slot.source.reset();
   Result<SourceReader> reader = SourceReader::Open(syscalls_, *job.source);
   if (!reader) return reader.error();
   slot.source.emplace(std::move(*reader));
   slot.Hash().Reset();
+  slot.kept_source.reset();
+  slot.noted = 0;
+  const SourceFile& source = *job.source;
+  completion.size = 0;
+  if (!job.digest || sources_ == nullptr) return {};
+  JournalState::Part kept;
+  kept.key.path = source.path;
+  kept.key.size = source.size;
+  kept.key.mtime = source.mtime;
+  kept.device = source.device;
+  kept.inode = source.inode;
+  kept.stamp = slot.source->change_time();
+  completion.size = sources_->Restore(kept, slot.Hash());
+  if (completion.size > job.size) {
+    slot.Hash().Reset();
+    completion.size = 0;
+  }
+  slot.noted = completion.size;
+  slot.kept_source = std::move(kept);
   return {};
 }
 
@@ -185,7 +222,17 @@ Status DiskWorker::DigestSource(const Job& job, Slot& slot,
     }
   }
   if (job.last) completion.digest = hasher.Finish();
+  NoteSource(slot, /*last=*/false);
   return {};
+}
+
+// Notes how far the digest has come, now and then.
+void DiskWorker::NoteSource(Slot& slot, bool last) {
+  if (!slot.kept_source || !slot.hasher) return;
+  const std::uint64_t size = slot.hasher->size();
+  if (size < slot.noted + (last ? 1 : SourceKeeper::kInterval)) return;
+  slot.noted = size;
+  sources_->Note(*slot.kept_source, *slot.hasher);
 }
 
 void DiskWorker::TakeDigest(const Job& job, Slot& slot,
@@ -193,6 +240,7 @@ void DiskWorker::TakeDigest(const Job& job, Slot& slot,
   if (!job.digest) return;
   slot.Hash().Update(job.buffer);
   if (job.last) completion.digest = slot.Hash().Finish();
+  NoteSource(slot, /*last=*/false);
 }
 
 Status DiskWorker::DigestExisting(const Job& job, Slot& slot,
@@ -233,21 +281,65 @@ Status DiskWorker::DigestExisting(const Job& job, Slot& slot,
   return {};
 }
 
+Status DiskWorker::Probe(const Job& job, Completion& completion) {
+  Output& output = *job.output;
+  Status probed = target_.Probe(output, completion);
+  if (keeper_ == nullptr) return probed;
+  Result<FolderFd> folder = target_.OpenFolder(output);
+  if (!folder) return folder.error();
+  completion.done = keeper_->IsInPlace((*folder)->get(), output);
+  if (completion.done) return {};
+  if (probed && !completion.same) {
+    completion.outdated = keeper_->FindRemains((*folder)->get(), output);
+  }
+  return probed;
+}
+
 Status DiskWorker::Create(const Job& job, Slot& slot) {
   slot.part.reset();
-  Result<FolderFd> folder = target_.OpenFolder(*job.output);
+  slot.part_id.reset();
+  const Output& output = *job.output;
+  Result<FolderFd> folder = target_.OpenFolder(output);
   if (!folder) return folder.error();
+  slot.Hash().Reset();
+  if (output.remains != nullptr) {
+    return Reopen(job, slot, *std::move(folder));
+  }
+  if (keeper_ != nullptr) keeper_->NotePrefix(output);
   Result<PartFile> part =
-      PartFile::Create(syscalls_, *std::move(folder), *job.output);
+      PartFile::Create(syscalls_, *std::move(folder), output);
   if (!part) return part.error();
   slot.part.emplace(std::move(*part));
-  slot.Hash().Reset();
+  if (keeper_ != nullptr) {
+    slot.part_id = keeper_->Begin(output, slot.part->fd(), &slot.Hash());
+  }
   return {};
+}
+
+Status DiskWorker::Reopen(const Job& job, Slot& slot, FolderFd folder) {
+  const Output& output = *job.output;
+  P2PCP_CHECK(keeper_ != nullptr);
+  Result<PartFile> part =
+      PartFile::Reopen(syscalls_, std::move(folder), output);
+  if (!part) return part.error();
+  slot.part.emplace(std::move(*part));
+  slot.part_id = output.remains->part_id;
+  keeper_->Resume(*output.remains, slot.part->fd(), &slot.Hash());
+  return {};
+}
+
+// What was the part is no more, or has its name.
+void DiskWorker::EndPart(Slot& slot) {
+  if (slot.part_id) keeper_->End(*std::exchange(slot.part_id, std::nullopt));
 }
 
 Status DiskWorker::Write(const Job& job, Slot& slot, Completion& completion) {
   if (!slot.part) return NotOpen(ErrorCode::kCannotWrite);
   Status written = slot.part->Write(job.offset, job.buffer);
+  if (written && slot.part_id) {
+    written = keeper_->Written(*slot.part_id, job.offset,
+                               job.offset + job.buffer.size());
+  }
   if (!written || !job.digest) return written;
   return Hash(job, job.digest_offset, slot, completion);
 }
@@ -259,6 +351,11 @@ Status DiskWorker::Hash(const Job& job, std::uint64_t offset, Slot& slot,
   if (offset == 0) hasher.Reset();
   if (job.zeros) {
     hasher.UpdateZeros(job.size);
+    // Reads as zeros, now and after the next start.
+    if (slot.part_id) {
+      Status noted = keeper_->Written(*slot.part_id, offset, offset + job.size);
+      if (!noted) return noted;
+    }
   } else {
     Status read = slot.part->ReadBack(offset, job.size, scratch(), hasher);
     if (!read) return read;
@@ -269,8 +366,19 @@ Status DiskWorker::Hash(const Job& job, std::uint64_t offset, Slot& slot,
 
 Status DiskWorker::Commit(const Job& job, Slot& slot) {
   if (!slot.part) return NotOpen(ErrorCode::kCannotWrite);
+  if (keeper_ != nullptr) {
+    // What an earlier sync has heard would not be told again.
+    if (Status synced = keeper_->status(); !synced) return synced;
+  }
   Status committed = target_.Commit(*slot.part, *job.output);
+  const bool over = committed || committed.error().code == ErrorCode::kKeptBack;
+  if (slot.part_id && !over) slot.part->Keep();
   slot.part.reset();
+  if (committed && keeper_ != nullptr) {
+    keeper_->Placed(*job.output, std::exchange(slot.part_id, std::nullopt));
+  } else if (over) {
+    EndPart(slot);
+  }
   return committed;
 }
 

@@ -12,7 +12,10 @@
 #include "net/base/result.h"
 #include "transfer/file/digest.h"
 #include "transfer/file/disk.h"
+#include "transfer/file/journal_state.h"
 #include "transfer/file/part_file.h"
+#include "transfer/file/part_keeper.h"
+#include "transfer/file/source_keeper.h"
 #include "transfer/file/source_reader.h"
 #include "transfer/file/syscalls.h"
 #include "transfer/file/target_worker.h"
@@ -22,8 +25,11 @@ namespace p2pcp::file {
 
 class DiskWorker {
  public:
-  // syscalls must outlive the worker; null: the real ones.
-  explicit DiskWorker(Syscalls* syscalls);
+  // What it is given must outlive it. syscalls: null for the real ones. keeper
+  // and sources may be null: then no part outlives the worker, and digests
+  // begin anew.
+  explicit DiskWorker(Syscalls* syscalls, PartKeeper* keeper = nullptr,
+                      SourceKeeper* sources = nullptr);
 
   Completion Execute(const Job& job);
   // A kReadSource job, if it takes no waiting for a device; else does nothing.
@@ -35,6 +41,10 @@ class DiskWorker {
   struct Slot {
     std::optional<SourceReader> source;
     std::optional<PartFile> part;
+    std::optional<std::uint64_t> part_id;  // Its account with the keeper.
+    // Of the source that the running digest is of, where that is kept.
+    std::optional<JournalState::Part> kept_source;
+    std::uint64_t noted = 0;  // Bytes of it that were, last.
     UniqueFd existing;
     std::optional<Hasher> hasher;  // Made when first needed.
 
@@ -43,7 +53,7 @@ class DiskWorker {
 
   Status Run(const Job& job, Completion& completion);
   Status RunSource(const Job& job, Slot& slot, Completion& completion);
-  Status OpenSource(const Job& job, Slot& slot);
+  Status OpenSource(const Job& job, Slot& slot, Completion& completion);
   Status ReadSource(const Job& job, Slot& slot, Completion& completion);
   Status DigestSource(const Job& job, Slot& slot, Completion& completion);
   void TakeDigest(const Job& job, Slot& slot, Completion& completion);
@@ -53,9 +63,15 @@ class DiskWorker {
   Status Hash(const Job& job, std::uint64_t offset, Slot& slot,
               Completion& completion);
   Status Commit(const Job& job, Slot& slot);
+  Status Probe(const Job& job, Completion& completion);
+  Status Reopen(const Job& job, Slot& slot, FolderFd folder);
+  void EndPart(Slot& slot);
+  void NoteSource(Slot& slot, bool last);
   MutableByteSpan scratch();
 
   Syscalls& syscalls_;
+  PartKeeper* const keeper_;
+  SourceKeeper* const sources_;
   TargetWorker target_;
   std::array<Slot, Disk::kSlots> slots_;
   std::unique_ptr<std::byte[]> scratch_;  // For reading back.

@@ -11,6 +11,8 @@
 
 #include "transfer/file/disk.h"
 #include "transfer/file/disk_worker.h"
+#include "transfer/file/part_keeper.h"
+#include "transfer/file/source_keeper.h"
 #include "transfer/file/syscalls.h"
 
 namespace p2pcp::file {
@@ -18,7 +20,11 @@ namespace p2pcp::file {
 class InlineDisk final : public Disk {
  public:
   // syscalls must outlive the disk; null: the real ones.
-  explicit InlineDisk(Syscalls* syscalls = nullptr) : worker_(syscalls) {}
+  // keeper and sources as DiskWorker's.
+  explicit InlineDisk(Syscalls* syscalls = nullptr,
+                      PartKeeper* keeper = nullptr,
+                      SourceKeeper* sources = nullptr)
+      : worker_(syscalls, keeper, sources) {}
 
   std::size_t room() const override { return kCapacity - done_.size(); }
   void Submit(const Job& job) override;

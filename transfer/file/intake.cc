@@ -279,9 +279,15 @@ bool Intake::Handle(Completion& done) {
     case Job::Kind::kProbeName: {
       Item& item = (*this)[done.tag];
       if (!done.error) {
-        Decide(item, !done.same               ? Verdict::kWant
-                     : config_.trust_metadata ? Verdict::kHave
-                                              : Verdict::kCompare);
+        Decide(item, done.done || (done.same && config_.trust_metadata)
+                         ? Verdict::kHave
+                     : done.same ? Verdict::kCompare
+                                 : Verdict::kWant);
+        item.outdated = done.outdated;
+        if (item.output.remains != nullptr) {
+          item.disk_bytes -=
+              std::min(item.disk_bytes, item.output.remains->disk_bytes);
+        }
       } else if (done.error->code == ErrorCode::kKeptBack) {
         KeepBack(item, *std::move(done.error));
       } else {

@@ -65,7 +65,8 @@ class Intake {
     std::optional<Error> error;
     std::optional<Digest> expected;  // Of a comparison.
     std::optional<Digest> found;
-    bool unlike = false;  // What is there can't be the same after all.
+    bool outdated = false;  // A part of another version was deleted.
+    bool unlike = false;    // What is there can't be the same after all.
     bool source_failed = false;
     Output output;
   };

@@ -290,10 +290,21 @@ void Journal::Done(const FileKey& key, const std::string* renamed_to) {
   if (done_.size() >= kDoneBatch || key.size >= kLargeFile) FlushDone();
 }
 
+void Journal::Prefix(const std::string& prefix) {
+  if (Apply(Type::kPrefix, JournalState::Prefix(prefix))) Flush();
+}
+
 void Journal::FlushDone() {
   if (done_.empty()) return;
   if (Apply(Type::kDone, done_)) Flush();
   done_.clear();
+}
+
+void Journal::Clear() {
+  while (!state_.parts().empty()) {
+    const std::uint64_t id = state_.parts().begin()->first;
+    if (!Apply(Type::kEnd, JournalState::Id(id))) return;
+  }
 }
 
 void Journal::Finish() {

@@ -77,6 +77,10 @@ class Journal {
   void End(std::uint64_t id);
   // The file is durable under its name, or the other one that it got.
   void Done(const FileKey& key, const std::string* renamed_to);
+  // The names of this session's parts begin so.
+  void Prefix(const std::string& prefix);
+  // Ends all parts.
+  void Clear();
   // Deletes the file, unless parts are left.
   void Finish();
 

@@ -83,6 +83,13 @@ Bytes JournalState::Renamed(std::uint64_t hash, const std::string& name) {
   return Finished(buffer, writer);
 }
 
+Bytes JournalState::Prefix(const std::string& prefix) {
+  Bytes buffer(8 + prefix.size());
+  ByteWriter writer(buffer);
+  writer.WriteLengthPrefixed(AsBytes(prefix));
+  return Finished(buffer, writer);
+}
+
 std::uint64_t JournalState::HashOf(const FileKey& key) {
   Hasher hasher;
   std::array<std::byte, 21> numbers;
@@ -139,6 +146,8 @@ bool JournalState::Apply(const Record& record) {
       return ApplyDone(reader);
     case Type::kRenamed:
       return ApplyRenamed(reader);
+    case Type::kPrefix:
+      return ApplyPrefix(reader);
   }
   return false;
 }
@@ -239,6 +248,14 @@ bool JournalState::ApplyRenamed(ByteReader& reader) {
   std::string name(AsText(reader.ReadLengthPrefixed()));
   if (!reader.AtEnd()) return false;
   if (renamed_.size() < kMaxRenamed) renamed_[hash] = std::move(name);
+  return true;
+}
+
+bool JournalState::ApplyPrefix(ByteReader& reader) {
+  std::string prefix(AsText(reader.ReadLengthPrefixed()));
+  if (!reader.AtEnd()) return false;
+  prefixes_.push_back(std::move(prefix));
+  if (prefixes_.size() > kMaxPrefixes) prefixes_.pop_front();
   return true;
 }
 

@@ -15,6 +15,7 @@
 //   END      8  id: the part is no more
 //   DONE     9  64-bit hashes of files that are durable under their names
 //   RENAMED 10  hash (64) of such a file, and the name that it got instead
+//   PREFIX  11  with which the names of a session's parts begin
 //
 // Numbers without a size are variable-length integers (RFC 9000 section 16).
 // What was written in this boot is in the system's cache whatever became of
@@ -26,6 +27,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -71,6 +73,8 @@ class JournalState {
   static constexpr std::size_t kMaxIntervals = 1024;
   static constexpr std::size_t kMaxDone = 3 << 19;
   static constexpr std::size_t kMaxRenamed = 4096;
+  // Of the last sessions; what older ones have left stays until it is cleaned.
+  static constexpr std::size_t kMaxPrefixes = 64;
 
   struct SavedHash {
     std::uint64_t offset = 0;   // Bytes from the beginning that it is of.
@@ -102,6 +106,7 @@ class JournalState {
     kEnd = 8,
     kDone = 9,
     kRenamed = 10,
+    kPrefix = 11,
   };
 
   // Applies a record; false, and nothing changes, if it makes no sense here.
@@ -118,6 +123,7 @@ class JournalState {
   std::size_t done() const { return done_.size(); }
   // The name that a file got which is done, if it is another than it had.
   const std::string* RenamedTo(std::uint64_t hash) const;
+  const std::deque<std::string>& prefixes() const { return prefixes_; }
 
   // The payloads of the fewest records that make the same state, in order.
   template <typename Emit>  // void(Type, ByteSpan payload)
@@ -134,6 +140,7 @@ class JournalState {
   static Bytes Hash(std::uint64_t id, bool earlier_boot,
                     const Hasher::Saved& state);
   static Bytes Renamed(std::uint64_t hash, const std::string& name);
+  static Bytes Prefix(const std::string& prefix);
 
  private:
   static constexpr std::uint8_t kVersion = 1;
@@ -146,6 +153,7 @@ class JournalState {
   bool ApplyHash(ByteReader& reader);
   bool ApplyDone(ByteReader& reader);
   bool ApplyRenamed(ByteReader& reader);
+  bool ApplyPrefix(ByteReader& reader);
   Part* ReadId(ByteReader& reader, std::uint64_t* id = nullptr);
 
   std::optional<JournalOwner> owner_;
@@ -155,6 +163,7 @@ class JournalState {
   std::uint64_t next_id_ = 0;
   HashSet done_;
   std::unordered_map<std::uint64_t, std::string> renamed_;
+  std::deque<std::string> prefixes_;
 };
 
 template <typename Emit>
@@ -192,6 +201,9 @@ void JournalState::Serialize(Emit emit) const {
   if (!batch.empty()) emit(Type::kDone, ByteSpan(batch));
   for (const auto& [hash, name] : renamed_) {
     emit(Type::kRenamed, ByteSpan(Renamed(hash, name)));
+  }
+  for (const std::string& prefix : prefixes_) {
+    emit(Type::kPrefix, ByteSpan(Prefix(prefix)));
   }
 }
 

@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "transfer/file/path_policy.h"
@@ -50,6 +52,13 @@ Result<OutputFolder> OutputFolder::Open(const std::string& path) {
   const mode_t mask = ::umask(077);
   ::umask(mask);
   return OutputFolder(path, fd.Release(), sync_fd.Release(), mask);
+}
+
+std::string OutputFolder::RealPath() const {
+  std::error_code error;
+  const std::filesystem::path path = std::filesystem::read_symlink(
+      "/proc/self/fd/" + std::to_string(fd_), error);
+  return error ? path_ : path.native();
 }
 
 Result<OutputTarget> OpenOutput(const std::string& path) {

@@ -26,6 +26,8 @@ class OutputFolder {
 
   // As the user named it, for messages.
   const std::string& path() const { return path_; }
+  // Without links, from the root.
+  std::string RealPath() const;
   // For the disk: to resolve names under, possibly opened with O_PATH; and to
   // sync, -1 if the folder may not be read.
   int fd() const { return fd_; }

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "net/base/check.h"
+#include "transfer/file/confined_open.h"
 #include "transfer/file/path_policy.h"
 
 namespace p2pcp::file {
@@ -44,7 +45,23 @@ Error CannotWrite(const std::string& name, int error) {
   return ErrnoError(ErrorCode::kCannotWrite, "cannot write " + name, error);
 }
 
+int OpenPart(int dirfd, const std::string& name) {
+  UniqueFd fd(OpenBeneath(
+      dirfd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0));
+  struct stat info;
+  if (!fd.ok() || fstat(fd.get(), &info) != 0) return -1;
+  // Ours alone: whoever else can write to it, or has it under another name,
+  // could have put anything into it.
+  if (!S_ISREG(info.st_mode) || info.st_uid != geteuid() ||
+      info.st_nlink != 1 || (info.st_mode & 0077) != 0) {
+    errno = EPERM;
+    return -1;
+  }
+  return fd.Release();
+}
+
 std::string PartName(const Output& output) {
+  if (output.remains != nullptr) return output.remains->part_name;
   P2PCP_CHECK(output.part_prefix != nullptr);
   return *output.part_prefix + '-' + std::to_string(output.part_number) +
          ".part";
@@ -63,6 +80,18 @@ Result<PartFile> PartFile::Create(Syscalls& syscalls, FolderFd folder,
     return reserved.error();
   }
   return file;
+}
+
+Result<PartFile> PartFile::Reopen(Syscalls& syscalls, FolderFd folder,
+                                  const Output& output) {
+  P2PCP_CHECK(output.remains != nullptr);
+  UniqueFd fd(OpenPart(folder->get(), output.remains->part_name));
+  if (!fd.ok()) {
+    return ErrnoError(ErrorCode::kIntegrity,
+                      "cannot go on with what there is of " + output.name,
+                      errno);
+  }
+  return PartFile(syscalls, std::move(folder), output, fd.Release());
 }
 
 PartFile::PartFile(Syscalls& syscalls, FolderFd folder, const Output& output,

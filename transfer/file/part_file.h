@@ -55,6 +55,9 @@ Status PutInPlace(Syscalls& syscalls, int dirfd, const std::string& part_name,
 // Sets the mode, unless it has been created with it, and the time.
 Status SetAttributes(int fd, const Output& output, bool set_mode);
 std::string PartName(const Output& output);
+// Opens a part in the folder for going on with it: -1 and errno if it is not
+// one of ours.
+int OpenPart(int dirfd, const std::string& name);
 Error CannotWrite(const std::string& name, int error);
 
 // Deletes its file when it goes away uncommitted. The Syscalls must outlive it.
@@ -62,6 +65,11 @@ Error CannotWrite(const std::string& name, int error);
 class PartFile {
  public:
   static Result<PartFile> Create(Syscalls& syscalls, FolderFd folder,
+                                 const Output& output);
+
+  // Goes on with what output.remains says. kIntegrity: it is not there, or is
+  // not what was left.
+  static Result<PartFile> Reopen(Syscalls& syscalls, FolderFd folder,
                                  const Output& output);
 
   PartFile(PartFile&& other) noexcept;
@@ -73,6 +81,9 @@ class PartFile {
   // Reads size bytes back, through scratch, into hasher.
   Status ReadBack(std::uint64_t offset, std::uint64_t size,
                   MutableByteSpan scratch, Hasher& hasher);
+  // It stays when this goes away.
+  void Keep() { part_name_.clear(); }
+  int fd() const { return fd_.get(); }
   // As Job::kCommit. Afterwards only destruction is left.
   Status Commit(Output& output, PlacedFiles& placed);
 

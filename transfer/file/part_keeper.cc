@@ -1,10 +1,16 @@
 #include "transfer/file/part_keeper.h"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "net/base/check.h"
+#include "transfer/file/part_file.h"
 #include "transfer/file/unique_fd.h"
 
 namespace p2pcp::file {
@@ -13,18 +19,163 @@ namespace {
 
 UniqueFd Duplicate(int fd) { return UniqueFd(fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
 
-}  // namespace
-
-void PartKeeper::Resume(std::uint64_t id, int fd, const Hasher* hasher) {
-  P2PCP_CHECK(journal_.state().parts().contains(id));
-  open_[id] = {fd, hasher, 0};
+// Beneath the output folder.
+std::string Beneath(const Output& output, const std::string& name) {
+  if (output.folder == nullptr || output.folder->empty()) return name;
+  return *output.folder + '/' + name;
 }
 
-std::optional<std::uint64_t> PartKeeper::Begin(const JournalState::Part& part,
-                                               int fd, const Hasher* hasher) {
+FileKey KeyOf(const Output& output) {
+  return {Beneath(output, output.name), output.size, output.mtime,
+          output.executable};
+}
+
+std::string NameIn(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string::npos ? path : path.substr(slash + 1);
+}
+
+bool IsThatFile(const struct stat& info, const JournalState::Part& part) {
+  return static_cast<std::uint64_t>(info.st_dev) == part.device &&
+         static_cast<std::uint64_t>(info.st_ino) == part.inode;
+}
+
+// What may be believed of the part, of which the system says info.
+Remains RemainsOf(std::uint64_t id, const JournalState::Part& part,
+                  const struct stat& info, bool sparse) {
+  Remains remains;
+  remains.part_id = id;
+  remains.part_name = NameIn(part.part_path);
+  remains.disk_bytes = static_cast<std::uint64_t>(info.st_blocks) * 512;
+  const auto size = static_cast<std::uint64_t>(info.st_size);
+  for (const Interval& range : part.written.list()) {
+    // A file that became shorter has lost what was behind its end.
+    const Interval there{range.begin, std::min(range.end, size)};
+    if (there.begin >= there.end) break;
+    // Where there are holes besides, only what is contiguous can be told.
+    if (sparse && there.begin > 0) break;
+    if (remains.had.size() == PartKeeper::kMaxPieces) break;
+    remains.had.push_back(there);
+  }
+  // What an earlier boot has synced is read again: that is the test of it.
+  if (!remains.had.empty() && remains.had.front().begin == 0 && part.hash &&
+      !part.hash->earlier_boot &&
+      part.hash->offset <= remains.had.front().end &&
+      Hasher().Restore(part.hash->state)) {
+    remains.hashed = part.hash->offset;
+  }
+  return remains;
+}
+
+}  // namespace
+
+bool PartKeeper::IsInPlace(int dirfd, Output& output) const {
+  const std::uint64_t hash = JournalState::HashOf(KeyOf(output));
+  const JournalState& state = journal_.state();
+  if (!state.IsDone(hash)) return false;
+  const std::string* const renamed = state.RenamedTo(hash);
+  const std::string& name = renamed != nullptr ? *renamed : output.name;
+  struct stat info;
+  if (name.find('/') != std::string::npos ||
+      fstatat(dirfd, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
+    return false;
+  }
+  const FileTime mtime{info.st_mtim.tv_sec,
+                       static_cast<std::uint32_t>(info.st_mtim.tv_nsec)};
+  if (!S_ISREG(info.st_mode) || mtime != output.mtime ||
+      static_cast<std::uint64_t>(info.st_size) != output.size) {
+    return false;
+  }
+  output.final_name = name;
+  return true;
+}
+
+bool PartKeeper::FindRemains(int dirfd, Output& output) {
+  const FileKey key = KeyOf(output);
+  const std::optional<std::uint64_t> id = journal_.state().FindPart(key.path);
+  // Of two files of one name only the first has remains.
+  if (!id || claimed_.contains(*id) || open_.contains(*id)) return false;
+  const JournalState::Part& part = journal_.state().parts().at(*id);
+  const std::string name = NameIn(part.part_path);
+  const UniqueFd fd(OpenPart(dirfd, name));
+  struct stat info;
+  if (!fd.ok() || fstat(fd.get(), &info) != 0 || !IsThatFile(info, part)) {
+    journal_.End(*id);
+    return false;
+  }
+  const bool same = part.key == key;
+  if (same) {
+    Remains remains = RemainsOf(*id, part, info, output.sparse);
+    if (!remains.had.empty()) {
+      claimed_.insert(*id);
+      output.remains = std::make_shared<const Remains>(std::move(remains));
+      return false;
+    }
+  }
+  unlinkat(dirfd, name.c_str(), 0);
+  journal_.End(*id);
+  return !same;
+}
+
+void PartKeeper::NotePrefix(const Output& output) {
+  if (output.remains != nullptr || *output.part_prefix == prefix_) return;
+  prefix_ = *output.part_prefix;
+  journal_.Prefix(prefix_);
+}
+
+void PartKeeper::Sweep(int dirfd, const std::string& path) {
+  const JournalState& state = journal_.state();
+  const auto is_old = [&](const std::string& name) {
+    return std::any_of(state.prefixes().begin(), state.prefixes().end(),
+                       [&](const std::string& prefix) {
+                         return prefix != prefix_ && name.starts_with(prefix);
+                       });
+  };
+  if (state.prefixes().empty()) return;
+  std::set<std::string> kept;
+  for (const auto& [id, part] : state.parts()) kept.insert(part.part_path);
+  const int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR* const stream = fd < 0 ? nullptr : fdopendir(fd);
+  if (stream == nullptr) {
+    if (fd >= 0) close(fd);
+    return;
+  }
+  while (const dirent* entry = readdir(stream)) {
+    const std::string name = entry->d_name;
+    const std::string beneath = path.empty() ? name : path + '/' + name;
+    if (is_old(name) && !kept.contains(beneath)) {
+      unlinkat(dirfd, name.c_str(), 0);
+    }
+  }
+  closedir(stream);
+}
+
+std::optional<std::uint64_t> PartKeeper::Begin(const Output& output, int fd,
+                                               const Hasher* hasher) {
+  struct stat info;
+  if (output.size < kMinSize || fstat(fd, &info) != 0) return std::nullopt;
+  JournalState::Part part;
+  part.key = KeyOf(output);
+  part.part_path = Beneath(output, PartName(output));
+  part.device = static_cast<std::uint64_t>(info.st_dev);
+  part.inode = static_cast<std::uint64_t>(info.st_ino);
+  part.stamp = info.st_ctim.tv_sec;
+  if (const auto old = journal_.state().FindPart(part.key.path)) {
+    if (claimed_.contains(*old) || open_.contains(*old)) return std::nullopt;
+    journal_.End(*old);
+  }
   const std::optional<std::uint64_t> id = journal_.Begin(part);
-  if (id) Resume(*id, fd, hasher);
+  if (id) open_[*id] = {fd, hasher, 0};
   return id;
+}
+
+void PartKeeper::Resume(const Remains& remains, int fd, Hasher* hasher) {
+  const JournalState::Part& part = journal_.state().parts().at(remains.part_id);
+  if (remains.hashed > 0) {
+    P2PCP_CHECK(hasher->Restore(part.hash->state) &&
+                hasher->size() == remains.hashed);
+  }
+  open_[remains.part_id] = {fd, hasher, 0};
 }
 
 Status PartKeeper::Written(std::uint64_t id, std::uint64_t begin,
@@ -42,13 +193,32 @@ Status PartKeeper::Written(std::uint64_t id, std::uint64_t begin,
   return status();
 }
 
-Status PartKeeper::End(std::uint64_t id) {
+void PartKeeper::End(std::uint64_t id) {
   const auto found = open_.find(id);
   P2PCP_CHECK(found != open_.end());
   dirty_ -= found->second.dirty;
   open_.erase(found);
   journal_.End(id);
-  return status();
+}
+
+void PartKeeper::Placed(const Output& output, std::optional<std::uint64_t> id) {
+  InPlace in_place{KeyOf(output), std::nullopt, id};
+  if (output.final_name != output.name) in_place.renamed_to = output.final_name;
+  placed_.push_back(std::move(in_place));
+  if (!id) return;
+  const auto found = open_.find(*id);
+  P2PCP_CHECK(found != open_.end());
+  dirty_ -= found->second.dirty;
+  open_.erase(found);
+}
+
+void PartKeeper::PlacedAreDurable() {
+  for (const InPlace& in_place : placed_) {
+    journal_.Done(in_place.key,
+                  in_place.renamed_to ? &*in_place.renamed_to : nullptr);
+    if (in_place.id) journal_.End(*in_place.id);
+  }
+  placed_.clear();
 }
 
 void PartKeeper::StartPass() {
@@ -101,6 +271,8 @@ void PartKeeper::Close() {
   TakePass(/*wait=*/true);
   for (const auto& [id, open] : open_) journal_.SaveHash(id, *open.hasher);
   open_.clear();
+  claimed_.clear();
+  placed_.clear();
   dirty_ = 0;
   error_ = 0;
 }

@@ -1,20 +1,23 @@
-// PartKeeper: keeps the journal of the files that are being received, and sees
-// to it that what was written gets durable in time: after kSyncBytes, or after
-// some seconds (syncer.h). Beyond kMaxUnsynced whoever writes waits, so that a
-// power failure never costs more.
+// PartKeeper: keeps the journal of the files that are being received, finds
+// again what an earlier transfer has left of them, and sees to it that what was
+// written gets durable in time: after kSyncBytes, or after some seconds
+// (syncer.h). Beyond kMaxUnsynced whoever writes waits, so that a power failure
+// never costs more.
 
 #ifndef P2PCP_TRANSFER_FILE_PART_KEEPER_H_
 #define P2PCP_TRANSFER_FILE_PART_KEEPER_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "net/base/result.h"
 #include "transfer/file/digest.h"
-#include "transfer/file/interval_set.h"
+#include "transfer/file/disk.h"
 #include "transfer/file/journal.h"
 #include "transfer/file/journal_state.h"
 #include "transfer/file/syncer.h"
@@ -29,26 +32,48 @@ class PartKeeper {
   static constexpr std::uint64_t kMinSize = 64 << 10;
   static constexpr std::uint64_t kSyncBytes = 16 << 20;
   static constexpr std::uint64_t kMaxUnsynced = 32 << 20;
+  // Pieces of a file that are told of; what else is there comes again.
+  static constexpr std::size_t kMaxPieces = 512;
 
   PartKeeper(Journal* journal, Syncer* syncer)
       : journal_(*journal), syncer_(*syncer) {}
 
-  Journal& journal() { return journal_; }
+  // What there is of a file before it comes; dirfd is the folder of output.
 
-  // A part that goes on, or a new one: false if it can't be kept account of.
-  // fd is that of the part file, hasher the running digest of what was read
-  // back of it; both are used until End().
-  void Resume(std::uint64_t id, int fd, const Hasher* hasher);
-  std::optional<std::uint64_t> Begin(const JournalState::Part& part, int fd,
+  // An earlier transfer has put it in place, under output.final_name.
+  bool IsInPlace(int dirfd, Output& output) const;
+  // Sets output.remains to what an earlier transfer has left. What belongs to
+  // another version of the file is deleted: true.
+  bool FindRemains(int dirfd, Output& output);
+
+  // A file is about to be made under a temporary name.
+  void NotePrefix(const Output& output);
+  // Deletes what killed sessions have left in a folder and nobody goes on with.
+  // path: the folder's, beneath the output folder.
+  void Sweep(int dirfd, const std::string& path);
+
+  // A new part. Nothing: it can't be kept account of. fd is that of the part
+  // file, hasher the running digest of what was read back of it; both are used
+  // until End() or Placed().
+  std::optional<std::uint64_t> Begin(const Output& output, int fd,
                                      const Hasher* hasher);
-  // Bytes are in the file. An error: those that were written before could not
-  // be synced.
+  // A part that goes on. hasher goes on behind output.remains->hashed bytes.
+  void Resume(const Remains& remains, int fd, Hasher* hasher);
+  // Bytes are in the file. An error: see status().
   Status Written(std::uint64_t id, std::uint64_t begin, std::uint64_t end);
-  // The part file has its final name, or is deleted. The same error.
-  Status End(std::uint64_t id);
+  // The part file is deleted.
+  void End(std::uint64_t id);
+  // The file has its final name; id: its part, if there is an account of it.
+  void Placed(const Output& output, std::optional<std::uint64_t> id);
+  // What was Placed() is so whatever happens.
+  void PlacedAreDurable();
   // Everything that was written gets durable, with its digests so far. Called
   // at the end; the parts are ended, but for the journal.
   void Close();
+
+  // An error: what was written before could not be synced. The system tells
+  // that once, and a later sync of the same file succeeds.
+  Status status() const;
 
  private:
   struct Open {
@@ -56,22 +81,30 @@ class PartKeeper {
     const Hasher* hasher = nullptr;
     std::uint64_t dirty = 0;  // Bytes written since the last pass began.
   };
+  struct InPlace {
+    FileKey key;
+    std::optional<std::string> renamed_to;
+    std::optional<std::uint64_t> id;
+  };
 
   void StartPass();
   // Takes what the syncer has done; with `wait` all of the pass.
   void TakePass(bool wait);
-  Status status() const;
 
   Journal& journal_;
   Syncer& syncer_;
   std::map<std::uint64_t, Open> open_;
+  // Told as remains: nobody else gets them.
+  std::set<std::uint64_t> claimed_;
+  std::string prefix_;  // Of this session.
+  std::vector<InPlace> placed_;
   std::uint64_t dirty_ = 0;    // Of all.
   std::uint64_t syncing_ = 0;  // Bytes that the pass makes durable.
   // A pass: first the parts, then the journal that says so.
   enum class Pass { kNone, kParts, kJournal };
   Pass pass_ = Pass::kNone;
   std::vector<std::uint64_t> pass_ids_;
-  int error_ = 0;  // Of syncing a part: a later one would not tell it again.
+  int error_ = 0;  // Of syncing a part.
 };
 
 }  // namespace p2pcp::file

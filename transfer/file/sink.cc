@@ -70,6 +70,7 @@ std::uint64_t Sink::Add(File file) {
   output.mtime = file.mtime;
   output.executable = file.executable;
   output.sparse = file.sparse;
+  output.remains = std::move(file.remains);
   // A chunk that the space ended in gets longer.
   const std::uint64_t end = pieces_.total();
   if (end % ChunkPool::kChunkBytes != 0 && file.size > 0) {
@@ -78,7 +79,21 @@ std::uint64_t Sink::Add(File file) {
     }
   }
   ++open_;
-  return pieces_.Append(std::move(piece));
+  const std::uint64_t number = pieces_.Append(std::move(piece));
+  TakeRemains(pieces_[number]);
+  return number;
+}
+
+void Sink::TakeRemains(const Piece& piece) {
+  if (piece.output.remains == nullptr) return;
+  for (const Interval& had : piece.output.remains->had) {
+    const Interval range{piece.begin + had.begin, piece.begin + had.end};
+    if (!MarkAbsent(range.begin, range.end) ||
+        !written_.Add(range.begin, range.end)) {
+      return Fail({ErrorCode::kMalformed, "too many gaps in what came"});
+    }
+    written_bytes_ += range.size();
+  }
 }
 
 bool Sink::IsOpen(std::uint64_t piece) const {
@@ -88,6 +103,7 @@ bool Sink::IsOpen(std::uint64_t piece) const {
 
 bool Sink::IsSmall(const Piece& piece) const {
   return piece.size <= kSmallFile && !piece.output.sparse &&
+         piece.output.remains == nullptr &&
          (piece.size == 0 || piece.begin + piece.size <= ChunkEnd(piece.begin));
 }
 

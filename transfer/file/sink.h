@@ -69,6 +69,7 @@ class Sink {
     FileTime mtime;
     bool executable = false;
     bool sparse = false;
+    std::shared_ptr<const Remains> remains = nullptr;  // As Output's.
   };
 
   struct Event {
@@ -99,7 +100,8 @@ class Sink {
   Sink(const Sink&) = delete;
   Sink& operator=(const Sink&) = delete;
 
-  // Adds a file at the end of the space; the number of its piece.
+  // Adds a file at the end of the space; the number of its piece. What remains
+  // of it counts as come and written.
   std::uint64_t Add(File file);
   std::uint64_t Begin(std::uint64_t piece) const {
     return pieces_[piece].begin;
@@ -181,6 +183,7 @@ class Sink {
 
   static constexpr std::uint32_t kSlots = Disk::kSlots - kForeignSlots;
 
+  void TakeRemains(const Piece& piece);
   bool IsSmall(const Piece& piece) const;
   bool MayHold(std::uint64_t chunk_begin, std::uint64_t offset) const;
   bool Prepare(std::uint64_t begin, std::uint64_t end);

@@ -161,6 +161,9 @@ bool Sink::TakeSlot(std::uint64_t number) {
   Piece& piece = pieces_[number];
   piece.state = State::kActive;
   piece.slot = static_cast<std::uint32_t>(free - slots_.begin());
+  if (piece.output.remains != nullptr) {
+    free->hash_offset = piece.output.remains->hashed;
+  }
   Job job;
   job.kind = Job::Kind::kCreate;
   job.slot = piece.slot;
@@ -287,7 +290,8 @@ void Sink::AdvanceSlot(std::uint32_t index) {
     const std::uint64_t frontier = HashFrontier(slot);
     const std::uint64_t ready = frontier - slot.hash_offset;
     const bool ends = frontier == piece.size || !piece.holes.empty();
-    if ((ready < kHashMin && !ends) || (ready == 0 && piece.size > 0)) return;
+    if (ready < kHashMin && !ends) return;
+    if (ready == 0 && slot.hash_offset < piece.size) return;
     Job job;
     job.kind = Job::Kind::kHash;
     job.slot = index;

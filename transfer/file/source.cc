@@ -141,6 +141,11 @@ void Source::Handle(Completion done) {
     }
   }
   if (done.kind == Job::Kind::kSeekSource) pass_seeking_ = false;
+  if (done.kind == Job::Kind::kOpenSource && done.slot == kPassSlot &&
+      number == pass_piece_ && pass_opening_) {
+    pass_opening_ = false;
+    if (!done.error) pass_offset_ = done.size;
+  }
   if (done.error) {
     FailPiece(number, *std::move(done.error));
   } else if (!piece.failed) {
@@ -271,7 +276,7 @@ void Source::NextPiece() {
   ++pass_piece_;
   pass_offset_ = pass_known_ = 0;
   pass_skip_ = 0;
-  pass_open_ = false;
+  pass_open_ = pass_opening_ = false;
   Collect();
 }
 
@@ -290,11 +295,8 @@ bool Source::PassStep() {
       piece.begin % kChunkBytes + file.size <= kChunkBytes) {
     return PassWhole(piece);
   }
-  if (!pass_open_) {
-    pass_open_ = true;
-    SubmitOpen(kPassSlot, pass_piece_);
-    return true;
-  }
+  if (!pass_open_) return OpenForPass(piece);
+  if (pass_opening_) return false;
   if (piece.mode == Mode::kDigest) {
     return PassDigest(piece, file.size, /*zeros=*/false);
   }
@@ -310,11 +312,41 @@ bool Source::PassStep() {
     }
     end = skip.begin;
   }
+  if (pass_offset_ == file.size) {  // Its digest was known to the end.
+    return PassDigest(piece, file.size, /*zeros=*/false);
+  }
   if (file.sparse) {
     if (pass_known_ <= pass_offset_) return PassSeek(piece);
     end = std::min(end, pass_known_);
   }
   return PassData(piece, end);
+}
+
+// A large file may go on where an earlier session has come to.
+bool Source::OpenForPass(const Piece& piece) {
+  pass_open_ = true;
+  if (piece.mode == Mode::kDigest || piece.file->size < kKeptSize) {
+    SubmitOpen(kPassSlot, pass_piece_);
+    return true;
+  }
+  pass_opening_ = true;
+  Job job;
+  job.kind = Job::Kind::kOpenSource;
+  job.slot = kPassSlot;
+  job.source = piece.file.get();
+  job.digest = true;
+  // What is before the place where the pass begins is not looked through for
+  // holes.
+  job.size = piece.file->size;
+  if (piece.file->sparse) {
+    job.size = piece.skips.empty() || piece.skips[0].begin > 0
+                   ? 0
+                   : piece.skips[0].end;
+  }
+  Submit(job, pass_piece_, kNoChunk);
+  slot_pieces_[kPassSlot] = pass_piece_;
+  slot_used_[kPassSlot] = ++use_counter_;
+  return true;
 }
 
 // A small file: one job does it all.

@@ -38,6 +38,8 @@ class Source {
   // Where the system's cache did not have the bytes, it is asked again only
   // after so many: asking in vain costs a system call, and reading ahead stops.
   static constexpr std::uint64_t kRetryCache = std::uint64_t{32} << 20;
+  // Of files from this size on the digest is kept over sessions.
+  static constexpr std::uint64_t kKeptSize = 32 << 20;
   // Files up to this size are read as a whole where they fit one chunk.
   static constexpr std::uint64_t kSmallFile = 64 << 10;
   // What a block digest is of.
@@ -161,6 +163,7 @@ class Source {
   void AdvanceBlocks();
   std::uint32_t SlotFor(std::uint64_t number);
   void SubmitOpen(std::uint32_t slot, std::uint64_t number);
+  bool OpenForPass(const Piece& piece);
   void Submit(Job job, std::uint64_t number, std::uint32_t chunk);
   void SubmitRead(std::uint32_t slot, std::uint64_t number, std::uint64_t begin,
                   std::uint64_t end, std::uint32_t chunk, bool digest);
@@ -180,6 +183,8 @@ class Source {
   std::uint64_t pass_piece_ = 0;
   std::uint64_t pass_offset_ = 0;
   bool pass_open_ = false;
+  // How far its digest is known is being asked.
+  bool pass_opening_ = false;
   std::size_t pass_skip_ = 0;       // The next of its skips.
   std::uint64_t pass_known_ = 0;    // A sparse file: data up to here, ...
   bool pass_seeking_ = false;       // ... more is being asked for.

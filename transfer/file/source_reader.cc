@@ -45,6 +45,11 @@ Result<SourceReader> SourceReader::Open(Syscalls& syscalls,
   SourceReader reader(syscalls, source, fd);
   Status unchanged = reader.CheckUnchanged();
   if (!unchanged) return unchanged.error();
+  struct stat info;
+  if (syscalls.Fstat(fd, &info) == 0) {
+    reader.change_time_ = std::int64_t{info.st_ctim.tv_sec} * 1'000'000'000 +
+                          info.st_ctim.tv_nsec;
+  }
   // Advice only.
   (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
   return reader;

@@ -22,6 +22,9 @@ class SourceReader {
   static Result<SourceReader> Open(Syscalls& syscalls,
                                    const SourceFile& source);
 
+  // Of the file, as it was when it was opened: in nanoseconds since 1970.
+  std::int64_t change_time() const { return change_time_; }
+
   // Reads all of the file into buffer, which has its size.
   static Status ReadWhole(Syscalls& syscalls, const SourceFile& source,
                           MutableByteSpan buffer);
@@ -50,6 +53,7 @@ class SourceReader {
   Syscalls* syscalls_;
   const SourceFile* source_;
   UniqueFd fd_;
+  std::int64_t change_time_ = 0;
 };
 
 }  // namespace p2pcp::file

@@ -80,6 +80,7 @@ Result<FolderFd> TargetWorker::Open(const OutputFolder& root,
                                     }));
   }
   FolderFd folder = std::make_shared<const UniqueFd>(fd);
+  if (keeper_ != nullptr) keeper_->Sweep(fd, path);
   folders_[path] = {folder, ++use_counter_};
   return folder;
 }
@@ -156,6 +157,7 @@ Status TargetWorker::Store(const Output& output, ByteSpan content,
   Result<FolderFd> folder = OpenFolder(output);
   if (!folder) return folder.error();
   std::string part_name = PartName(output);
+  if (keeper_ != nullptr) keeper_->NotePrefix(output);
   UniqueFd fd(syscalls_.Create((*folder)->get(), part_name,
                                output.executable ? 0777 : 0666));
   if (!fd.ok()) return CannotWrite(output.name, errno);

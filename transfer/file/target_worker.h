@@ -19,6 +19,7 @@
 #include "transfer/file/digest.h"
 #include "transfer/file/disk.h"
 #include "transfer/file/part_file.h"
+#include "transfer/file/part_keeper.h"
 #include "transfer/file/syscalls.h"
 #include "transfer/file/unique_fd.h"
 
@@ -27,8 +28,9 @@ namespace p2pcp::file {
 // All methods block; see Job for what they do.
 class TargetWorker {
  public:
-  // syscalls must outlive it.
-  explicit TargetWorker(Syscalls& syscalls) : syscalls_(syscalls) {}
+  // What it is given must outlive it; keeper may be null.
+  TargetWorker(Syscalls& syscalls, PartKeeper* keeper)
+      : syscalls_(syscalls), keeper_(keeper) {}
   ~TargetWorker() { DropStored(); }
   TargetWorker(const TargetWorker&) = delete;
   TargetWorker& operator=(const TargetWorker&) = delete;
@@ -75,6 +77,7 @@ class TargetWorker {
   Error FolderError(const Output& output, int error) const;
 
   Syscalls& syscalls_;
+  PartKeeper* const keeper_;
   std::unordered_map<std::string, Folder> folders_;
   std::uint64_t use_counter_ = 0;
   PlacedFiles placed_;

@@ -15,6 +15,10 @@
 
 #include "net/base/check.h"
 #include "transfer/file/disk_worker.h"
+#include "transfer/file/part_keeper.h"
+#include "transfer/file/source_keeper.h"
+#include "transfer/file/syncer.h"
+#include "transfer/file/syscalls.h"
 #include "transfer/file/unique_fd.h"
 
 namespace p2pcp::file {
@@ -56,7 +60,14 @@ class Ring {
 
 class ThreadedDisk::Worker {
  public:
-  explicit Worker(int event_fd) : event_fd_(event_fd) {}
+  Worker(int event_fd, std::unique_ptr<Syncer> syncer, Journal* parts,
+         Journal* sources)
+      : event_fd_(event_fd), syncer_(std::move(syncer)) {
+    if (parts != nullptr) keeper_.emplace(parts, syncer_.get());
+    if (sources != nullptr) sources_.emplace(sources);
+    disk_.emplace(nullptr, keeper_ ? &*keeper_ : nullptr,
+                  sources_ ? &*sources_ : nullptr);
+  }
 
   ~Worker() {
     Abandon();
@@ -99,7 +110,7 @@ class ThreadedDisk::Worker {
 
   // REQUIRES: no job is under way.
   std::optional<Completion> TryRead(const Job& job) {
-    return disk_.TryRead(job);
+    return disk_->TryRead(job);
   }
 
   std::optional<Completion> Poll() {
@@ -117,7 +128,7 @@ class ThreadedDisk::Worker {
     done_.Clear();
     ClearEvent();
     // The thread sleeps, and can't begin a job while the lock is held.
-    disk_.CloseAll();
+    disk_->CloseAll();
   }
 
  private:
@@ -129,7 +140,7 @@ class ThreadedDisk::Worker {
       const Job job = jobs_.Pop();
       busy_ = true;
       lock.unlock();
-      Completion completion = disk_.Execute(job);
+      Completion completion = disk_->Execute(job);
       lock.lock();
       busy_ = false;
       if (done_.empty()) SetEvent();
@@ -152,7 +163,11 @@ class ThreadedDisk::Worker {
   }
 
   UniqueFd event_fd_;
-  DiskWorker disk_{nullptr};  // The thread's, while there are jobs.
+  const std::unique_ptr<Syncer> syncer_;  // Null without parts.
+  // The thread's, while there are jobs.
+  std::optional<PartKeeper> keeper_;
+  std::optional<SourceKeeper> sources_;
+  std::optional<DiskWorker> disk_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::condition_variable idle_;
@@ -164,12 +179,20 @@ class ThreadedDisk::Worker {
   std::thread thread_;
 };
 
-Result<std::unique_ptr<ThreadedDisk>> ThreadedDisk::Start() {
+Result<std::unique_ptr<ThreadedDisk>> ThreadedDisk::Start(Journal* parts,
+                                                          Journal* sources) {
+  std::unique_ptr<Syncer> syncer;
+  if (parts != nullptr) {
+    Result<std::unique_ptr<Syncer>> started =
+        StartThreadedSyncer(&Syscalls::Real());
+    if (!started) return started.error();
+    syncer = *std::move(started);
+  }
   const int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (fd < 0) {
     return ErrnoError(ErrorCode::kOther, "cannot make an eventfd", errno);
   }
-  auto worker = std::make_unique<Worker>(fd);
+  auto worker = std::make_unique<Worker>(fd, std::move(syncer), parts, sources);
   Status started = worker->Start();
   if (!started) return started.error();
   return std::unique_ptr<ThreadedDisk>(new ThreadedDisk(std::move(worker)));

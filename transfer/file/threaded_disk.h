@@ -10,13 +10,17 @@
 
 #include "net/base/result.h"
 #include "transfer/file/disk.h"
+#include "transfer/file/journal.h"
 
 namespace p2pcp::file {
 
 // Used from one thread, which may be any. Nothing is allocated for a job.
 class ThreadedDisk final : public Disk {
  public:
-  static Result<std::unique_ptr<ThreadedDisk>> Start();
+  // parts and sources, which may be null and must outlive it, are used by its
+  // thread alone (DiskWorker).
+  static Result<std::unique_ptr<ThreadedDisk>> Start(
+      Journal* parts = nullptr, Journal* sources = nullptr);
   // Lets the job at hand end, drops the others, and joins the thread.
   ~ThreadedDisk() override;
 

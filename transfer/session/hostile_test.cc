@@ -743,6 +743,47 @@ TEST_F(HostileReceiver, TheNumberInTheReceiptMustBeRight) {
   ExpectViolation();
 }
 
+// What a receiver says to have of a file ("a" has 7 bytes) lies inside of it,
+// and comes before it is decided on.
+TEST_F(HostileReceiver, WhatItHasFromBeforeMustFit) {
+  using Haves = std::vector<message::Have>;
+  const std::vector<Haves> cases = {
+      {{0, {{0, 8}}}},
+      {{0, {{8, 1}}}},
+      {{0, {{kMaxVarint - 2, 1}}}},
+      {{2, {{0, 1}}}},
+      {{0, {{0, 1}}}, {0, {{2, 1}}}},
+  };
+  for (const Haves& haves : cases) {
+    Reset();
+    ASSERT_NE(rig_->Hear<message::End>(), nullptr);
+    rig_->Say(message::Accept{});
+    for (const message::Have& have : haves) rig_->Say(have);
+    ExpectViolation();
+  }
+  Reset();
+  ASSERT_NE(rig_->Hear<message::End>(), nullptr);
+  rig_->Say(message::Have{0, {{0, 1}}});  // Before ACCEPT.
+  ExpectViolation();
+  Reset();
+  Accept();
+  rig_->Say(message::Have{1, {{0, 1}}});  // After the decision.
+  ExpectViolation();
+}
+
+TEST_F(HostileReceiver, WhatItHasFromBeforeIsNotSent) {
+  ASSERT_NE(rig_->Hear<message::End>(), nullptr);
+  rig_->Say(message::Accept{});
+  rig_->Say(message::Have{0, {{0, 3}, {4, 3}}});
+  rig_->Say(message::Have{1, {{0, 4}}});
+  Decide(0, 2, file::Verdict::kWant);
+  const message::Digests* const digests = rig_->Hear<message::Digests>();
+  ASSERT_NE(digests, nullptr);
+  EXPECT_EQ(digests->digests[0].digest, DigestOf("content"));
+  EXPECT_FALSE(rig_->RunUntil([] { return false; }, 1s));
+  EXPECT_EQ(rig_->raw().stats().data_bytes_received, 1u);
+}
+
 TEST_F(HostileReceiver, NoReportMakesATransferOtherThanItIs) {
   Accept();
   // Until both digests have been told.

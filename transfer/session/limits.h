@@ -15,6 +15,8 @@ inline constexpr std::uint64_t kMaxOpenEntries = 16'384;
 inline constexpr std::size_t kMaxOpenNameBytes = 4 << 20;
 // A receiver that asks its user shows him no more than this before he answers.
 inline constexpr std::uint64_t kMaxAskedEntries = 1'000;
+// Ranges that are there from earlier sessions, of all open files together.
+inline constexpr std::size_t kMaxHaveRuns = 65'536;
 // Times that a file is repaired.
 inline constexpr unsigned kMaxRepairs = 2;
 

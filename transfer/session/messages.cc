@@ -33,6 +33,7 @@ enum class Type : std::uint8_t {
   kCheckBlocks = 0x11,
   kBlockDigests = 0x12,
   kRepair = 0x13,
+  kHave = 0x14,
 };
 
 constexpr std::uint8_t kFolder = 0x01;
@@ -293,6 +294,10 @@ Message ReadBody(Type type, ByteReader& reader) {
       const std::uint64_t index = reader.ReadVarint();
       return Holes{index, ReadRuns(reader)};
     }
+    case Type::kHave: {
+      const std::uint64_t index = reader.ReadVarint();
+      return Have{index, ReadRuns(reader)};
+    }
     case Type::kWant:
       return Want{reader.ReadVarint()};
     case Type::kCheckBlocks:
@@ -388,6 +393,11 @@ struct Writer {
     WriteHead(writer, Type::kSourceFailed);
     writer.WriteVarint(message.index);
     writer.WriteVarint(message.charged);
+  }
+  void operator()(const Have& message) const {
+    WriteHead(writer, Type::kHave);
+    writer.WriteVarint(message.index);
+    WriteRuns(writer, message.runs);
   }
   void operator()(const Holes& message) const {
     WriteHead(writer, Type::kHoles);

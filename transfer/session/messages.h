@@ -102,6 +102,12 @@ struct Holes {
   std::uint64_t index = 0;
   std::vector<Run> runs;
 };
+// Of a file that is about to be wanted: ranges that are there from an earlier
+// session.
+struct Have {
+  std::uint64_t index = 0;
+  std::vector<Run> runs;  // At least one.
+};
 struct Want {
   std::uint64_t index = 0;
 };
@@ -118,10 +124,10 @@ struct Repair {
   std::vector<Run> runs;  // Blocks.
 };
 
-using Message =
-    std::variant<Hello, Offer, Entries, Decisions, Accept, Decline, Digests,
-                 FilesDone, FileFailed, Done, Finished, Abort, End,
-                 SourceFailed, Holes, Want, CheckBlocks, BlockDigests, Repair>;
+using Message = std::variant<Hello, Offer, Entries, Decisions, Accept, Decline,
+                             Digests, FilesDone, FileFailed, Done, Finished,
+                             Abort, End, SourceFailed, Holes, Want, CheckBlocks,
+                             BlockDigests, Repair, Have>;
 
 // Nothing if the bytes are no message.
 std::optional<Message> Parse(ByteSpan bytes);

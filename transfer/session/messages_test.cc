@@ -141,6 +141,10 @@ std::vector<Golden> Goldens() {
       {"1305000102"
        "03",
        Repair{5, {{0, 1}, {3, 3}}}},
+      // type, index; (first, bytes), (distance, bytes)...
+      {"140500440002"
+       "01",
+       Have{5, {{0, 0x400}, {0x402, 1}}}},
   };
 }
 
@@ -169,6 +173,7 @@ bool IsList(const Message& message) {
          std::holds_alternative<Digests>(message) ||
          std::holds_alternative<FilesDone>(message) ||
          std::holds_alternative<Holes>(message) ||
+         std::holds_alternative<Have>(message) ||
          std::holds_alternative<BlockDigests>(message) ||
          std::holds_alternative<Repair>(message);
 }

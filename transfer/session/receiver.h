@@ -58,11 +58,15 @@ class Receiver final : public Session {
       std::string path;
       bool is_folder = false;
       std::uint64_t size = 0;
+
+      friend bool operator==(const Entry&, const Entry&) = default;
     };
     std::vector<Entry> entries;  // Those that are not settled.
     std::uint64_t files = 0;
     std::uint64_t bytes = 0;
     bool complete = false;
+
+    friend bool operator==(const Listing&, const Listing&) = default;
   };
   Listing listing() const;
   // The user's answer. REQUIRES: Config::ask; after the event Offered, once. No

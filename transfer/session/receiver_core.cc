@@ -328,6 +328,7 @@ void Receiver::Core::TakeDecision(TimePoint now,
     decisions_.parts.push_back({0, decision.verdict});
   }
   ++decisions_.parts.back().count;
+  if (item.outdated) Emit(Outdated{index, intake_.PathOf(index)});
   switch (decision.verdict) {
     case file::Verdict::kWant:
       if (!item.is_folder) return AddToSink(index);
@@ -390,7 +391,27 @@ void Receiver::Core::AddToSink(std::uint64_t index) {
                           .size = item.size,
                           .mtime = output.mtime,
                           .executable = output.executable,
-                          .sparse = output.sparse});
+                          .sparse = output.sparse,
+                          .remains = output.remains});
+  if (output.remains != nullptr) TellRemains(index, *output.remains);
+}
+
+// What there is of a file from before: told before the decision on it, which
+// has not been sent yet.
+void Receiver::Core::TellRemains(std::uint64_t index,
+                                 const file::Remains& remains) {
+  const Item& item = intake_[index];
+  const std::uint64_t begin = sink_.Begin(item.piece);
+  message::Have have{index, {}};
+  std::uint64_t bytes = 0;
+  for (const file::Interval& had : remains.had) {
+    P2PCP_CHECK(connection().SkipReceived(StreamOffset(begin + had.begin),
+                                          StreamOffset(begin + had.end), 0));
+    have.runs.push_back({had.begin, had.size()});
+    bytes += had.size();
+  }
+  Send(have);
+  Emit(Resumed{index, intake_.PathOf(index), bytes, item.size});
 }
 
 void Receiver::Core::FlushDecisions() {

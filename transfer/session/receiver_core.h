@@ -78,6 +78,7 @@ class Receiver::Core final : private ByteSink, public Endpoint {
   void TakeComparison(TimePoint now, file::Intake::Decision decision);
   bool HasRoomFor(TimePoint now, const Item& item);
   void AddToSink(std::uint64_t index);
+  void TellRemains(std::uint64_t index, const file::Remains& remains);
   void TakeSinkEvent(TimePoint now, file::Sink::Event event);
   void FileIsDone(std::uint64_t index, const std::string& final_name,
                   const file::Digest& digest, bool was_there);

@@ -224,6 +224,7 @@ void Sender::Core::FlushHoles() {
 
 // What lies together is offered together.
 void Sender::Core::Offer(std::uint64_t begin, std::uint64_t end) {
+  if (begin == end) return;
   if (begin != offer_end_) {
     FlushOffer();
     offer_begin_ = begin;
@@ -289,9 +290,9 @@ Progress Sender::Core::progress() const {
   progress.files_done = files_done_;
   progress.files_total = files_ - not_sent_files_;
   progress.bytes_total = bytes_ - not_sent_bytes_;
-  progress.bytes_done =
-      std::min(connection().stats().data_bytes_acknowledged + hole_bytes_,
-               progress.bytes_total);
+  progress.bytes_done = std::min(
+      connection().stats().data_bytes_acknowledged + hole_bytes_ + had_bytes_,
+      progress.bytes_total);
   progress.complete = ended_;
   for (const Item& item : items_) {
     if (item.is_folder || item.state == Item::State::kSettled) continue;

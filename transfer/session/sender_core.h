@@ -46,6 +46,7 @@ class Sender::Core final : private ByteSource, public Endpoint {
     bool failed = false;      // That was told.
     std::uint64_t piece = 0;
     std::shared_ptr<const file::SourceFile> source;
+    std::vector<file::Interval> had;  // By the receiver.
     file::Digest digest;
   };
 
@@ -69,6 +70,7 @@ class Sender::Core final : private ByteSource, public Endpoint {
   const char* Handle(const message::Decisions& message);
   const char* Handle(const message::FilesDone& message);
   const char* Handle(const message::FileFailed& message);
+  const char* Handle(const message::Have& message);
   const char* Handle(const message::Want& message);
   const char* Handle(const message::CheckBlocks& message);
   const char* Handle(const message::Repair& message);
@@ -125,6 +127,8 @@ class Sender::Core final : private ByteSource, public Endpoint {
   std::uint64_t not_sent_bytes_ = 0;
   std::uint64_t wanted_bytes_ = 0;  // That are to be sent: no holes.
   std::uint64_t hole_bytes_ = 0;
+  std::uint64_t had_bytes_ = 0;
+  std::size_t had_runs_ = 0;  // Of open entries.
   Shortfall shortfall_;
 
   message::Digests digests_;  // To be sent.

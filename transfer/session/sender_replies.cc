@@ -31,6 +31,8 @@ void Sender::Core::HandleMessage(TimePoint now,
     wrong = Handle(*done);
   } else if (const auto* failed = std::get_if<message::FileFailed>(&message)) {
     wrong = Handle(*failed);
+  } else if (const auto* have = std::get_if<message::Have>(&message)) {
+    wrong = Handle(*have);
   } else if (const auto* want = std::get_if<message::Want>(&message)) {
     wrong = Handle(*want);
   } else if (const auto* check = std::get_if<message::CheckBlocks>(&message)) {
@@ -56,7 +58,7 @@ const char* Sender::Core::HandleAccept(TimePoint now) {
 void Sender::Core::Start(Item& item, std::uint64_t index,
                          file::Source::Mode mode) {
   item.has_digest = false;
-  item.piece = source_.Add(index, item.source, mode);
+  item.piece = source_.Add(index, item.source, mode, item.had);
   if (mode == file::Source::Mode::kDigest) {
     item.state = Item::State::kCompared;
     return;
@@ -64,9 +66,41 @@ void Sender::Core::Start(Item& item, std::uint64_t index,
   item.state = Item::State::kWanted;
   // The others are offered as their holes are found.
   const std::uint64_t begin = source_.Begin(item.piece);
-  if (item.source->sparse) return;
-  wanted_bytes_ += item.source->size;
-  Offer(begin, begin + item.source->size);
+  if (!item.source->sparse) wanted_bytes_ += item.source->size;
+  std::uint64_t at = 0;  // Not had, from here on.
+  for (const file::Interval& had : item.had) {
+    if (!item.source->sparse) Offer(begin + at, begin + had.begin);
+    connection().SkipBytes(StreamOffset(begin + had.begin),
+                           StreamOffset(begin + had.end));
+    had_bytes_ += had.size();
+    if (!item.source->sparse) wanted_bytes_ -= had.size();
+    at = had.end;
+  }
+  if (!item.source->sparse) Offer(begin + at, begin + item.source->size);
+}
+
+const char* Sender::Core::Handle(const message::Have& message) {
+  if (!accepted_ || message.index < decided_ || message.index >= end()) {
+    return "it has a part of what is not offered, or decided on";
+  }
+  Item& item = At(message.index);
+  had_runs_ += message.runs.size();
+  if (item.is_folder || !item.had.empty() || had_runs_ > kMaxHaveRuns) {
+    return "it has a part of a folder, or too many parts";
+  }
+  const std::uint64_t size = item.source->size;
+  std::uint64_t bytes = 0;
+  for (const message::Run& run : message.runs) {
+    // Of what has holes besides, only the beginning can be told.
+    if (run.first > size || run.count > size - run.first ||
+        (item.source->sparse && run.first > 0)) {
+      return "it has a part that no file has";
+    }
+    item.had.push_back({run.first, run.first + run.count});
+    bytes += run.count;
+  }
+  Emit(Resumed{message.index, item.source->name(), bytes, size});
+  return nullptr;
 }
 
 const char* Sender::Core::Handle(const message::Decisions& message) {
@@ -208,6 +242,8 @@ void Sender::Core::Settle(std::uint64_t index) {
   item.state = Item::State::kSettled;
   --open_;
   name_bytes_ -= item.source->path.size();
+  had_runs_ -= item.had.size();
+  item.had = {};
   item.source.reset();
   while (!items_.empty() && first_ < decided_ &&
          items_.front().state == Item::State::kSettled) {

@@ -47,6 +47,20 @@ struct LeftOut {
   bool counts = true;  // False: nobody expects it, as with symbolic links.
 };
 
+// A part of a file is there from an earlier session; the rest follows.
+struct Resumed {
+  std::uint64_t index = 0;  // Of its entry.
+  std::string name;
+  std::uint64_t bytes = 0;  // That are there.
+  std::uint64_t size = 0;
+};
+
+// Receiver: a part of another version of the file was there, and is deleted.
+struct Outdated {
+  std::uint64_t index = 0;
+  std::string name;
+};
+
 // A file stands at the receiver under its final name, verified and synced.
 struct FileDone {
   std::uint64_t index = 0;  // Of its entry.
@@ -78,8 +92,8 @@ struct Failed {
   Error error;
 };
 
-using SessionEvent = std::variant<Offered, Started, LeftOut, FileDone,
-                                  FileFailed, Completed, Failed>;
+using SessionEvent = std::variant<Offered, Started, LeftOut, Resumed, Outdated,
+                                  FileDone, FileFailed, Completed, Failed>;
 
 struct Progress {
   enum class Phase : std::uint8_t {

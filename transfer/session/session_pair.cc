@@ -1,5 +1,7 @@
 #include "transfer/session/session_pair.h"
 
+#include <sys/file.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -44,7 +46,12 @@ void SessionPair::Start() {
   P2PCP_CHECK(target.ok());
   target_.emplace(std::move(*target));
   for (int i = 0; i < 2; ++i) {
-    disks[i].emplace(&faults[i]);
+    OpenJournal(i);
+    const Memory* const memory = memory_[i].get();
+    disks[i] = std::make_unique<file::InlineDisk>(
+        &faults[i],
+        memory != nullptr && memory->keeper ? &*memory_[i]->keeper : nullptr,
+        memory != nullptr && memory->sources ? &*memory_[i]->sources : nullptr);
     if (IsSlow(i)) disks[i]->Hold();
   }
   Sender::Config sender_config;
@@ -57,6 +64,60 @@ void SessionPair::Start() {
   config.allow_dotfiles = config_.allow_dotfiles;
   receiver_ =
       std::make_unique<Receiver>(now_, config, &*target_, &*disks[1], &random_);
+}
+
+void SessionPair::OpenJournal(int index) {
+  if (!config_.journals) return;
+  auto memory = std::make_unique<Memory>();
+  auto journal = file::Journal::Open(
+      state[index].path(), {{}, {}, index == 1 ? out.path() : ""}, boot_);
+  P2PCP_CHECK(journal.ok());
+  memory->journal = *std::move(journal);
+  if (index == 1) {
+    memory->syncer.emplace(&faults[1]);
+    memory->keeper.emplace(memory->journal.get(), &*memory->syncer);
+  } else {
+    memory->sources.emplace(memory->journal.get());
+  }
+  memory_[index] = std::move(memory);
+}
+
+void SessionPair::Restart(bool killed, const file::BootId& boot) {
+  P2PCP_CHECK(config_.journals);
+  if (killed) {
+    // Nothing of theirs is run any more, not even destructors. What else the
+    // system does for a process that is no more: it gives back its locks.
+    struct Killed {
+      std::unique_ptr<Sender> sender;
+      std::unique_ptr<Receiver> receiver;
+      std::unique_ptr<file::InlineDisk> disks[2];
+      std::unique_ptr<Memory> memory[2];
+    };
+    static auto& graveyard = *new std::vector<Killed*>;
+    for (auto& memory : memory_) flock(memory->journal->fd(), LOCK_UN);
+    auto* body = new Killed;
+    graveyard.push_back(body);
+    body->sender = std::move(sender_);
+    body->receiver = std::move(receiver_);
+    for (int i = 0; i < 2; ++i) {
+      body->memory[i] = std::move(memory_[i]);
+      body->disks[i] = std::move(disks[i]);
+    }
+  } else {
+    sender_.reset();
+    receiver_.reset();
+  }
+  for (int i = 0; i < 2; ++i) {
+    disks[i].reset();
+    memory_[i].reset();
+    next_number_[i] = 0;
+    killed_[i] = false;
+    events_[i].clear();
+  }
+  while (link_.Receive(TimePoint::max())) {
+  }
+  boot_ = boot;
+  Start();
 }
 
 Session& SessionPair::side(int index) {

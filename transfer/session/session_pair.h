@@ -18,8 +18,13 @@
 #include "net/base/time.h"
 #include "transfer/file/faulty_syscalls.h"
 #include "transfer/file/inline_disk.h"
+#include "transfer/file/journal.h"
+#include "transfer/file/journal_state.h"
 #include "transfer/file/output_folder.h"
+#include "transfer/file/part_keeper.h"
+#include "transfer/file/source_keeper.h"
 #include "transfer/file/source_tree.h"
+#include "transfer/file/syncer.h"
 #include "transfer/file/test_folder.h"
 #include "transfer/session/bottleneck.h"
 #include "transfer/session/receiver.h"
@@ -78,6 +83,8 @@ class SessionPair {
     Duration disk_turn = 500us;
     const LoadMeter* load[2] = {nullptr, nullptr};
     std::string out = {};  // In the output folder: the name of --out FILE.
+    // What was interrupted is kept (Restart).
+    bool journals = false;
   };
 
   SessionPair() : SessionPair(Config{}) {}
@@ -87,6 +94,9 @@ class SessionPair {
   void Add(const std::string& name, const std::string& content);
   // Scans what was added and makes both sessions. REQUIRES: once, after Add.
   void Start();
+  // Both sides begin again with Start()'s arguments. Killed ones have not been
+  // able to put anything in order. REQUIRES: Config::journals.
+  void Restart(bool killed, const file::BootId& boot = {});
   // Runs until both sides have their terminal event, or limit passes; whether
   // they have.
   bool Run(Duration limit = 60s);
@@ -121,16 +131,18 @@ class SessionPair {
 
   file::TestFolder in;   // Of the sender.
   file::TestFolder out;  // Of the receiver.
+  file::TestFolder state[2];
   file::FaultySyscalls faults[2];
   std::vector<std::string> paths;
   file::TreeOptions tree_options;
-  std::optional<file::InlineDisk> disks[2];
+  std::unique_ptr<file::InlineDisk> disks[2];
 
  private:
   static constexpr TimePoint kStart{1s};
 
   Session& side(int index);
   void Drain(int index);
+  void OpenJournal(int index);
   // Lets some of what the slow disks have done be seen.
   void TurnDisks();
   bool IsSlow(int side) const {
@@ -142,6 +154,15 @@ class SessionPair {
   TimePoint now_ = kStart;
   SeededRandom random_;
   TestLink link_;
+  // What keeps a journal and uses it; bodies of those that were killed.
+  struct Memory {
+    std::unique_ptr<file::Journal> journal;
+    std::optional<file::InlineSyncer> syncer;
+    std::optional<file::PartKeeper> keeper;
+    std::optional<file::SourceKeeper> sources;
+  };
+  file::BootId boot_ = {};
+  std::unique_ptr<Memory> memory_[2];
   std::optional<file::SourceTree> tree_;
   std::optional<file::OutputTarget> target_;
   std::unique_ptr<Sender> sender_;
