@@ -53,7 +53,7 @@ int OpenPart(int dirfd, const std::string& name) {
   // Ours alone: whoever else can write to it, or has it under another name,
   // could have put anything into it.
   if (!S_ISREG(info.st_mode) || info.st_uid != geteuid() ||
-      info.st_nlink != 1 || (info.st_mode & 0077) != 0) {
+      info.st_nlink != 1 || (info.st_mode & 0022) != 0) {
     errno = EPERM;
     return -1;
   }
@@ -200,9 +200,10 @@ Status SetAttributes(int fd, const Output& output, bool set_mode) {
 }
 
 Status PartFile::Commit(Output& output, PlacedFiles& placed) {
+  if (syscalls_.Fdatasync(fd_.get()) != 0) return CannotWrite(name_, errno);
+  // Last: until it has its name it is for us alone (OpenPart).
   Status set = SetAttributes(fd_.get(), output, /*set_mode=*/true);
   if (!set) return set;
-  if (syscalls_.Fdatasync(fd_.get()) != 0) return CannotWrite(name_, errno);
   Status in_place =
       PutInPlace(syscalls_, folder_->get(), part_name_, output, placed);
   if (in_place) part_name_.clear();
