@@ -9,6 +9,7 @@
 
 #include "cmd/commands.h"
 #include "cmd/doctor/diagnosis.h"
+#include "cmd/doctor/joint_verdict.h"
 #include "cmd/doctor/network_survey.h"
 #include "cmd/link.h"
 #include "cmd/product.h"
@@ -21,12 +22,16 @@ namespace {
 // Two doctors meet only if one offers. The one with the smaller key does, and
 // the other listens first; but where the peer only receives, both must offer.
 constexpr Duration kTurn = 8s;
+// For both sides to tell of their NATs, and for larger packets to be tried.
+constexpr Duration kLinger = 2s;
 
 struct Tried {
   std::optional<ExitCode> signal;
   std::optional<Error> error;
   std::string path;
   Duration rtt{};
+  // What both sides' NATs allow, where both are known.
+  std::optional<JointVerdict> verdict;
 };
 
 Tried TryOnce(Options options, const SelfAndPeer& who, ice::Role role,
@@ -48,8 +53,13 @@ Tried TryOnce(Options options, const SelfAndPeer& who, ice::Role role,
   } else if (*connected) {
     tried.signal = **connected;
   } else {
+    (*link)->Linger(kLinger);
     tried.path = (*link)->PathText();
     tried.rtt = (*link)->rtt();
+    const connect::Connector& connector = (*link)->connector();
+    if (connector.peer_nat()) {
+      tried.verdict = Join(connector.nat(), *connector.peer_nat());
+    }
   }
   return tried;
 }
@@ -120,6 +130,11 @@ Result<ExitCode> RunDoctor(const Options& options, const Home& home,
   }
   console.Line(fmt::format("With {} it works: {}, rtt {}.", options.peer,
                            tried.path, FormatLatency(tried.rtt)));
+  if (tried.verdict) {
+    console.Line(fmt::format("With {} {}, because {}.", options.peer,
+                             OutlookText(tried.verdict->outlook),
+                             tried.verdict->why));
+  }
   if (options.json) {
     if (Status written = WriteProduct(
             TrialAsJson(options.peer, tried.path, tried.rtt, "") + "\n");

@@ -83,6 +83,13 @@ class Link {
   }
   // "direct udp4 203.0.113.9:41641".
   std::string PathText();
+  // Lets the channel go on for a while, for what both sides still tell.
+  void Linger(Duration duration) {
+    for (const TimePoint end = Now() + duration; Now() < end && !signal_;) {
+      Turn(end);
+    }
+  }
+  const connect::Connector& connector() const { return *connector_; }
   TimePoint Now() const { return loop_->Now(); }
   // A line of -v, with the seconds since the start.
   void Step(const std::string& text);

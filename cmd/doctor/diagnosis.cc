@@ -105,6 +105,18 @@ Json Milliseconds(const std::optional<Duration>& duration) {
 
 }  // namespace
 
+std::string_view OutlookText(Outlook outlook) {
+  switch (outlook) {
+    case Outlook::kWillPunch:
+      return "a path will be punched";
+    case Outlook::kNeedsGuessing:
+      return "a path needs guessing";
+    case Outlook::kWillNot:
+      return "no path will be punched";
+  }
+  return "";
+}
+
 Mapping ClassifyMapping(const NetworkFacts& facts) {
   std::vector<SocketAddress> seen;
   for (const StunFact& fact : facts.stun) {

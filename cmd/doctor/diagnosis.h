@@ -75,6 +75,9 @@ PortModel ClassifyPorts(const std::vector<std::uint16_t>& inside,
 
 enum class Outlook : std::uint8_t { kWillPunch, kNeedsGuessing, kWillNot };
 
+// "a path will be punched" and the like.
+std::string_view OutlookText(Outlook outlook);
+
 struct Verdict {
   std::string_view peer;  // "behind an ordinary home router", ...
   Outlook outlook = Outlook::kWillPunch;

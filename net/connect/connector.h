@@ -191,6 +191,8 @@ class Connector {
   int guesses() const { return hard_nat_.probes(); }
   // Our NAT, as far as it is known.
   const ice::Nat& nat() const { return hard_nat_.nat(); }
+  // The peer's, once it has told.
+  const std::optional<ice::Nat>& peer_nat() const { return hard_nat_.peer(); }
 
   void HandleTimeout(TimePoint now, UnixTime wall);
   // Of the rendezvous, STUN and, before it is connected, the channel too.

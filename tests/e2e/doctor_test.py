@@ -78,6 +78,8 @@ class Doctor(unittest.TestCase):
       trial = json.loads(command.stdout[1][1])
       self.assertTrue(trial['works'], command.log())
       self.assertRegex(trial['path'], 'direct udp4')
+      self.assertIn('a path will be punched, because', command.text,
+                    command.log())
 
   def test_it_tries_a_receiver(self):
     people = self.people('homes')
