@@ -57,7 +57,9 @@ Tried TryOnce(Options options, const SelfAndPeer& who, ice::Role role,
     tried.path = (*link)->PathText();
     tried.rtt = (*link)->rtt();
     const connect::Connector& connector = (*link)->connector();
-    if (connector.peer_nat()) {
+    if (connector.peer_nat() &&
+        connector.peer_nat()->mapping != ice::Dependence::kUnknown &&
+        connector.nat().mapping != ice::Dependence::kUnknown) {
       tried.verdict = Join(connector.nat(), *connector.peer_nat());
     }
   }

@@ -340,6 +340,7 @@ void Connector::HandleRendezvousEvent(TimePoint now, bool by_former,
     AddRemoteCandidates(now);
     heard_ = 0;
     hard_nat_.EndSession();
+    peer_nat_ = established->nat;
     hard_nat_.SetPeer(now, established->nat,
                       config_.role == ice::Role::kControlling,
                       established->candidates);
@@ -349,6 +350,7 @@ void Connector::HandleRendezvousEvent(TimePoint now, bool by_former,
     if (channel_ && channel_is_current_ && by_former == by_former_) {
       // All of them: one may be of use again that was let go.
       remote_ = more->all;
+      peer_nat_ = more->nat;
       AddRemoteCandidates(now);
       if (was_connected_) HandlePeerSeeks(now);
       // A path that was there and is silent: both sides are, and their brokers

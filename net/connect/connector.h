@@ -192,7 +192,7 @@ class Connector {
   // Our NAT, as far as it is known.
   const ice::Nat& nat() const { return hard_nat_.nat(); }
   // The peer's, once it has told.
-  const std::optional<ice::Nat>& peer_nat() const { return hard_nat_.peer(); }
+  const std::optional<ice::Nat>& peer_nat() const { return peer_nat_; }
 
   void HandleTimeout(TimePoint now, UnixTime wall);
   // Of the rendezvous, STUN and, before it is connected, the channel too.
@@ -225,6 +225,7 @@ class Connector {
   ReflexiveGatherer gatherer_;
   HardNat hard_nat_;
   ice::Nat told_nat_;
+  std::optional<ice::Nat> peer_nat_;  // As the peer told it last.
   std::uint64_t heard_ = 0;  // As Heard() was last.
   bool silent_ = false;      // The path in use.
   // Sockets that were fresh once, and where servers have seen them.
