@@ -67,16 +67,18 @@ class HardNats(unittest.TestCase):
   def test_forty_useless_addresses_on_each_host_cost_little(self):
     with topology.Lab('homes', hops=HOPS) as lab:
       for number, host in ((11, 'hostA'), (12, 'hostB')):
-        lab[host].ip('link add tunnels type dummy', 'link set tunnels up', *[
-            f'addr add 10.{number}.{i}.1/24 dev tunnels' for i in range(40)
-        ])
+        lab[host].ip(
+            'link add tunnels type veth peer name nowhere',
+            'link set tunnels up', 'link set nowhere up',
+            *[f'addr add 10.{number}.{i}.1/24 dev tunnels' for i in range(40)])
       people = pair.Pair(lab)
       pair.write_file(people.alice.path('file'), _SIZE)
       send, recv = people.send('file'), people.recv()
       people.expect(send, recv)
       seconds = pair.path_after_both(send, recv)
       print(f'40 useless addresses: path after {seconds * 1000:.0f} ms')
-      self.assertLess(seconds, 0.3 + 0.2, f'{send.log()}\n{recv.log()}')
+      # 0.2 s is what it takes without them on a busy machine.
+      self.assertLess(seconds, 0.2 + 0.3, f'{send.log()}\n{recv.log()}')
 
   def test_who_does_not_want_to_guess_does_not(self):
     with topology.Lab('SYM-PRC', hops=HOPS) as lab:
