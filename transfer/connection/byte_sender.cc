@@ -28,6 +28,18 @@ void ByteSender::Offer(StreamOffset begin, StreamOffset end,
   unsent_waits_ = false;
 }
 
+void ByteSender::OfferAgain(StreamOffset begin, StreamOffset end,
+                            PacketNumber next_number) {
+  P2PCP_CHECK(offered_.ContainsAll(begin.value(), end.value()));
+  acked_.Erase(begin.value(), end.value());
+  lost_.Erase(begin.value(), end.value());
+  unsent_.Insert(begin.value(), end.value());
+  // Also what is under way now was sent in vain.
+  stale_.Insert(begin.value(), end.value());
+  barrier_ = next_number;
+  unsent_waits_ = false;
+}
+
 std::uint64_t ByteSender::Skip(std::uint64_t begin, std::uint64_t end) {
   std::uint64_t charged = 0;
   offered_.ForEachPresent(begin, end, [&](Range range) {

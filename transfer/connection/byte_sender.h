@@ -40,6 +40,9 @@ class ByteSender {
 
   // next_number: larger than all sent so far.
   void Offer(StreamOffset begin, StreamOffset end, PacketNumber next_number);
+  // [begin, end), which was offered, is sent once more, whatever became of it.
+  void OfferAgain(StreamOffset begin, StreamOffset end,
+                  PacketNumber next_number);
   // [begin, end) is not to be sent, or not any more: it counts as acknowledged.
   // How many of its bytes were charged against the credit.
   std::uint64_t Skip(std::uint64_t begin, std::uint64_t end);

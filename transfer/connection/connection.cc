@@ -545,6 +545,9 @@ bool Connection::ControlAcknowledged() const { return control_out_.AllAcked(); }
 void Connection::OfferBytes(StreamOffset begin, StreamOffset end) {
   bytes_out_.Offer(begin, end, loss_.next_number());
 }
+void Connection::OfferAgain(StreamOffset begin, StreamOffset end) {
+  bytes_out_.OfferAgain(begin, end, loss_.next_number());
+}
 std::uint64_t Connection::SkipBytes(StreamOffset begin, StreamOffset end) {
   return bytes_out_.Skip(begin.value(), end.value());
 }

@@ -180,6 +180,9 @@ class Connection final : private LossDetection::Handler {
   // range that was offered before is sent anew, even if it was acknowledged.
   // REQUIRES: a source; begin <= end <= StreamOffset::kMax.
   void OfferBytes(StreamOffset begin, StreamOffset end);
+  // [begin, end) is sent once more, also where it is under way: the peer has
+  // forgotten it. REQUIRES: it was offered and not skipped; begin < end.
+  void OfferAgain(StreamOffset begin, StreamOffset end);
   // [begin, end) is not to be sent (any more), offered or not: it counts as
   // acknowledged, and is not asked for. How many of its bytes have been charged
   // against the peer's credit, which the peer has to be told.

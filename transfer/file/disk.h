@@ -129,8 +129,8 @@ struct Job {
     // later costs twice as much (measured).
     kWrite,
     // Reads `size` bytes at offset back and adds them to the running digest,
-    // which begins anew at offset 0 and completes with `last`; with `zeros`
-    // without reading them.
+    // which begins anew at offset 0, or with `digest`, and completes with
+    // `last`; with `zeros` without reading them.
     kHash,
     // Sets mode and time, syncs, and renames the file in slot to its final
     // name, which goes to output->final_name. kKeptBack: the conflict policy,

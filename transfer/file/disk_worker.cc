@@ -348,7 +348,8 @@ Status DiskWorker::Hash(const Job& job, std::uint64_t offset, Slot& slot,
                         Completion& completion) {
   if (!slot.part) return NotOpen(ErrorCode::kCannotWrite);
   Hasher& hasher = slot.Hash();
-  if (offset == 0) hasher.Reset();
+  const bool anew = job.kind == Job::Kind::kHash && job.digest;
+  if (offset == 0 || anew) hasher.Reset();
   if (job.zeros) {
     hasher.UpdateZeros(job.size);
     // Reads as zeros, now and after the next start.

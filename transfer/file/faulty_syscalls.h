@@ -31,7 +31,8 @@ class FaultySyscalls final : public Syscalls {
   int write_error = 0;                  // Of every write ...
   std::uint64_t write_error_after = 0;  // ... once so many bytes are written.
   std::size_t max_transfer = 0;  // Short reads and writes: bytes at most.
-  std::optional<off_t> corrupt_offset;  // The byte written here is another.
+  std::optional<off_t> corrupt_offset;  // The byte written here is another ...
+  int corrupt_times = 1;                // ... so often.
   int sync_error = 0;
   int folder_sync_error = 0;
   int folder_error = 0;  // Of making one.
@@ -78,7 +79,7 @@ class FaultySyscalls final : public Syscalls {
       const char wrong = static_cast<char>(
           ~static_cast<const char*>(buffer)[*corrupt_offset - offset]);
       Syscalls::Pwrite(fd, &wrong, 1, *corrupt_offset);
-      corrupt_offset.reset();
+      if (--corrupt_times == 0) corrupt_offset.reset();
     }
     return n;
   }

@@ -72,4 +72,36 @@ std::uint64_t IntervalSet::ContiguousEnd(std::uint64_t begin) const {
   return intervals_[index].end;
 }
 
+bool IntervalSet::Remove(std::uint64_t begin, std::uint64_t end) {
+  P2PCP_CHECK(begin < end);
+  std::size_t at = Find(begin, /*touching=*/false);
+  if (at < intervals_.size() && intervals_[at].begin < begin &&
+      intervals_[at].end > end) {
+    if (intervals_.size() == max_intervals_) return false;
+    const Interval rest{end, intervals_[at].end};
+    intervals_[at].end = begin;
+    intervals_.insert(intervals_.begin() + static_cast<std::ptrdiff_t>(at) + 1,
+                      rest);
+    bytes_ -= end - begin;
+    return true;
+  }
+  if (at < intervals_.size() && intervals_[at].begin < begin) {
+    bytes_ -= intervals_[at].end - begin;
+    intervals_[at].end = begin;
+    ++at;
+  }
+  std::size_t last = at;
+  while (last < intervals_.size() && intervals_[last].end <= end) {
+    bytes_ -= intervals_[last].size();
+    ++last;
+  }
+  if (last < intervals_.size() && intervals_[last].begin < end) {
+    bytes_ -= end - intervals_[last].begin;
+    intervals_[last].begin = end;
+  }
+  intervals_.erase(intervals_.begin() + static_cast<std::ptrdiff_t>(at),
+                   intervals_.begin() + static_cast<std::ptrdiff_t>(last));
+  return true;
+}
+
 }  // namespace p2pcp::file

@@ -28,6 +28,9 @@ class IntervalSet {
   // Adds [begin, end); false, and nothing changes, if that takes more intervals
   // than there is room for. REQUIRES: begin < end.
   bool Add(std::uint64_t begin, std::uint64_t end);
+  // Removes [begin, end); false, and nothing changes, if that takes more
+  // intervals than there is room for. REQUIRES: begin < end.
+  bool Remove(std::uint64_t begin, std::uint64_t end);
   // The first part of [begin, end) that is not in the set; empty, at end, if
   // all of it is.
   Interval FirstGap(std::uint64_t begin, std::uint64_t end) const;

@@ -47,6 +47,15 @@ TEST(IntervalSet, RefusesOneTooManyButStillJoins) {
   EXPECT_EQ(set.intervals(), 2u);
 }
 
+TEST(IntervalSet, RemovingMayTakeAnIntervalToo) {
+  IntervalSet set(1);
+  ASSERT_TRUE(set.Add(0, 10));
+  EXPECT_FALSE(set.Remove(4, 5));
+  EXPECT_EQ(set.bytes(), 10u);
+  EXPECT_TRUE(set.Remove(9, 12));
+  EXPECT_EQ(set.bytes(), 9u);
+}
+
 TEST(IntervalSet, AgreesWithAMapOfBytes) {
   constexpr std::size_t kSize = 200;
   for (std::uint64_t seed = 1; seed <= 50; ++seed) {
@@ -58,8 +67,9 @@ TEST(IntervalSet, AgreesWithAMapOfBytes) {
       const std::uint64_t begin = random.Below(kSize);
       const std::uint64_t end =
           std::min<std::uint64_t>(kSize, begin + 1 + random.Below(12));
-      ASSERT_TRUE(set.Add(begin, end));
-      for (std::uint64_t i = begin; i < end; ++i) model[i] = true;
+      const bool add = random.Below(3) > 0;
+      ASSERT_TRUE(add ? set.Add(begin, end) : set.Remove(begin, end));
+      for (std::uint64_t i = begin; i < end; ++i) model[i] = add;
 
       std::size_t bytes = 0;
       std::size_t intervals = 0;

@@ -50,11 +50,14 @@ class Sink {
       (ChunkPool::kChunks - 4) * ChunkPool::kChunkBytes;
   // Files up to this size are written as a whole where they lie in one chunk.
   static constexpr std::uint64_t kSmallFile = 64 << 10;
-  // Files that are synced together: with 4,000 of them syncing is a small part
+  // Files that are synced together: with 2,000 of them syncing is a small part
   // of the work, and what a kill leaves behind is bounded.
-  static constexpr std::size_t kBatch = 4096;
+  static constexpr std::size_t kBatch = 2048;
   // What a batch waits for more files.
   static constexpr Duration kBatchTime = 250ms;
+  // What is checked and repaired at once, and how often.
+  static constexpr std::uint64_t kBlockBytes = 4 << 20;
+  static constexpr unsigned kMaxRepairs = 2;
   // Slots of the disk that it does not use.
   static constexpr std::uint32_t kForeignSlots = 1;
 
@@ -76,12 +79,18 @@ class Sink {
     enum class Kind : std::uint8_t {
       kFileDone,    // Verified, synced, and has its final_name.
       kFileFailed,  // Was kept back (kKeptBack) or is bad (kIntegrity).
-      kFailed,      // The folder can't be written to; nothing more will come.
+      // What was written has another digest: the digests of its blocks are
+      // wanted (ExpectBlocks()).
+      kCheckBlocks,
+      // These blocks are wanted again, and will be taken.
+      kRepair,
+      kFailed,  // The folder can't be written to; nothing more will come.
     };
     Kind kind = Kind::kFailed;
     std::uint64_t id = 0;
     std::string final_name;
     Digest digest;
+    std::vector<std::uint64_t> blocks;
     std::optional<Error> error;
   };
 
@@ -111,6 +120,10 @@ class Sink {
   Take Write(std::uint64_t offset, ByteSpan bytes);
   // What the sender says of a file. False if it has said something else.
   bool ExpectDigest(std::uint64_t piece, const Digest& digest);
+  // The digests of the blocks from first on, after kCheckBlocks. False if they
+  // are not wanted, or not these.
+  bool ExpectBlocks(std::uint64_t piece, std::uint64_t first,
+                    const std::vector<Digest>& digests);
   // [begin, end) of the file is a hole: it does not come. False if that can't
   // be: it has come, or there are too many gaps.
   bool AddHole(std::uint64_t piece, std::uint64_t begin, std::uint64_t end);
@@ -162,6 +175,7 @@ class Sink {
     State state = State::kWaiting;
     bool stored = false;  // By kStore; its digest is known.
     bool dropped = false;
+    std::uint8_t repairs = 0;
     std::uint32_t slot = 0;
     std::uint32_t under_way = 0;  // Jobs, and parts of chunks.
     Digest digest;
@@ -179,6 +193,11 @@ class Sink {
     bool committing = false;  // A kCommit is under way.
     std::uint64_t piece = 0;
     std::uint64_t hash_offset = 0;  // Submitted up to here.
+    // Its blocks are being compared: with these, as far as they are known.
+    bool checking = false;
+    std::uint64_t next_block = 0;
+    std::vector<Digest> blocks;
+    std::vector<std::uint64_t> bad;
   };
 
   static constexpr std::uint32_t kSlots = Disk::kSlots - kForeignSlots;
@@ -204,6 +223,11 @@ class Sink {
   bool HashHole(std::uint32_t index);
   void AdvanceSlot(std::uint32_t index);
   void Verify(std::uint64_t number);
+  bool BeginRepair(std::uint64_t number);
+  void CheckBlock(std::uint32_t index);
+  void HandleBlock(std::uint64_t number, const Completion& done);
+  bool Forget(std::uint64_t begin, std::uint64_t end);
+  void FailDamaged(std::uint64_t number);
   void PlaceSome();
   void AdvanceSync(TimePoint now);
   void Submit(Job job, std::uint64_t number);

@@ -90,6 +90,7 @@ void Sink::HandleSlot(std::uint64_t number, Completion done) {
       return;
     case Job::Kind::kHash:
       slot.hash_busy = false;
+      if (slot.checking) return HandleBlock(number, done);
       slot.hashed = done.last;
       piece.digest = done.digest;
       return;
@@ -285,6 +286,7 @@ void Sink::AdvanceSlot(std::uint32_t index) {
   if (!slot.used || !slot.open || slot.committing || failed_) return;
   Piece& piece = pieces_[slot.piece];
   if (piece.dropped || disk_.room() == 0) return;
+  if (slot.checking) return CheckBlock(index);
   if (!slot.hashed) {
     if (slot.hash_busy || slot.hash_last || HashHole(index)) return;
     const std::uint64_t frontier = HashFrontier(slot);
@@ -320,13 +322,8 @@ void Sink::Verify(std::uint64_t number) {
     job.output = &piece.output;
     return Submit(job, number);
   }
-  if (disk_.room() == 0) return;
-  FailFile(piece, Error{ErrorCode::kIntegrity,
-                        piece.output.name + " arrived damaged: its digest is " +
-                            piece.digest.ToString() + ", the sender's " +
-                            piece.expected->ToString()});
-  piece.dropped = true;
-  Discard(number, slotted ? Job::Kind::kDiscard : Job::Kind::kRemove);
+  if (disk_.room() == 0 || BeginRepair(number)) return;
+  FailDamaged(number);
 }
 
 // Deletes what there is of a file that is dropped. The file is over when that

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -118,6 +119,13 @@ class Rig {
       if (const T* found = std::get_if<T>(&message)) return found;
     }
     return nullptr;
+  }
+  template <typename T>
+  std::size_t Count() const {
+    return static_cast<std::size_t>(std::count_if(
+        heard_.begin(), heard_.end(), [](const message::Message& message) {
+          return std::holds_alternative<T>(message);
+        }));
   }
   bool RunUntil(const std::function<bool()>& condition, Duration limit) {
     const TimePoint end = now_ + limit;
@@ -496,6 +504,10 @@ TEST_F(HostileSender, MessagesOutOfOrderAreViolations) {
         OfferFile("content");
         rig_->Say(message::SourceFailed{0, 8});
       },
+      [&] {
+        OfferFile("content");
+        rig_->Say(message::BlockDigests{0, 0, {{}}});
+      },
   };
   for (std::size_t i = 0; i < cases.size(); ++i) {
     SCOPED_TRACE(i);
@@ -544,6 +556,12 @@ TEST_F(HostileSender, AWrongDigestLeavesNoFile) {
   OfferFile("content");
   rig_->raw().OfferBytes(StreamOffset(0), StreamOffset(7));
   rig_->Say(message::Digests{{{0, DigestOf("other content")}}});
+  // It is asked for again, but not for ever.
+  for (std::size_t i = 1; i <= 2; ++i) {
+    ASSERT_TRUE(rig_->RunUntil(
+        [&] { return rig_->Count<message::Repair>() == i; }, 30s));
+    rig_->raw().OfferAgain(StreamOffset(0), StreamOffset(7));
+  }
   const auto* failed = rig_->Hear<message::FileFailed>();
   ASSERT_NE(failed, nullptr);
   EXPECT_EQ(failed->reason, message::Reason::kIntegrity);
@@ -718,6 +736,18 @@ TEST_F(HostileReceiver, MessagesOutOfOrderAreViolations) {
       [&] {
         Accept();
         rig_->Say(message::Want{0});
+      },
+      [&] {
+        Accept();
+        rig_->Say(message::CheckBlocks{7});
+      },
+      [&] {
+        hear_digest();
+        rig_->Say(message::Repair{0, {{0, 2}}});
+      },
+      [&] {
+        hear_digest();
+        for (int i = 0; i < 3; ++i) rig_->Say(message::CheckBlocks{0});
       },
       [&] {
         accept();

@@ -9,16 +9,14 @@
 namespace p2pcp {
 
 // Entries that may be offered and not settled. At 300 ms of round trip this is
-// 50,000 files a second.
-inline constexpr std::uint64_t kMaxOpenEntries = 16'384;
+// 27,000 files a second.
+inline constexpr std::uint64_t kMaxOpenEntries = 8'192;
 // Bytes of the paths that a sender keeps for them.
 inline constexpr std::size_t kMaxOpenNameBytes = 4 << 20;
 // A receiver that asks its user shows him no more than this before he answers.
 inline constexpr std::uint64_t kMaxAskedEntries = 1'000;
 // Ranges that are there from earlier sessions, of all open files together.
 inline constexpr std::size_t kMaxHaveRuns = 65'536;
-// Times that a file is repaired.
-inline constexpr unsigned kMaxRepairs = 2;
 
 }  // namespace p2pcp
 

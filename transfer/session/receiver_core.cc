@@ -103,6 +103,9 @@ void Receiver::Core::HandleMessage(TimePoint now,
     wrong = Handle(*failed);
   } else if (const auto* holes = std::get_if<message::Holes>(&message)) {
     wrong = Handle(now, *holes);
+  } else if (const auto* blocks =
+                 std::get_if<message::BlockDigests>(&message)) {
+    wrong = Handle(*blocks);
   } else {
     wrong = "a message is not for a receiver";
   }

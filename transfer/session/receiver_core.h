@@ -68,6 +68,7 @@ class Receiver::Core final : private ByteSink, public Endpoint {
   const char* Handle(const message::Digests& message);
   const char* Handle(const message::SourceFailed& message);
   const char* Handle(TimePoint now, const message::Holes& message);
+  const char* Handle(const message::BlockDigests& message);
 
   void ConsiderOffer(TimePoint now);
   void Refuse(TimePoint now, message::Reason reason, Error error);
@@ -83,6 +84,8 @@ class Receiver::Core final : private ByteSink, public Endpoint {
   void FileIsDone(std::uint64_t index, const std::string& final_name,
                   const file::Digest& digest, bool was_there);
   void FailFile(std::uint64_t index, Error error);
+  void AskForRepair(std::uint64_t index,
+                    const std::vector<std::uint64_t>& blocks);
   void FlushDecisions();
   void FlushDone();
   void FinishWhenDone(TimePoint now);

@@ -91,9 +91,49 @@ void Receiver::Core::TakeSinkEvent(TimePoint now, file::Sink::Event event) {
                         /*was_there=*/false);
     case Kind::kFileFailed:
       return FailFile(event.id, *std::move(event.error));
+    case Kind::kCheckBlocks:
+      return Send(message::CheckBlocks{event.id});
+    case Kind::kRepair:
+      return AskForRepair(event.id, event.blocks);
     case Kind::kFailed:
       return Fail(now, *std::move(event.error));
   }
+}
+
+const char* Receiver::Core::Handle(const message::BlockDigests& message) {
+  if (!intake_.IsOpen(message.index)) return nullptr;
+  const Item& item = intake_[message.index];
+  if (item.verdict != file::Verdict::kWant || item.is_folder ||
+      !sink_.ExpectBlocks(item.piece, message.first, message.digests)) {
+    return "digests of blocks that nobody has asked for";
+  }
+  return nullptr;
+}
+
+// Blocks in order.
+void Receiver::Core::AskForRepair(std::uint64_t index,
+                                  const std::vector<std::uint64_t>& blocks) {
+  const Item& item = intake_[index];
+  const std::uint64_t begin = sink_.Begin(item.piece);
+  message::Repair message{index, {}};
+  for (const std::uint64_t block : blocks) {
+    const std::uint64_t from = block * file::Sink::kBlockBytes;
+    const std::uint64_t to =
+        std::min(item.size, from + file::Sink::kBlockBytes);
+    connection().ForgetBytes(StreamOffset(begin + from),
+                             StreamOffset(begin + to));
+    if (!message.runs.empty() &&
+        message.runs.back().first + message.runs.back().count == block) {
+      ++message.runs.back().count;
+      continue;
+    }
+    if (message.runs.size() == kRunsPerMessage) {
+      Send(message);
+      message.runs.clear();
+    }
+    message.runs.push_back({block, 1});
+  }
+  Send(message);
 }
 
 void Receiver::Core::FileIsDone(std::uint64_t index,

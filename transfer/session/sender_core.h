@@ -44,6 +44,7 @@ class Sender::Core final : private ByteSource, public Endpoint {
     bool is_folder = false;
     bool has_digest = false;  // It was told.
     bool failed = false;      // That was told.
+    std::uint8_t checks = 0;  // Of its blocks, that were asked for.
     std::uint64_t piece = 0;
     std::shared_ptr<const file::SourceFile> source;
     std::vector<file::Interval> had;  // By the receiver.

@@ -1,5 +1,6 @@
 // What a receiver says to a sender.
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <variant>
@@ -7,6 +8,7 @@
 #include "net/base/result.h"
 #include "transfer/connection/connection.h"
 #include "transfer/file/intake.h"
+#include "transfer/file/sink.h"
 #include "transfer/session/limits.h"
 #include "transfer/session/sender_core.h"
 
@@ -222,11 +224,38 @@ const char* Sender::Core::Handle(const message::Want& message) {
   return nullptr;
 }
 
-const char* Sender::Core::Handle(const message::CheckBlocks&) {
-  return "repair is not asked for";
+const char* Sender::Core::Handle(const message::CheckBlocks& message) {
+  if (!IsOpen(message.index)) return "it checks what is not open";
+  Item& item = At(message.index);
+  if (item.failed) return nullptr;
+  if (item.state != Item::State::kWanted || !item.has_digest ||
+      ++item.checks > file::Sink::kMaxRepairs) {
+    return "it checks a file too early or too often";
+  }
+  source_.DigestBlocks(item.piece);
+  return nullptr;
 }
-const char* Sender::Core::Handle(const message::Repair&) {
-  return "repair is not asked for";
+
+const char* Sender::Core::Handle(const message::Repair& message) {
+  if (!IsOpen(message.index)) return "it repairs what is not open";
+  const Item& item = At(message.index);
+  if (item.failed) return nullptr;
+  if (item.state != Item::State::kWanted || !item.has_digest) {
+    return "it repairs a file too early";
+  }
+  constexpr std::uint64_t kBlock = file::Source::kBlockBytes;
+  const std::uint64_t size = item.source->size;
+  const std::uint64_t blocks = (size + kBlock - 1) / kBlock;
+  const std::uint64_t begin = source_.Begin(item.piece);
+  for (const message::Run& run : message.runs) {
+    if (run.first >= blocks || run.count > blocks - run.first) {
+      return "it repairs what is not in the file";
+    }
+    connection().OfferAgain(
+        StreamOffset(begin + run.first * kBlock),
+        StreamOffset(begin + std::min(size, (run.first + run.count) * kBlock)));
+  }
+  return nullptr;
 }
 
 // The receiver has said its last word about an entry.

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -413,21 +414,44 @@ TEST(Session, ShortWritesAreCompleted) {
 }
 
 TEST(Session, ADiskThatLiesIsFoundOut) {
-  SessionPair pair;
-  const std::string good = RandomText(300'000, 2);
-  pair.Add("bad", RandomText(1'000'000, 1));
-  pair.Add("good", good);
-  pair.faults[1].corrupt_offset = 777'777;
-  pair.Start();
-  ASSERT_TRUE(pair.Run());
-  for (int side = 0; side < 2; ++side) {
-    EXPECT_EQ(pair.Outcome(side), ErrorCode::kIntegrity);
-    EXPECT_EQ(pair.Find<FileFailed>(side)->name, "bad");
-    EXPECT_EQ(pair.Find<FileFailed>(side)->error.code, ErrorCode::kIntegrity);
-    EXPECT_EQ(pair.Find<FileDone>(side)->name, "good");
+  for (const std::size_t size : {1'000, 9'000'000}) {
+    SessionPair pair;
+    pair.Add("bad", RandomText(size, 1));
+    pair.faults[1].corrupt_offset = static_cast<off_t>(size * 3 / 4);
+    pair.faults[1].corrupt_times = 100;
+    pair.Start();
+    ASSERT_TRUE(pair.Run());
+    for (int side = 0; side < 2; ++side) {
+      EXPECT_EQ(pair.Outcome(side), ErrorCode::kIntegrity) << size;
+      ASSERT_NE(pair.Find<FileFailed>(side), nullptr);
+      EXPECT_EQ(pair.Find<FileFailed>(side)->name, "bad");
+      EXPECT_EQ(pair.Find<FileFailed>(side)->error.code, ErrorCode::kIntegrity);
+    }
+    EXPECT_TRUE(pair.out.Names().empty());
   }
-  EXPECT_EQ(pair.out.Names(), Names{"good"});
-  EXPECT_EQ(pair.out.Read("good"), good);
+}
+
+// What was written wrong once is sent again, and no more than its block.
+TEST(Session, ABadBlockIsSentAgain) {
+  for (const bool slow : {false, true}) {
+    for (const std::size_t size :
+         {std::size_t{1'000}, std::size_t{3'000'000}, std::size_t{9'000'000}}) {
+      SessionPair pair({.slow_disks = slow});
+      const std::string content = RandomText(size, 1);
+      pair.Add("a", content);
+      pair.Add("after", RandomText(2'000, 2));
+      pair.faults[1].corrupt_offset = static_cast<off_t>(size * 3 / 4);
+      pair.link().loss = slow ? 0.02 : 0;
+      pair.Start();
+      ASSERT_TRUE(pair.Run(120s));
+      EXPECT_EQ(pair.Outcome(0), std::nullopt) << size;
+      EXPECT_EQ(pair.Outcome(1), std::nullopt);
+      EXPECT_EQ(pair.faults[1].corrupt_times, 0);
+      EXPECT_EQ(pair.out.Read("a"), content);
+      EXPECT_LE(pair.receiver().stats().data_bytes_received,
+                size + 2'000 + std::min<std::size_t>(size, 4 << 20));
+    }
+  }
 }
 
 TEST(Session, ASlowDiskHoldsTheSenderBack) {

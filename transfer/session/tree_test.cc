@@ -376,15 +376,15 @@ TEST_F(TreeTest, AFolderThatCannotBeMadeEndsIt) {
 // More entries than may be open at once.
 TEST_F(TreeTest, AListLongerThanTheWindowArrives) {
   fs::create_directories(pair.in / "top");
-  for (int i = 0; i < 20'000; ++i) {
+  for (int i = 0; i < 9'000; ++i) {
     std::ofstream(pair.in / ("top/" + std::to_string(i)));
   }
   Send("top");
   ExpectSuccess();
-  EXPECT_EQ(pair.Find<Completed>(0)->file_count, 20'000u);
+  EXPECT_EQ(pair.Find<Completed>(0)->file_count, 9'000u);
   EXPECT_EQ(static_cast<std::size_t>(
                 std::distance(fs::directory_iterator(pair.out / "top"), {})),
-            20'000u);
+            9'000u);
 }
 
 }  // namespace
