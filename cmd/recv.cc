@@ -1,8 +1,9 @@
 // p2pcp recv: what one peer sends, into a folder.
 
 #include <fmt/format.h>
+#include <unistd.h>
 
-#include <cstdint>
+#include <memory>
 
 #include "cmd/ask.h"
 #include "cmd/commands.h"
@@ -15,6 +16,8 @@
 #include "net/crypto/contact_rules.h"
 #include "transfer/file/output_folder.h"
 #include "transfer/session/receiver.h"
+#include "transfer/session/session.h"
+#include "transfer/session/stream_receiver.h"
 
 namespace p2pcp::cmd {
 namespace {
@@ -31,6 +34,30 @@ file::ConflictPolicy PolicyOf(ConflictOption option) {
   return file::ConflictPolicy::kRename;
 }
 
+// One file or stream, to the standard output.
+Result<ExitCode> ReceiveStream(const Options& options,
+                               const crypto::ContactRules& rules,
+                               const Home& home, Console& console,
+                               Events& events) {
+  if (rules.ask) {
+    return Error{ErrorCode::kUsage,
+                 "you want to be asked about what it sends (p2pcp peers set), "
+                 "which --out - can't"};
+  }
+  auto begun = TransferCommand::Begin(TransferCommand::Side::kReceiver, options,
+                                      home, console, events);
+  if (!begun.ok()) return std::move(begun).error();
+  if (const auto* signal = std::get_if<ExitCode>(&*begun)) return *signal;
+  TransferCommand& command = *std::get<0>(*begun);
+  return command.RunStream([&] {
+    Receiver::Config config;
+    command.Configure(config);
+    config.max_bytes = rules.max_size;
+    return NewStreamReceiver(command.Now(), config, STDOUT_FILENO,
+                             command.disk());
+  });
+}
+
 }  // namespace
 
 Result<ExitCode> RunRecv(const Options& options, const Home& home,
@@ -45,6 +72,9 @@ Result<ExitCode> RunRecv(const Options& options, const Home& home,
   }
   const Result<crypto::ContactRules> rules = RulesFor(home, options.peer);
   if (!rules.ok()) return rules.error();
+  if (options.out == "-") {
+    return ReceiveStream(options, *rules, home, console, events);
+  }
   const bool by_rule = !options.out_is_asked_for && !rules->folder.empty();
   // A folder that can't be written to is said before anybody is asked to come.
   Result<file::OutputTarget> target =

@@ -1,9 +1,14 @@
 // p2pcp send: files and folders to one peer.
 
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <chrono>
+#include <cstdint>
 #include <fstream>
 #include <iterator>
+#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -11,9 +16,11 @@
 #include "cmd/crew/send_several.h"
 #include "cmd/text.h"
 #include "cmd/transfer_command.h"
+#include "net/udp/event_loop.h"
 #include "transfer/file/ignore_rules.h"
 #include "transfer/file/source_tree.h"
 #include "transfer/session/sender.h"
+#include "transfer/session/stream_sender.h"
 
 namespace p2pcp::cmd {
 namespace {
@@ -86,18 +93,48 @@ Result<ExitCode> DryRun(file::SourceTree& tree, Console& console) {
                     : ExitCode::kVerified;
 }
 
+Sender::Config ConfigOf(const Options& options, TransferCommand& command) {
+  Sender::Config config;
+  command.Configure(config);
+  config.congestion = CongestionOf(options.congestion);
+  config.rate_limit = options.bwlimit;
+  config.packet_overhead = command.link().packet_overhead();
+  return config;
+}
+
+// What comes from the standard input, as it comes.
+std::unique_ptr<Session> StreamSession(const Options& options,
+                                       TransferCommand& command) {
+  const auto now = udp::WallTime().time_since_epoch();
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(now);
+  const StreamOffer offer{
+      STDIN_FILENO,
+      options.name,
+      {seconds.count(),
+       static_cast<std::uint32_t>(
+           std::chrono::duration_cast<std::chrono::nanoseconds>(now - seconds)
+               .count())}};
+  return NewStreamSender(command.Now(), ConfigOf(options, command), offer,
+                         command.disk());
+}
+
 }  // namespace
 
 Result<ExitCode> RunSend(const Options& options, const Home& home,
                          Console& console, Events& events) {
   events.Start("send");
+  const bool stream = options.paths.front() == "-";
   // What can't be read is said before anybody is asked to come.
-  Result<file::TreeOptions> tree_options = TreeOptionsOf(options);
-  if (!tree_options.ok()) return std::move(tree_options).error();
-  Result<file::SourceTree> tree =
-      file::SourceTree::Open(options.paths, *std::move(tree_options));
-  if (!tree.ok()) return std::move(tree).error();
-  if (options.dry_run) return DryRun(*tree, console);
+  std::optional<file::SourceTree> tree;
+  if (!stream) {
+    Result<file::TreeOptions> tree_options = TreeOptionsOf(options);
+    if (!tree_options.ok()) return std::move(tree_options).error();
+    Result<file::SourceTree> opened =
+        file::SourceTree::Open(options.paths, *std::move(tree_options));
+    if (!opened.ok()) return std::move(opened).error();
+    tree.emplace(*std::move(opened));
+    if (options.dry_run) return DryRun(*tree, console);
+  }
   if (options.peers.size() > 1) {
     return RunSendSeveral(options, home, console, events);
   }
@@ -106,16 +143,13 @@ Result<ExitCode> RunSend(const Options& options, const Home& home,
   if (!begun.ok()) return std::move(begun).error();
   if (const auto* signal = std::get_if<ExitCode>(&*begun)) return *signal;
   TransferCommand& command = *std::get<0>(*begun);
-
+  if (stream) {
+    return command.RunStream([&] { return StreamSession(options, command); });
+  }
   command.KeepState(home, "");
   return command.Run([&] {
-    Sender::Config config;
-    command.Configure(config);
-    config.congestion = CongestionOf(options.congestion);
-    config.rate_limit = options.bwlimit;
-    config.packet_overhead = command.link().packet_overhead();
-    return std::make_unique<Sender>(command.Now(), config, &*tree,
-                                    command.disk());
+    return std::make_unique<Sender>(command.Now(), ConfigOf(options, command),
+                                    &*tree, command.disk());
   });
 }
 

@@ -63,6 +63,10 @@ class TransferCommand {
   using MakeSession = std::function<std::unique_ptr<Session>()>;
   // Carries sessions until one comes to its end. also is told of their events
   // after the user has been.
+  // The same for a stream, which can't go on: one session.
+  Result<ExitCode> RunStream(const MakeSession& make) {
+    return RunOnce(make, [](const SessionEvent&) {});
+  }
   Result<ExitCode> Run(
       const MakeSession& make,
       const std::function<void(const SessionEvent&)>& also =

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "cmd/text.h"
+#include "transfer/file/path_policy.h"
 
 namespace p2pcp::cmd {
 namespace {
@@ -49,6 +50,28 @@ Status CheckSeveral(const RawOptions& raw) {
     return Usage(
         "--ask and --verify are for one peer that is named, without --listen");
   }
+  return {};
+}
+
+// Of streams: stdin as what is sent, stdout as where it goes.
+Status CheckStreams(Verb verb, const RawOptions& raw) {
+  const bool in = std::count(raw.paths.begin(), raw.paths.end(), "-") > 0;
+  if (verb == Verb::kSend && in) {
+    if (raw.paths.size() > 1) return Usage("- (stdin) can only be sent alone");
+    if (raw.to.size() > 1) return Usage("- (stdin) can go to one peer only");
+    if (raw.dry_run) return Usage("--dry-run: - (stdin) can't be read twice");
+  }
+  if (verb == Verb::kSend && !raw.name.empty()) {
+    if (!in) return Usage("--name is for what comes from stdin (PATH -)");
+    if (file::CheckComponent(raw.name) != file::NameProblem::kNone) {
+      return Usage(fmt::format("--name: '{}' can't be the name of a file",
+                               Escape(raw.name)));
+    }
+  }
+  if (verb != Verb::kRecv || raw.out != "-") return {};
+  if (raw.json) return Usage("--json and --out - both want stdout");
+  if (raw.listen) return Usage("--listen: --out must be a folder");
+  if (raw.ask) return Usage("--ask: not with --out -");
   return {};
 }
 
@@ -136,6 +159,7 @@ Status Check(Verb verb, const RawOptions& raw, Options* options) {
   }
   if (!raw.help) {
     if (Status checked = CheckSeveral(raw); !checked.ok()) return checked;
+    if (Status checked = CheckStreams(verb, raw); !checked.ok()) return checked;
   }
   if (verb == Verb::kPair && !raw.help && raw.arguments.size() != 1) {
     return Usage(
@@ -183,6 +207,7 @@ Result<Options> CheckOptions(Verb verb, const RawOptions& raw) {
   options.console.verbose = raw.verbose;
   options.config = raw.config;
   options.paths = raw.paths;
+  options.name = raw.name.empty() ? "stdin" : raw.name;
   options.peers = verb == Verb::kSend ? raw.to : raw.from;
   if (verb == Verb::kPair) options.peers = raw.arguments;
   if (verb == Verb::kDoctor && !raw.with.empty()) options.peers = {raw.with};

@@ -13,7 +13,7 @@ const std::array<VerbText, 9> kVerbs = {{
      "send files and folders to a peer",
      "  p2pcp send holiday.mp4 photos --to bob\n"},
     {Verb::kRecv, "recv",
-     "p2pcp recv --from PEER...|any [--out DIR|FILE] [--conflict rename|skip|"
+     "p2pcp recv --from PEER...|any [--out DIR|FILE|-] [--conflict rename|skip|"
      "overwrite] [--ask] [--listen] [--allow-dotfiles]",
      "receive what a peer sends",
      "  p2pcp recv --from alice --out ~/Downloads\n"},
@@ -111,6 +111,8 @@ po::options_description VerbOptions(Verb verb, RawOptions* raw) {
         "repeat to send to several at once");
     add("code-file", po::value(&raw->code_file)->value_name("FILE"),
         "write that code to FILE (-: stdout) instead of showing it");
+    add("name", po::value(&raw->name)->value_name("NAME"),
+        "with PATH -: what to call what comes from stdin (default: stdin)");
     add("exclude", po::value(&raw->exclude)->value_name("GLOB"),
         "leave out what fits, as in a .gitignore: *.o, /build, cache/; repeat "
         "for more");
@@ -137,8 +139,8 @@ po::options_description VerbOptions(Verb verb, RawOptions* raw) {
         "repeat for more, any: everybody in the contact book");
     add("code-file", po::value(&raw->code_file)->value_name("FILE"),
         "read that code from FILE (-: stdin) instead of asking for it");
-    add("out,o", po::value(&raw->out)->value_name("DIR|FILE"),
-        "the folder to write into, or the name of a single file");
+    add("out,o", po::value(&raw->out)->value_name("DIR|FILE|-"),
+        "the folder to write into, the name of a single file, or -: stdout");
     add("conflict", po::value(&raw->conflict)->value_name("HOW"),
         "when a file of that name exists: rename (default), skip, overwrite");
     add("ask", po::bool_switch(&raw->ask), "show what is offered, then ask");

@@ -56,7 +56,8 @@ struct Options {
   std::filesystem::path config;  // Named by --config; empty: the usual place.
 
   // send, recv, pair.
-  std::vector<std::string> paths;
+  std::vector<std::string> paths;  // "-" alone: what stdin has, ...
+  std::string name;                // ... under this name.
   // Every --to or --from, each once; peer is the first of them.
   std::vector<std::string> peers;
   std::string peer;

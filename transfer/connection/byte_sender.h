@@ -80,6 +80,10 @@ class ByteSender {
   void OnForgotten(PacketNumber lowest);
 
   bool AllAcked() const { return acked_.size() == offered_.size(); }
+  // Everything below has arrived.
+  std::uint64_t AckedUpTo() const {
+    return acked_.empty() || acked_.Front().begin > 0 ? 0 : acked_.Front().end;
+  }
   std::uint64_t acked_bytes() const { return acked_total_; }
   std::uint64_t offered_bytes() const { return offered_.size(); }
   std::uint64_t retransmitted_bytes() const { return retransmitted_; }

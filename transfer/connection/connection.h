@@ -191,6 +191,10 @@ class Connection final : private LossDetection::Handler {
   void OnSourceReady();
   // Whether all that was offered has arrived at the peer's sink.
   bool AllBytesAcknowledged() const;
+  // All bytes below have arrived there: nothing of them is read again.
+  StreamOffset AcknowledgedUpTo() const {
+    return StreamOffset(bytes_out_.AckedUpTo());
+  }
 
   // --- The byte space, at its receiver ---
 

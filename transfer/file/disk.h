@@ -139,6 +139,15 @@ struct Job {
     kCommit,
     // Deletes the temporary file in slot, if there is one.
     kDiscard,
+
+    // --- Streams, one to a disk ---
+    // Fills buffer with what `stream` has, waiting for at least one byte;
+    // Completion::size: how many. At its end none, and `last` with the digest
+    // of all.
+    kReadStream,
+    // Writes all of buffer to `stream`; with `last` the digest of all that was
+    // written completes.
+    kWriteStream,
   };
 
   Kind kind = Kind::kDiscard;
@@ -156,6 +165,7 @@ struct Job {
   Output* output = nullptr;
   SourceTree* tree = nullptr;
   ScanBatch* batch = nullptr;
+  int stream = -1;  // A descriptor that stays open.
 };
 
 struct Completion {
@@ -193,7 +203,8 @@ class Disk {
   virtual bool ready() const = 0;
   // The next job that is done, in the order of submission.
   virtual std::optional<Completion> Poll() = 0;
-  // Drops the jobs that have not begun, waits for the one at hand, closes all
+  // Drops the jobs that have not begun, waits for the one at hand (a stream's
+  // is interrupted), closes all
   // files and deletes the temporary ones. No completion of before is seen any
   // more, and nothing that a job pointed to is used. The destructor does the
   // same.

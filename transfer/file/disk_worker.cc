@@ -77,6 +77,7 @@ void DiskWorker::CloseAll() {
     slot.existing.Close();
   }
   target_.DropStored();
+  stream_.Resume();
 }
 
 MutableByteSpan DiskWorker::scratch() {
@@ -132,8 +133,28 @@ Status DiskWorker::Run(const Job& job, Completion& completion) {
       slot.part.reset();
       EndPart(slot);
       return {};
+    case Job::Kind::kReadStream:
+      return ReadStream(job, completion);
+    case Job::Kind::kWriteStream:
+      return WriteStream(job, completion);
   }
   return {};
+}
+
+Status DiskWorker::ReadStream(const Job& job, Completion& completion) {
+  const Result<std::size_t> size = stream_.Read(job.stream, job.buffer);
+  if (!size) return size.error();
+  completion.size = *size;
+  completion.last = *size == 0;
+  if (completion.last) completion.digest = stream_.Finish();
+  return {};
+}
+
+Status DiskWorker::WriteStream(const Job& job, Completion& completion) {
+  Status written = stream_.Write(job.stream, job.buffer);
+  completion.size = job.buffer.size();
+  if (written && job.last) completion.digest = stream_.Finish();
+  return written;
 }
 
 Status DiskWorker::RunSource(const Job& job, Slot& slot,

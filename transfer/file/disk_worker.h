@@ -17,6 +17,7 @@
 #include "transfer/file/part_keeper.h"
 #include "transfer/file/source_keeper.h"
 #include "transfer/file/source_reader.h"
+#include "transfer/file/stream_worker.h"
 #include "transfer/file/syscalls.h"
 #include "transfer/file/target_worker.h"
 #include "transfer/file/unique_fd.h"
@@ -34,6 +35,9 @@ class DiskWorker {
   Completion Execute(const Job& job);
   // A kReadSource job, if it takes no waiting for a device; else does nothing.
   std::optional<Completion> TryRead(const Job& job);
+  // The job at hand shall not wait for a stream. From any thread; until the
+  // next CloseAll().
+  void Interrupt() { stream_.Interrupt(); }
   // Closes all files; deletes the temporary ones.
   void CloseAll();
 
@@ -67,12 +71,15 @@ class DiskWorker {
   Status Reopen(const Job& job, Slot& slot, FolderFd folder);
   void EndPart(Slot& slot);
   void NoteSource(Slot& slot, bool last);
+  Status ReadStream(const Job& job, Completion& completion);
+  Status WriteStream(const Job& job, Completion& completion);
   MutableByteSpan scratch();
 
   Syscalls& syscalls_;
   PartKeeper* const keeper_;
   SourceKeeper* const sources_;
   TargetWorker target_;
+  StreamWorker stream_;
   std::array<Slot, Disk::kSlots> slots_;
   std::unique_ptr<std::byte[]> scratch_;  // For reading back.
 };

@@ -23,7 +23,11 @@ struct FileTime {
 
 // What comes after a folder lies in it, until an entry goes up again.
 struct Entry {
-  enum class Kind : std::uint8_t { kFile, kFolder };
+  enum class Kind : std::uint8_t {
+    kFile,
+    kFolder,
+    kStream,  // A file whose size only its end tells; the only entry.
+  };
 
   Kind kind = Kind::kFile;
   bool executable = false;  // The owner's x bit; no other bit travels.
@@ -35,6 +39,7 @@ struct Entry {
   std::uint64_t data_bytes = 0;  // Of a sparse file: about what is no hole.
 
   bool is_folder() const { return kind == Kind::kFolder; }
+  bool is_stream() const { return kind == Kind::kStream; }
   // What it takes of a disk, as far as its sender knows.
   std::uint64_t disk_bytes() const {
     return sparse && data_bytes < size ? data_bytes : size;

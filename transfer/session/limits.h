@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "net/base/time.h"
+
 namespace p2pcp {
 
 // Entries that may be offered and not settled. At 300 ms of round trip this is
@@ -17,6 +19,9 @@ inline constexpr std::size_t kMaxOpenNameBytes = 4 << 20;
 inline constexpr std::uint64_t kMaxAskedEntries = 1'000;
 // Ranges that are there from earlier sessions, of all open files together.
 inline constexpr std::size_t kMaxHaveRuns = 65'536;
+// How long a receiver that has everything keeps telling a sender that does not
+// answer: longer than any outage after which the channel still lives (45 s).
+inline constexpr Duration kDonePatience = 60s;
 
 }  // namespace p2pcp
 

@@ -34,11 +34,14 @@ enum class Type : std::uint8_t {
   kBlockDigests = 0x12,
   kRepair = 0x13,
   kHave = 0x14,
+  kStreamEnd = 0x15,
 };
 
 constexpr std::uint8_t kFolder = 0x01;
+constexpr std::uint8_t kStream = 0x02;
 constexpr std::uint8_t kExecutable = 0x04;
 constexpr std::uint8_t kSparse = 0x08;
+constexpr std::uint8_t kInOrder = 0x01;  // Of ACCEPT.
 constexpr unsigned kVerdictBits = 3;
 constexpr std::size_t kMaxMessage = 16 * 1024;
 
@@ -126,14 +129,22 @@ void WriteTransferReport(ByteWriter& writer, const TransferReport& report) {
   WriteCount(writer, report.data_bytes_retransmitted);
 }
 
+bool HasSize(const file::Entry& entry) {
+  return entry.kind == file::Entry::Kind::kFile;
+}
+
 file::Entry ReadEntry(ByteReader& reader) {
   file::Entry entry;
   const std::uint8_t flags = reader.ReadU8();
-  const std::uint8_t known = kFolder | kExecutable | kSparse;
+  const std::uint8_t known = kFolder | kStream | kExecutable | kSparse;
   if ((flags & ~known) != 0) reader.Fail();
   if ((flags & kFolder) != 0) {
     entry.kind = file::Entry::Kind::kFolder;
     if (flags != kFolder) reader.Fail();
+  }
+  if ((flags & kStream) != 0) {
+    entry.kind = file::Entry::Kind::kStream;
+    if (flags != kStream) reader.Fail();
   }
   entry.executable = (flags & kExecutable) != 0;
   entry.sparse = (flags & kSparse) != 0;
@@ -143,7 +154,7 @@ file::Entry ReadEntry(ByteReader& reader) {
   entry.name = std::string(AsText(reader.ReadLengthPrefixed()));
   entry.mtime.seconds = UnZigZag(reader.ReadVarint());
   entry.mtime.nanoseconds = reader.ReadU32();
-  if (!entry.is_folder()) entry.size = reader.ReadVarint();
+  if (HasSize(entry)) entry.size = reader.ReadVarint();
   if (entry.sparse) entry.data_bytes = reader.ReadVarint();
   return entry;
 }
@@ -152,6 +163,8 @@ void WriteEntry(ByteWriter& writer, const file::Entry& entry) {
   std::uint8_t flags = 0;
   if (entry.is_folder()) {
     flags = kFolder;
+  } else if (entry.is_stream()) {
+    flags = kStream;
   } else {
     if (entry.executable) flags |= kExecutable;
     if (entry.sparse) flags |= kSparse;
@@ -161,8 +174,9 @@ void WriteEntry(ByteWriter& writer, const file::Entry& entry) {
   writer.WriteLengthPrefixed(AsBytes(entry.name));
   writer.WriteVarint(WireSeconds(entry.mtime.seconds));
   writer.WriteU32(entry.mtime.nanoseconds);
-  if (!entry.is_folder()) writer.WriteVarint(entry.size);
-  if (!entry.is_folder() && entry.sparse) writer.WriteVarint(entry.data_bytes);
+  if (!HasSize(entry)) return;
+  writer.WriteVarint(entry.size);
+  if (entry.sparse) writer.WriteVarint(entry.data_bytes);
 }
 
 // Runs in order: each as its distance from the end of the one before it, and
@@ -258,8 +272,10 @@ Message ReadBody(Type type, ByteReader& reader) {
     }
     case Type::kDecisions:
       return ReadDecisions(reader);
-    case Type::kAccept:
-      return Accept{};
+    case Type::kAccept: {
+      const std::uint8_t flags = reader.ReadU8();
+      return Accept{.in_order = (flags & kInOrder) != 0};
+    }
     case Type::kDecline:
       return Decline{ReadReason(reader)};
     case Type::kDigests:
@@ -308,6 +324,10 @@ Message ReadBody(Type type, ByteReader& reader) {
       const std::uint64_t index = reader.ReadVarint();
       return Repair{index, ReadRuns(reader)};
     }
+    case Type::kStreamEnd: {
+      const std::uint64_t index = reader.ReadVarint();
+      return StreamEnd{index, reader.ReadVarint()};
+    }
   }
   reader.Fail();
   return Abort{};
@@ -346,7 +366,15 @@ struct Writer {
                          static_cast<std::uint64_t>(part.verdict));
     }
   }
-  void operator()(const Accept&) const { WriteHead(writer, Type::kAccept); }
+  void operator()(const Accept& message) const {
+    WriteHead(writer, Type::kAccept);
+    writer.WriteU8(message.in_order ? kInOrder : 0);
+  }
+  void operator()(const StreamEnd& message) const {
+    WriteHead(writer, Type::kStreamEnd);
+    writer.WriteVarint(message.index);
+    writer.WriteVarint(message.size);
+  }
   void operator()(const Decline& message) const {
     WriteHead(writer, Type::kDecline);
     WriteReason(writer, message.reason);

@@ -58,7 +58,10 @@ struct Decisions {
   std::uint64_t first = 0;
   std::vector<Part> parts;  // At least one.
 };
-struct Accept {};
+struct Accept {
+  // Holes shall travel as what they are, zeros.
+  bool in_order = false;
+};
 struct Decline {
   Reason reason = Reason::kOther;
 };
@@ -119,6 +122,11 @@ struct BlockDigests {
   std::uint64_t first = 0;
   std::vector<file::Digest> digests;  // At least one.
 };
+// A stream has so many bytes.
+struct StreamEnd {
+  std::uint64_t index = 0;
+  std::uint64_t size = 0;
+};
 struct Repair {
   std::uint64_t index = 0;
   std::vector<Run> runs;  // Blocks.
@@ -127,7 +135,7 @@ struct Repair {
 using Message = std::variant<Hello, Offer, Entries, Decisions, Accept, Decline,
                              Digests, FilesDone, FileFailed, Done, Finished,
                              Abort, End, SourceFailed, Holes, Want, CheckBlocks,
-                             BlockDigests, Repair, Have>;
+                             BlockDigests, Repair, Have, StreamEnd>;
 
 // Nothing if the bytes are no message.
 std::optional<Message> Parse(ByteSpan bytes);

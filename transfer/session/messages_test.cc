@@ -87,7 +87,11 @@ std::vector<Golden> Goldens() {
                  {{1, file::Verdict::kWant},
                   {3, file::Verdict::kCompare},
                   {32, file::Verdict::kWant}}}},
-      {"05", Accept{}},
+      // type, flags
+      {"0500", Accept{}},
+      {"0501", Accept{.in_order = true}},
+      // type, index, size
+      {"15054400", StreamEnd{5, 0x400}},
       // type, reason
       {"0602", Decline{Reason::kDeclined}},
       // type; (index, digest), (distance, digest)...

@@ -18,9 +18,6 @@ namespace {
 
 // Runs or parts in one message: 8 KiB of them at most.
 constexpr std::size_t kRunsPerMessage = 512;
-// How long a receiver that has everything keeps telling a sender that does not
-// answer: longer than any outage after which the channel still lives (45 s).
-constexpr Duration kDonePatience = 60s;
 // Of what is free on the disk this part is not counted on.
 constexpr std::uint64_t kMarginPart = 20;
 
@@ -124,6 +121,13 @@ const char* Receiver::Core::Handle(TimePoint now,
     return "its list is in disorder";
   }
   for (const file::Entry& entry : message.entries) {
+    if (entry.is_stream()) {
+      Refuse(now, message::Reason::kRefused,
+             Error{ErrorCode::kUsage,
+                   "the sender sends a stream, which has no size yet: receive "
+                   "it with --out -"});
+      return nullptr;
+    }
     Status added = intake_.Add(entry);
     if (!added) {
       Refuse(now, message::Reason::kRefused,

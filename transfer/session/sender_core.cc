@@ -12,6 +12,7 @@
 #include "transfer/connection/send_limits.h"
 #include "transfer/file/entry.h"
 #include "transfer/session/limits.h"
+#include "transfer/session/sender_facts.h"
 
 namespace p2pcp {
 
@@ -23,22 +24,12 @@ constexpr std::size_t kScanBatch = 512;
 constexpr std::size_t kDigestsPerMessage = 512;
 constexpr std::size_t kRunsPerMessage = 512;
 
-Connection::Config ConnectionConfig(const Sender::Config& config) {
-  Connection::Config result;
-  result.max_payload = config.max_payload;
-  result.congestion = config.congestion;
-  result.initial_rtt = config.initial_rtt;
-  result.tracer = config.tracer;
-  result.rate_limit = config.rate_limit;
-  result.packet_overhead = config.packet_overhead;
-  return result;
-}
-
 }  // namespace
 
 Sender::Core::Core(TimePoint now, const Config& config, file::SourceTree* tree,
                    file::Disk* disk)
-    : Endpoint(now, ConnectionConfig(config), disk, config.load, this, nullptr),
+    : Endpoint(now, SenderConnectionConfig(config), disk, config.load, this,
+               nullptr),
       tree_(*tree),
       source_(Endpoint::disk()) {
   tree_.Restart();
@@ -153,6 +144,8 @@ std::optional<Duration> Sender::Core::Patience() const {
   // The other side's user is being asked; and where nothing is under way its
   // disk is what is waited for, which may be reading everything back.
   if (!accepted_ || Progressed() >= wanted_bytes_) return std::nullopt;
+  // It goes into a pipe, whose reader may take his time.
+  if (in_order_) return std::nullopt;
   return kTransferPatience;
 }
 
@@ -255,34 +248,6 @@ void Sender::Core::FailSource(const file::Source::Event& event) {
   }
   Send(message::SourceFailed{event.id, charged});
   Emit(p2pcp::FileFailed{event.id, item.source->name(), *event.error});
-}
-
-TransferReport Sender::Core::Report(TimePoint now,
-                                    const ReceiverReport& receiver) {
-  const ConnectionStats& stats = connection().stats();
-  const SendLimits& limits = connection().send_limits();
-  TransferReport report;
-  report.packets_sent = stats.packets_sent;
-  report.packets_lost = stats.packets_lost - stats.packets_spuriously_lost;
-  report.smoothed_rtt = stats.smoothed_rtt;
-  report.min_rtt = stats.min_rtt;
-  report.data_bytes_sent = stats.data_bytes_sent;
-  report.data_bytes_retransmitted = stats.data_bytes_retransmitted;
-
-  SenderFacts facts;
-  facts.machine = machine().Report(now);
-  facts.sending = limits.Spent(now, SendLimit::kSending);
-  facts.path = limits.Spent(now, SendLimit::kPath);
-  facts.credit = limits.Spent(now, SendLimit::kCredit);
-  facts.source = limits.Spent(now, SendLimit::kSource);
-  facts.rate_limit = limits.Spent(now, SendLimit::kRateLimit);
-  // The receiver's word takes a round trip however fast it is.
-  facts.finishing =
-      limits.Spent(now, SendLimit::kFinished) - stats.smoothed_rtt;
-  facts.packets_sent = report.packets_sent;
-  facts.packets_lost = report.packets_lost;
-  if (done_bytes_ > 0) report.bottleneck = Judge(facts, receiver);
-  return report;
 }
 
 Progress Sender::Core::progress() const {

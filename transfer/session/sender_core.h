@@ -67,7 +67,7 @@ class Sender::Core final : private ByteSource, public Endpoint {
   std::uint64_t completed_bytes() const override { return done_bytes_; }
 
   // Each returns what is wrong with the message, nullptr if nothing is.
-  const char* HandleAccept(TimePoint now);
+  const char* HandleAccept(TimePoint now, const message::Accept& message);
   const char* Handle(const message::Decisions& message);
   const char* Handle(const message::FilesDone& message);
   const char* Handle(const message::FileFailed& message);
@@ -97,12 +97,11 @@ class Sender::Core final : private ByteSource, public Endpoint {
     return items_[static_cast<std::size_t>(index - first_)];
   }
   std::uint64_t end() const { return first_ + items_.size(); }
-  // What limited the transfer, which is over.
-  TransferReport Report(TimePoint now, const ReceiverReport& receiver);
 
   file::SourceTree& tree_;
   file::Source source_;
   bool accepted_ = false;
+  bool in_order_ = false;  // Holes are sent as zeros.
 
   // What has been found and not been sent yet.
   file::ScanBatch batch_;

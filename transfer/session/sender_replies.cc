@@ -11,6 +11,7 @@
 #include "transfer/file/sink.h"
 #include "transfer/session/limits.h"
 #include "transfer/session/sender_core.h"
+#include "transfer/session/sender_facts.h"
 
 namespace p2pcp {
 
@@ -19,8 +20,8 @@ void Sender::Core::HandleMessage(TimePoint now,
   const char* wrong = nullptr;
   if (const auto* decisions = std::get_if<message::Decisions>(&message)) {
     wrong = Handle(*decisions);
-  } else if (std::holds_alternative<message::Accept>(message)) {
-    wrong = HandleAccept(now);
+  } else if (const auto* accept = std::get_if<message::Accept>(&message)) {
+    wrong = HandleAccept(now, *accept);
   } else if (const auto* decline = std::get_if<message::Decline>(&message)) {
     if (accepted_) {
       wrong = "it declines what it has accepted";
@@ -49,9 +50,11 @@ void Sender::Core::HandleMessage(TimePoint now,
   if (wrong != nullptr) FailViolation(now, wrong);
 }
 
-const char* Sender::Core::HandleAccept(TimePoint now) {
+const char* Sender::Core::HandleAccept(TimePoint now,
+                                       const message::Accept& message) {
   if (accepted_) return "it accepts twice";
   accepted_ = true;
+  in_order_ = message.in_order;
   Emit(Started{files_, bytes_, ended_});
   machine().Start(now);
   return nullptr;
@@ -60,6 +63,11 @@ const char* Sender::Core::HandleAccept(TimePoint now) {
 void Sender::Core::Start(Item& item, std::uint64_t index,
                          file::Source::Mode mode) {
   item.has_digest = false;
+  if (in_order_ && item.source->sparse) {
+    auto dense = std::make_shared<file::SourceFile>(*item.source);
+    dense->sparse = false;
+    item.source = std::move(dense);
+  }
   item.piece = source_.Add(index, item.source, mode, item.had);
   if (mode == file::Source::Mode::kDigest) {
     item.state = Item::State::kCompared;
@@ -287,7 +295,8 @@ const char* Sender::Core::HandleDone(TimePoint now,
       message.entries_done != entries_done_) {
     return "it is done too early";
   }
-  const TransferReport report = Report(now, message.report);
+  const TransferReport report = SenderReport(now, connection(), machine(),
+                                             message.report, done_bytes_ > 0);
   SetReport(report);
   Send(message::Finished{report});
   shortfall_.unreadable += unreadable_;
