@@ -124,6 +124,7 @@ class ManualTest(unittest.TestCase):
     self.assertEqual(self.help.options['send'], {
         '--to': ('', 'PEER'),
         '--code-file': ('', 'FILE'),
+        '--name': ('', 'NAME'),
         '--exclude': ('', 'GLOB'),
         '--exclude-from': ('', 'FILE'),
         '--gitignore': ('', ''),

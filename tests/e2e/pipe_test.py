@@ -64,8 +64,8 @@ class Pipe(unittest.TestCase):
     """A receiver that writes to a pipe, and the end that others read."""
     out, theirs = os.pipe()
     # The harness reads what a command prints; this goes past it.
-    recv = self.people.recv(out='-', prefix=pair.shell(
-        f'exec "$@" >&{theirs}') + pair.PLAIN_USER, pass_fds=[theirs],
+    recv = self.people.recv(out='-', prefix=['bash', '-c',
+        f'exec "$@" >&{theirs}', 'bash'] + pair.PLAIN_USER, pass_fds=[theirs],
         **options)
     os.close(theirs)
     return recv, out
