@@ -124,7 +124,7 @@ class ThreadedDisk::Worker {
   void Abandon() {
     std::unique_lock lock(mutex_);
     jobs_.Clear();
-    if (busy_) disk_.Interrupt();
+    if (busy_) disk_->Interrupt();
     idle_.wait(lock, [this] { return !busy_; });
     done_.Clear();
     ClearEvent();
