@@ -174,6 +174,18 @@ class Model {
           P2PCP_CHECK(told_.contains(event->id) && !told_[event->id]);
           P2PCP_CHECK(settled_.insert(event->id).second);
           break;
+        case Sink::Event::Kind::kCheckBlocks: {
+          // Each file is one block, and what was written is right: it is the
+          // digest that was told wrong, and no block is asked for again.
+          P2PCP_CHECK(told_.contains(event->id) && !told_[event->id]);
+          Hasher hasher;
+          hasher.Update(AsBytes(contents_[event->id]));
+          P2PCP_CHECK(sink_->ExpectBlocks(event->id, 0, {hasher.Finish()}));
+          break;
+        }
+        case Sink::Event::Kind::kRepair:
+          P2PCP_CHECK(false);
+          break;
         case Sink::Event::Kind::kFailed:
           failed_ = true;
           break;
