@@ -126,9 +126,10 @@ Result<ExitCode> TransferCommand::RunOnce(
     return std::move(prepared).error();
   }
   const std::unique_ptr<Session> session = make();
-  TransferView view(side_ == Side::kSender ? "sent" : "received",
-                    [this] { return link_->PathText(); }, session.get(), &console_, &events_,
-                    [this](const std::string& text) { link_->Step(text); });
+  TransferView view(
+      side_ == Side::kSender ? "sent" : "received",
+      [this] { return link_->PathText(); }, session.get(), &console_, &events_,
+      [this](const std::string& text) { link_->Step(text); });
   const std::optional<ExitCode> signal =
       link_->Run(session.get(), disk_->fd(),
                  {[&](const SessionEvent& event) {

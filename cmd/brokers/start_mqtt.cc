@@ -13,8 +13,8 @@ Result<std::unique_ptr<signaling::MqttClient>> StartMqtt(
     return signaling::MqttClient::Attach(now, kWorkerBrokerFd,
                                          std::move(brokers));
   }
-  return signaling::MqttClient::Start(
-      now, {"/proc/self/exe", {kMqttChildVerb}}, std::move(brokers));
+  return signaling::MqttClient::Start(now, {"/proc/self/exe", {kMqttChildVerb}},
+                                      std::move(brokers));
 }
 
 }  // namespace p2pcp::cmd

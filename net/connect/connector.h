@@ -226,8 +226,8 @@ class Connector {
   HardNat hard_nat_;
   ice::Nat told_nat_;
   std::optional<ice::Nat> peer_nat_;  // As the peer told it last.
-  std::uint64_t heard_ = 0;  // As Heard() was last.
-  bool silent_ = false;      // The path in use.
+  std::uint64_t heard_ = 0;           // As Heard() was last.
+  bool silent_ = false;               // The path in use.
   // Sockets that were fresh once, and where servers have seen them.
   std::vector<std::pair<std::uint8_t, SocketAddress>> fresh_;
   // Of all channels to this peer.

@@ -1,7 +1,7 @@
 // A disk that is slow: loaded before the C library, it lets each write at an
-// offset take 100 ms, of which the processor has nothing. With SLOW_WRITES_STALL
-// set to a number of milliseconds the fifth write takes these, and no other is
-// slow.
+// offset take 100 ms, of which the processor has nothing. With
+// SLOW_WRITES_STALL set to a number of milliseconds the fifth write takes
+// these, and no other is slow.
 
 #include <dlfcn.h>
 #include <poll.h>

@@ -29,8 +29,7 @@ double Seconds(Duration duration) {
 
 bool Bbr::QueueStands() const {
   return last_round_min_rtt_ >
-         min_rtt_ +
-             std::max(kStandingQueue, min_rtt_ / kStandingQueueDivisor);
+         min_rtt_ + std::max(kStandingQueue, min_rtt_ / kStandingQueueDivisor);
 }
 
 // At the start of each round, about the one that has ended.
@@ -55,8 +54,8 @@ void Bbr::UpdateCompany() {
   }
   ++queue_rounds_;
   // Who comes new takes his part at once.
-  company_ |= queue_rounds_ >= kCompanyRounds ||
-              last_round_rate_ < kArrivalRate * bw();
+  company_ |=
+      queue_rounds_ >= kCompanyRounds || last_round_rate_ < kArrivalRate * bw();
 }
 
 // False: the loss is to be taken as if we were alone.
@@ -73,10 +72,9 @@ bool Bbr::YieldToCompany(const LostPacket& packet) {
     const double unusual =
         in_flight * (floor_.Threshold(train->in_flight / packet_size_) -
                      BbrLossFloor::kTolerated);
-    const bool is_unusual =
-        static_cast<double>(lost) > unusual &&
-        Seconds(train->sent_time - yield_time_) >=
-            coexistence_.time_to_plateau / kYieldDivisor;
+    const bool is_unusual = static_cast<double>(lost) > unusual &&
+                            Seconds(train->sent_time - yield_time_) >=
+                                coexistence_.time_to_plateau / kYieldDivisor;
     if (is_unusual ||
         InflightTooHigh(lost, rate_.lost_ranges() - train->lost_ranges,
                         train->in_flight)) {
@@ -112,8 +110,8 @@ std::uint64_t Bbr::CoexistenceBound() const {
   const auto packet = static_cast<double>(packet_size_);
   const double time = Seconds(now_ - *coexistence_.start);
   const double cubic =
-      coexistence_.plateau + packet * CubicCurve::AbovePlateau(
-                                          time - coexistence_.time_to_plateau);
+      coexistence_.plateau +
+      packet * CubicCurve::AbovePlateau(time - coexistence_.time_to_plateau);
   const double reno =
       CubicCurve::kBeta * coexistence_.plateau +
       CubicCurve::kAlpha * packet * time / Seconds(coexistence_.rtt);

@@ -8,8 +8,7 @@ namespace {
 // RFC 9438 section 4.2: K is the time after which the window is W_max again.
 TEST(CubicCurve, ReachesThePlateauWhenItSays) {
   const double w_max = 1000;
-  const double k =
-      CubicCurve::TimeToPlateau(w_max - CubicCurve::kBeta * w_max);
+  const double k = CubicCurve::TimeToPlateau(w_max - CubicCurve::kBeta * w_max);
   EXPECT_NEAR(k, 9.086, 0.001);  // The cube root of 300 / 0.4.
   EXPECT_NEAR(w_max + CubicCurve::AbovePlateau(0 - k),
               CubicCurve::kBeta * w_max, 1e-6);
