@@ -97,10 +97,18 @@ class Mtu(unittest.TestCase):
     self.people.expect(send, recv)
     self.people.check_file(source, 'file', send, recv)
 
+  def transfer(self, size, family='-4'):
+    """Over one family: sizes are told by it, and either may win the race."""
+    source = pair.write_file(self.people.alice.path('file'), size)
+    send = self.people.send('file', extra=[family])
+    recv = self.people.recv(extra=[family])
+    self.check(send, recv, source)
+    return send, recv
+
   def test_a_link_of_1280_in_the_middle_that_says_nothing(self):
     self.lab.limit('100mbit')
     self.lab.set_mtu(1280, 'r1:right', 'r2:left')
-    send, recv = self.people.transfer(20 * _MB)
+    send, recv = self.transfer(20 * _MB)
     self.assertEqual(self.last_size(send), 1252, send.log())
     # Two tries: a burst for 1500, and one with all the smaller sizes.
     self.assertLess(
@@ -110,23 +118,20 @@ class Mtu(unittest.TestCase):
   def test_the_same_over_ipv6(self):
     self.lab.limit('100mbit')
     self.lab.set_mtu(1280, 'r1:right', 'r2:left')
-    source = pair.write_file(self.people.alice.path('file'), 20 * _MB)
-    send = self.people.send('file', extra=['-6'])
-    recv = self.people.recv(extra=['-6'])
-    self.check(send, recv, source)
+    send, _ = self.transfer(20 * _MB, '-6')
     self.assertIn('direct udp6', send.text)
     self.assertEqual(self.last_size(send), 1232, send.log())
 
   def test_an_mtu_of_9000_is_found_at_once(self):
     self.lab.set_mtu(9000)
-    send, _ = self.people.transfer(100 * _MB)
+    send, _ = self.transfer(100 * _MB)
     self.assertEqual(self.last_size(send), 8972, send.log())
     self.assertLess(send.when(_size(8972)) - send.when('path: direct'), 0.2,
                     send.log())
 
   def test_jumbo_frames_at_one_end_only(self):
     self.lab.set_mtu(9000, 'hostA:eth0', 'r1:left')
-    send, _ = self.people.transfer(20 * _MB)
+    send, _ = self.transfer(20 * _MB)
     self.assertEqual(self.last_size(send), 1472, send.log())
 
   def lower(self, mtu, *devices):
@@ -136,8 +141,8 @@ class Mtu(unittest.TestCase):
     """
     self.lab.limit('100mbit')
     source = pair.write_file(self.people.alice.path('file'), 60 * _MB)
-    send = self.people.send('file')
-    recv = self.people.recv()
+    send = self.people.send('file', extra=['-4'])
+    recv = self.people.recv(extra=['-4'])
     recv.when('first bytes of the file')
     time.sleep(1.5)
     self.lab.set_mtu(mtu, *devices)
