@@ -143,6 +143,7 @@ class Soak:
     for i in range(_ROUNDS):
       number = self._round(number)
       time.sleep(1)
+      self.people.settle(('mqtt-child', 'recv'))
       rounds.append(_held(self.people, listener))
       self._report(f'{time.monotonic() - begin:7.1f} s  round {i + 1}: '
                    f'{self.done} transfers, {self.interrupted} of them '
