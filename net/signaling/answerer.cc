@@ -85,6 +85,12 @@ void Answerer::OnHello(TimePoint now, const Message& message) {
     EmitKnock();
     return SendBye(ready_, message.from, ByeReason::kBusy);
   }
+  // What it said before our answer reached it, most likely: another nonce now
+  // would make it offer anew, and each would hold a session of its own.
+  if (session() != nullptr && message.from == instance_ && !busy() &&
+      !session()->confirmed() && now < session()->since() + kGrace) {
+    return Send(answer_);
+  }
   // Also where there is no version in common: ready tells which are ours.
   Send(Make(MessageType::kReady, ready_, message.from));
 }

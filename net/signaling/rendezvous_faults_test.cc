@@ -145,6 +145,55 @@ TEST(RendezvousFaults, ALateMessageOfTheMeetingDoesNotEndTheSession) {
   }
 }
 
+// The offerer's first hello comes when its offer has been taken, which the
+// answerer's own ready brought about; and what the answerer says to it
+// overtakes the answer. That is no new beginning.
+TEST(RendezvousFaults, AHelloThatWasOvertakenGetsTheSameAnswer) {
+  for (const Duration late : {Duration(0s), kOneWay}) {
+    World world;
+    Node& alice = world.StartOfferer();
+    int of_bob = 0;
+    world.fate = [&](std::size_t n) {
+      if (n == 0) return std::vector<Duration>{};
+      const bool bobs = world.sent[n].topic == alice->Topics()[1];
+      const bool answer = bobs && ++of_bob == 2;
+      return std::vector<Duration>{answer ? 150ms : 0ms};
+    };
+    world.Run(700ms);
+    ASSERT_EQ(world.sent.size(), 1u);
+    Node& bob = world.StartAnswerer();
+    ASSERT_TRUE(world.RunUntil([&] { return bob.current.has_value(); }, 2s));
+    world.Run(late);
+    world.Inject(world.sent[0].topic, world.sent[0].payload);
+    ASSERT_TRUE(world.Meet(alice, bob, 4 * kOneWay));
+    world.Run(3s);
+    EXPECT_TRUE(World::Agree(alice, bob));
+    EXPECT_EQ(bob.sessions.size(), 1u);
+    EXPECT_EQ(alice.sessions.size(), 1u);
+  }
+}
+
+// Each message takes its own time, in no order: nothing is lost, so at most one
+// thing has to be said again, and what the two have then is the same.
+TEST(RendezvousFaults, MessagesMayOvertakeEachOther) {
+  for (std::uint64_t seed = 1; seed <= 400; ++seed) {
+    SCOPED_TRACE(seed);
+    World world(seed);
+    SeededRandom random(seed);
+    world.fate = [&random](std::size_t) {
+      return std::vector<Duration>{Duration(random.Below(500'000'000))};
+    };
+    const Pair pair =
+        StartBoth(world, {Duration(random.Below(2) * random.Below(2e9)),
+                          Duration(random.Below(2) * random.Below(2e9))});
+    EXPECT_TRUE(world.Meet(pair.alice, pair.bob, kRoundTrip + 4 * 550ms + 1s));
+    world.Run(3s);
+    EXPECT_TRUE(World::Agree(pair.alice, pair.bob));
+    EXPECT_EQ(pair.alice.sessions.size(), 1u);
+    EXPECT_EQ(pair.bob.sessions.size(), 1u);
+  }
+}
+
 // All that two peers have ever said to each other, in this day's topics.
 std::vector<Sent> RecordSessions(std::uint64_t seed, int sessions) {
   World world(seed);

@@ -290,6 +290,23 @@ TEST(ConnectInAnyOrder, SignallingMessagesMayBeLostLateAndDoubled) {
   }
 }
 
+// Whatever comes before what: a subscription and four messages, each no later
+// than the slowest, and at most one of them said again.
+TEST(ConnectInAnyOrder, SignallingMessagesMayOvertakeEachOther) {
+  for (const Duration jitter :
+       {Duration(50ms), Duration(200ms), Duration(1s)}) {
+    const Duration slowest = 2 * (20ms + jitter);
+    for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+      World world(seed);
+      world.AddHomes(kPortRestricted, kPortRestricted);
+      world.broker.options() = {.delay = 20ms, .jitter = jitter};
+      Start(world, kOrders[seed % 3], seed * 37 % 2000 * 1ms);
+      EXPECT_TRUE(world.Connect(5 * slowest + 1s) && world.Talk())
+          << "seed " << seed << "; " << world.Describe();
+    }
+  }
+}
+
 TEST(ConnectInAnyOrder, OneOfTheTwoMayStartAgain) {
   for (const bool offerer : {true, false}) {
     for (const Duration when :
