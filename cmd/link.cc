@@ -148,7 +148,7 @@ Status Link::OpenRelay(const Options& options) {
                                             address);
           },
           [this](const SocketAddress& from, MutableByteSpan bytes) {
-            HandleDatagram(RelayLink::kSocket, from, bytes);
+            HandleDatagram(loop_->Now(), RelayLink::kSocket, from, bytes);
           },
           [this](const std::string& text) { Step(text); }});
   return {};
@@ -210,15 +210,14 @@ void Link::HandleReceived(std::uint8_t index) {
       if (stun::IsStunMessage(datagram)) {
         connector_->HandleStun(now, index, train.from, datagram);
       } else {
-        HandleDatagram(index, train.from, datagram);
+        HandleDatagram(now, index, train.from, datagram);
       }
     }
   }
 }
 
-void Link::HandleDatagram(std::uint8_t socket, const SocketAddress& from,
-                          MutableByteSpan datagram) {
-  const TimePoint now = loop_->Now();
+void Link::HandleDatagram(TimePoint now, std::uint8_t socket,
+                          const SocketAddress& from, MutableByteSpan datagram) {
   if (pump_) {
     pump_->HandleDatagram(now, socket, from, datagram);
   } else if (channel::Channel* channel = connector_->channel()) {

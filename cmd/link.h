@@ -136,8 +136,8 @@ class Link {
   void HandleSilence(TimePoint now);
   // --turn: its address is a candidate, its packets are the channel's.
   Status OpenRelay(const Options& options);
-  void HandleDatagram(std::uint8_t socket, const SocketAddress& from,
-                      MutableByteSpan datagram);
+  void HandleDatagram(TimePoint now, std::uint8_t socket,
+                      const SocketAddress& from, MutableByteSpan datagram);
   // Asks the router for a mapping of the IPv4 socket, anew.
   void MapPort();
   void HandlePortMapped();

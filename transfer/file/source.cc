@@ -60,11 +60,13 @@ void Source::Collect() {
 
 ByteSpan Source::Read(std::uint64_t offset, std::size_t max_size) {
   P2PCP_CHECK(offset < pieces_.total() && max_size > 0);
+  const std::uint64_t before = demand_;
   demand_ = std::max(
       demand_, std::min<std::uint64_t>(pieces_.total(), offset + max_size));
   ByteSpan bytes = Find(offset, max_size);
   if (!bytes.empty()) {
-    AdvancePass();
+    // Only a chunk that is asked for to its end makes room for another.
+    if (demand_ / kChunkBytes != before / kChunkBytes) AdvancePass();
     return bytes;
   }
   const std::uint64_t begin = offset - offset % kChunkBytes;

@@ -130,7 +130,7 @@ void Endpoint::HandlePacket(TimePoint now, PacketNumber number,
                             ByteSpan payload) {
   if (state_ == State::kOver) return;
   connection_.HandlePacket(now, number, payload);
-  Step(now);
+  if (!turn_due_) turn_due_ = now;
 }
 
 void Endpoint::HandleTimeout(TimePoint now) {
@@ -178,6 +178,7 @@ void Endpoint::Cancel(TimePoint now, Error reason) {
 std::optional<Connection::Packet> Endpoint::PollTransmit(TimePoint now,
                                                          PacketNumber number,
                                                          MutableByteSpan out) {
+  if (turn_due_) Step(now);
   if (state_ == State::kOver) return std::nullopt;
   for (;;) {
     std::optional<Connection::Packet> packet =
@@ -200,6 +201,7 @@ std::optional<Connection::Packet> Endpoint::PollTransmit(TimePoint now,
 
 std::optional<TimePoint> Endpoint::PollTimeout() const {
   if (state_ == State::kOver) return std::nullopt;
+  if (turn_due_) return turn_due_;
   const std::optional<TimePoint> due = connection_.PollTimeout();
   if (running()) {
     std::optional<TimePoint> next = NextTurn();
@@ -325,6 +327,7 @@ Duration Endpoint::Linger() const {
 }
 
 void Endpoint::Step(TimePoint now) {
+  turn_due_.reset();
   if (state_ == State::kOver) return;
   Receive(now);
   if (running() && connection_.error()) {

@@ -159,6 +159,10 @@ class Endpoint {
   std::uint64_t messages_seen_ = 0;
   std::optional<Duration> patience_;
 
+  // Since when packets have come that Step() has not looked at: one turn for a
+  // batch of them, since a turn costs as much as a packet.
+  std::optional<TimePoint> turn_due_;
+
   std::deque<Bytes> outbox_;
   std::deque<SessionEvent> events_;
 };

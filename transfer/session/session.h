@@ -1,8 +1,9 @@
 // One transfer from offer to agreed result, as a state machine on top of a
 // Connection and a file::Disk. Sender and Receiver implement it (PROTOCOL.md).
 //
-// Sans-IO: after each Handle* call drain PollTransmit() and PollEvent(), then
-// sleep until PollTimeout(). After the terminal event (Completed or Failed) the
+// Sans-IO: after Handle* calls drain PollTransmit(), then PollEvent(), then
+// sleep until PollTimeout(). Packets that came together are handed in together:
+// what they bring is looked at once, when PollTransmit() is called. After the terminal event (Completed or Failed) the
 // session has nothing more to say. Its destructor abandons the disk's jobs, and
 // with them what was received only in part.
 
