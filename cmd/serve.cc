@@ -1,5 +1,6 @@
 // p2pcp serve: a rendezvous of one's own. mosquitto as the broker, and p2pcp's
-// own STUN server; both end with this process.
+// own STUN server; both end with this process. A broker that ends before is
+// started again.
 
 #include <fmt/format.h>
 #include <sys/epoll.h>
@@ -7,8 +8,10 @@
 #include <optional>
 
 #include "cmd/brokers/mosquitto_process.h"
+#include "cmd/brokers/rendezvous_health.h"
 #include "cmd/commands.h"
 #include "cmd/product.h"
+#include "cmd/service_manager.h"
 #include "cmd/signals.h"
 #include "cmd/text.h"
 #include "net/stun/binding_responder.h"
@@ -38,32 +41,34 @@ IpAddress Reachable(const IpAddress& bound) {
 class Server {
  public:
   Server(const Options& options, udp::EventLoop* loop, udp::UdpSocket stun,
-         MosquittoProcess broker, Console* console)
+         MosquittoProcess broker, ServiceManager* manager, Console* console)
       : options_(options),
         loop_(loop),
         stun_(std::move(stun)),
         broker_(std::move(broker)),
+        manager_(manager),
         console_(console) {}
 
   Result<ExitCode> Run() {
     loop_->Watch(signals_.fd(), EPOLLIN,
                  [this](std::uint32_t) { stopped_ = signals_.Take(); });
     loop_->Watch(stun_.fd(), EPOLLIN, [this](std::uint32_t) { Answer(); });
-    loop_->Watch(broker_.pidfd(), EPOLLIN,
-                 [this](std::uint32_t) { broker_ended_ = true; });
-    const TimePoint give_up = loop_->Now() + kReadyTimeout;
+    began_ = started_ = loop_->Now();
+    WatchBroker();
     while (!stopped_) {
-      if (broker_ended_) {
+      if (broker_ended_ && !announced_) {
         return Error{ErrorCode::kOther,
                      "mosquitto ended; its own message stands above"};
       }
-      std::optional<TimePoint> deadline;
-      if (!announced_) {
+      if (broker_ended_) PlanRestart();
+      if (restart_at_ && loop_->Now() >= *restart_at_) Restart();
+      std::optional<TimePoint> deadline = restart_at_;
+      if (!broker_is_up_ && !restart_at_) {
         if (broker_.Accepts()) {
-          if (Status status = Announce(); !status.ok()) {
+          if (Status status = Up(); !status.ok()) {
             return std::move(status).error();
           }
-        } else if (loop_->Now() >= give_up) {
+        } else if (!announced_ && loop_->Now() - started_ >= kReadyTimeout) {
           return Error{ErrorCode::kOther, "mosquitto takes no connections on " +
                                               broker_.address().ToString()};
         } else {
@@ -72,14 +77,76 @@ class Server {
       }
       loop_->RunOnce(deadline);
     }
-    console_->Line(fmt::format("stopped; {} STUN requests answered",
-                               responder_.stats().answered));
+    manager_->Stopping();
+    console_->Line("stopped; " + HealthText(Health()));
     return *stopped_;
   }
 
  private:
-  Status Announce() {
+  void WatchBroker() {
+    loop_->Watch(broker_.pidfd(), EPOLLIN,
+                 [this](std::uint32_t) { broker_ended_ = true; });
+  }
+
+  // Clients come again by themselves; the STUN server has no part in it.
+  void PlanRestart() {
+    broker_ended_ = broker_is_up_ = false;
+    loop_->Unwatch(broker_.pidfd());
+    const std::string why = broker_.Reap();
+    const Duration delay = restart_delay_.AfterEnd(loop_->Now() - started_);
+    restart_at_ = loop_->Now() + delay;
+    console_->Line(
+        fmt::format("mosquitto has ended ({}); starting it again in "
+                    "{}",
+                    why, FormatLatency(delay)));
+    manager_->Status(HealthText(Health()));
+  }
+
+  void Restart() {
+    restart_at_.reset();
+    started_ = loop_->Now();
+    ++restarts_;
+    if (Status status = broker_.Restart(); !status.ok()) {
+      restart_at_ = loop_->Now() + restart_delay_.AfterEnd(Duration{0});
+      console_->Line(Escape(status.error().message));
+      return;
+    }
+    WatchBroker();
+  }
+
+  // The broker takes connections.
+  Status Up() {
+    broker_is_up_ = true;
+    if (announced_) {
+      console_->Line("mosquitto takes connections again");
+      manager_->Status(HealthText(Health()));
+      return {};
+    }
     announced_ = true;
+    if (Status status = Announce(); !status.ok()) return status;
+    manager_->Ready(HealthText(Health()));
+    TellHealth(0);
+    return {};
+  }
+
+  // Each minute to the service manager, each hour to whoever reads the log.
+  void TellHealth(int minutes) {
+    loop_->SetTimer(loop_->Now() + 1min, [this, minutes] {
+      const std::string text = HealthText(Health());
+      manager_->Status(text);
+      if ((minutes + 1) % 60 == 0) console_->Line(text);
+      TellHealth(minutes + 1);
+    });
+  }
+
+  RendezvousHealth Health() const {
+    return {.up = loop_->Now() - began_,
+            .broker_is_up = broker_is_up_,
+            .restarts = restarts_,
+            .stun_answers = responder_.stats().answered};
+  }
+
+  Status Announce() {
     const bool tls = !options_.tls_cert.empty();
     const std::string options =
         fmt::format("--broker {}://{}{} --stun {}\n", tls ? "mqtts" : "mqtt",
@@ -128,11 +195,18 @@ class Server {
   udp::EventLoop* loop_;
   udp::UdpSocket stun_;
   MosquittoProcess broker_;
+  ServiceManager* manager_;
   Console* console_;
   stun::BindingResponder responder_;
   std::optional<ExitCode> stopped_;
   bool broker_ended_ = false;
   bool announced_ = false;
+  bool broker_is_up_ = false;
+  std::uint64_t restarts_ = 0;
+  RestartDelay restart_delay_;
+  TimePoint began_;
+  TimePoint started_;  // The broker, last.
+  std::optional<TimePoint> restart_at_;
 };
 
 }  // namespace
@@ -143,19 +217,28 @@ Result<ExitCode> RunServe(const Options& options, Console& console) {
     return Error{ErrorCode::kUsage, fmt::format("--bind {}: not an IP address",
                                                 Escape(options.bind))};
   }
+  const MosquittoOptions broker_options = {{*ip, options.broker_port},
+                                           options.tls_cert,
+                                           options.tls_key,
+                                           options.password_file};
+  if (options.print_config) {
+    const auto text = StandaloneMosquittoConfig(broker_options);
+    if (!text.ok()) return text.error();
+    if (Status written = WriteProduct(*text); !written.ok()) {
+      return std::move(written).error();
+    }
+    return ExitCode::kVerified;
+  }
+  ServiceManager manager;
   Result<std::unique_ptr<udp::EventLoop>> loop = udp::EventLoop::Create();
   if (!loop.ok()) return std::move(loop).error();
   Result<udp::UdpSocket> stun =
       udp::UdpSocket::Open({*ip, options.stun_port}, {});
   if (!stun.ok()) return Annotate(std::move(stun).error(), "STUN server");
-  Result<MosquittoProcess> broker =
-      MosquittoProcess::Start({{*ip, options.broker_port},
-                               options.tls_cert,
-                               options.tls_key,
-                               options.password_file});
+  Result<MosquittoProcess> broker = MosquittoProcess::Start(broker_options);
   if (!broker.ok()) return std::move(broker).error();
   Server server(options, loop->get(), *std::move(stun), *std::move(broker),
-                &console);
+                &manager, &console);
   return server.Run();
 }
 

@@ -39,6 +39,8 @@ constexpr int kMemoryLimit = 256 << 20;
 constexpr rlim_t kMaxData = 512 << 20;
 // A key, or the users of a firm.
 constexpr std::size_t kMaxFile = 1 << 20;
+// Where the ACL file of a broker stands that somebody else runs.
+constexpr const char* kStandaloneAcl = "/etc/mosquitto/p2pcp.acl";
 
 // Debian installs it in sbin, which is not on an ordinary user's PATH.
 std::filesystem::path FindMosquitto() {
@@ -62,125 +64,35 @@ Error OsError(std::string_view context) {
   return ErrnoError(ErrorCode::kOther, context, errno);
 }
 
-// A TCP port that nobody listens on now. Somebody may take it before the
-// broker does; then the broker says so and ends.
+// The TCP port of address, or any for 0, if nobody listens there now. Somebody
+// may take it before the broker does; then the broker says so and ends.
 Result<std::uint16_t> FreePort(const SocketAddress& address) {
   udp::Sockaddr sockaddr;
   socklen_t size = udp::ToSockaddr(address, &sockaddr);
   const udp::FileDescriptor fd(
       socket(sockaddr.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!fd.valid() || bind(fd.get(), &sockaddr.any, size) != 0 ||
+  // As mosquitto does: connections of before may not have died away.
+  const int on = 1;
+  if (!fd.valid() ||
+      setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+      bind(fd.get(), &sockaddr.any, size) != 0 ||
       getsockname(fd.get(), &sockaddr.any, &size) != 0) {
-    return OsError("cannot serve on " + address.ToString());
+    const bool taken = errno == EADDRINUSE;
+    Error error = OsError("cannot serve on " + address.ToString());
+    if (taken) {
+      error.message +=
+          "; another broker may be there (Debian starts one with its package: "
+          "systemctl disable --now mosquitto), or take --broker-port N";
+    }
+    return error;
   }
   return udp::FromSockaddr(sockaddr)->port;
 }
 
-// Whom mosquitto runs as where root starts it.
-struct User {
-  uid_t uid = 0;
-  gid_t gid = 0;
-};
-
-// nullopt: as whoever we are.
-std::optional<User> UserToBecome() {
-  if (geteuid() != 0) return std::nullopt;
-  for (const char* name : {"mosquitto", "nobody"}) {
-    if (const passwd* entry = getpwnam(name)) {
-      return User{entry->pw_uid, entry->pw_gid};
-    }
-  }
-  return std::nullopt;
-}
-
 // A port that only root can open makes mosquitto change its user by itself.
-bool ChangesUserItself(const MosquittoOptions& options) {
-  return options.listen.port < 1024;
+bool ChangesUserItself(const SocketAddress& listen) {
+  return listen.port < 1024;
 }
-
-pid_t Spawn(const std::filesystem::path& program,
-            const std::filesystem::path& config,
-            const std::optional<User>& user) {
-  const pid_t parent = getpid();
-  const pid_t pid = fork();
-  if (pid != 0) return pid;
-  // The child. A change of the user would undo what comes after it.
-  if (user && (setgroups(0, nullptr) != 0 || setgid(user->gid) != 0 ||
-               setuid(user->uid) != 0)) {
-    std::perror("p2pcp: starting mosquitto as another user");
-    _exit(127);
-  }
-  // It must not outlive us, even if we are killed.
-  prctl(PR_SET_PDEATHSIG, SIGTERM);
-  if (getppid() != parent) _exit(127);
-  // Its own group, so that a Ctrl-C reaches it only through us.
-  setpgid(0, 0);
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
-  // Keys of TLS, passwords; and memory that mosquitto's own limit leaves out.
-  const rlimit no_core = {0, 0};
-  setrlimit(RLIMIT_CORE, &no_core);
-  const rlimit data = {kMaxData, kMaxData};
-  setrlimit(RLIMIT_DATA, &data);
-  rlimit files = {};
-  if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-    files.rlim_cur = std::min<rlim_t>(files.rlim_max, kMaxConnections + 64);
-    setrlimit(RLIMIT_NOFILE, &files);
-  }
-  execl(program.c_str(), program.c_str(), "-c", config.c_str(), nullptr);
-  _exit(127);
-}
-
-// A folder for what mosquitto reads, of its user alone. Under /run, which is
-// memory, where we may write there: root's copies of keys.
-class Folder {
- public:
-  static Result<Folder> Make(const std::optional<User>& user) {
-    std::error_code ignored;
-    std::filesystem::path above = std::filesystem::temp_directory_path(ignored);
-    if (above.empty()) above = "/tmp";
-    if (user && access("/run", W_OK) == 0) above = "/run";
-    std::string path = (above / "p2pcp-serve.XXXXXX").string();
-    if (mkdtemp(path.data()) == nullptr) return OsError(path);
-    Folder folder(path, user);
-    if (user && chown(path.c_str(), user->uid, user->gid) != 0) {
-      return OsError("giving " + path + " to mosquitto's user");
-    }
-    return folder;
-  }
-  Folder(Folder&& other) noexcept
-      : path_(std::exchange(other.path_, {})), user_(other.user_) {}
-  Folder& operator=(Folder&&) = delete;
-  ~Folder() {
-    std::error_code ignored;
-    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
-  }
-
-  // A new file of mode 0600; its path.
-  Result<std::filesystem::path> Write(const char* name, ByteSpan content) {
-    const std::filesystem::path file = path_ / name;
-    const udp::FileDescriptor fd(
-        open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-             0600));
-    if (!fd.valid() || write(fd.get(), content.data(), content.size()) !=
-                           static_cast<ssize_t>(content.size())) {
-      return OsError(file.string());
-    }
-    if (user_ && fchown(fd.get(), user_->uid, user_->gid) != 0) {
-      return OsError("giving " + file.string() + " to mosquitto's user");
-    }
-    return file;
-  }
-  std::filesystem::path Release() { return std::exchange(path_, {}); }
-
- private:
-  Folder(std::filesystem::path path, std::optional<User> user)
-      : path_(std::move(path)), user_(user) {}
-
-  std::filesystem::path path_;
-  std::optional<User> user_;
-};
 
 Error Bad(std::string_view option, Error error) {
   error.code = ErrorCode::kUsage;
@@ -241,23 +153,20 @@ Status Read(const MosquittoOptions& options, Given& given) {
   return {};
 }
 
-// Replaces what the user has given by copies in folder, since mosquitto is to
-// run as somebody else.
-Status Copy(const Given& given, Folder& folder, MosquittoOptions& options) {
-  const auto copy = [&](std::filesystem::path& file, const char* name,
-                        ByteSpan content) -> Status {
-    if (file.empty()) return {};
-    Result<std::filesystem::path> written = folder.Write(name, content);
-    if (!written.ok()) return std::move(written).error();
-    file = *std::move(written);
-    return {};
-  };
-  std::ifstream stream(options.tls_cert, std::ios::binary);
-  const std::string cert{std::istreambuf_iterator<char>(stream), {}};
-  Status status = copy(options.tls_cert, "cert.pem", AsBytes(cert));
-  if (status.ok()) status = copy(options.tls_key, "key.pem", given.key);
-  if (status.ok()) status = copy(options.password_file, "users", given.users);
-  return status;
+// The configuration file has a line for each file of the user's, and no quotes.
+Status CheckFiles(MosquittoOptions& options) {
+  for (std::filesystem::path* file :
+       {&options.tls_cert, &options.tls_key, &options.password_file}) {
+    if (file->empty()) continue;
+    *file = std::filesystem::absolute(*file);
+    if (file->native().find('\n') != std::string::npos) {
+      return Error{ErrorCode::kUsage, "a file's name with a line's end in it"};
+    }
+    if (access(file->c_str(), R_OK) != 0) {
+      return ErrnoError(ErrorCode::kUsage, file->native(), errno);
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -311,9 +220,146 @@ std::string MosquittoConfig(const MosquittoOptions& options,
              "retain_available false\n"
              "sys_interval 0\n"
              "log_dest stderr\n"
+             // The journal knows the time.
+             "log_timestamp false\n"
              "log_type error\n"
              "log_type warning\n",
              acl_file.string(), kMemoryLimit);
+}
+
+std::optional<MosquittoProcess::User> MosquittoProcess::UserToBecome() {
+  if (geteuid() != 0) return std::nullopt;
+  for (const char* name : {"mosquitto", "nobody"}) {
+    if (const passwd* entry = getpwnam(name)) {
+      return User{entry->pw_uid, entry->pw_gid};
+    }
+  }
+  return std::nullopt;
+}
+
+// A folder for what mosquitto reads, of its user alone. Under /run, which is
+// memory, where we may write there: root's copies of keys.
+class MosquittoProcess::Folder {
+ public:
+  static Result<Folder> Make(const std::optional<User>& user) {
+    std::error_code ignored;
+    std::filesystem::path above = std::filesystem::temp_directory_path(ignored);
+    if (above.empty()) above = "/tmp";
+    if (user && access("/run", W_OK) == 0) above = "/run";
+    std::string path = (above / "p2pcp-serve.XXXXXX").string();
+    if (mkdtemp(path.data()) == nullptr) return OsError(path);
+    Folder folder(path, user);
+    if (user && chown(path.c_str(), user->uid, user->gid) != 0) {
+      return OsError("giving " + path + " to mosquitto's user");
+    }
+    return folder;
+  }
+  Folder(Folder&& other) noexcept
+      : path_(std::exchange(other.path_, {})), user_(other.user_) {}
+  Folder& operator=(Folder&&) = delete;
+  ~Folder() {
+    std::error_code ignored;
+    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+  }
+
+  // A new file of mode 0600; its path.
+  Result<std::filesystem::path> Write(const char* name,
+                                      ByteSpan content) const {
+    const std::filesystem::path file = path_ / name;
+    const udp::FileDescriptor fd(
+        open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+             0600));
+    if (!fd.valid() || write(fd.get(), content.data(), content.size()) !=
+                           static_cast<ssize_t>(content.size())) {
+      return OsError(file.string());
+    }
+    if (user_ && fchown(fd.get(), user_->uid, user_->gid) != 0) {
+      return OsError("giving " + file.string() + " to mosquitto's user");
+    }
+    return file;
+  }
+  // Replaces what the user has given by copies, since mosquitto is to run as
+  // somebody else.
+  Status Copy(const Given& given, MosquittoOptions& options) const {
+    const auto copy = [&](std::filesystem::path& file, const char* name,
+                          ByteSpan content) -> Status {
+      if (file.empty()) return {};
+      Result<std::filesystem::path> written = Write(name, content);
+      if (!written.ok()) return std::move(written).error();
+      file = *std::move(written);
+      return {};
+    };
+    std::ifstream stream(options.tls_cert, std::ios::binary);
+    const std::string cert{std::istreambuf_iterator<char>(stream), {}};
+    Status status = copy(options.tls_cert, "cert.pem", AsBytes(cert));
+    if (status.ok()) status = copy(options.tls_key, "key.pem", given.key);
+    if (status.ok()) status = copy(options.password_file, "users", given.users);
+    return status;
+  }
+  std::filesystem::path Release() { return std::exchange(path_, {}); }
+
+ private:
+  Folder(std::filesystem::path path, std::optional<User> user)
+      : path_(std::move(path)), user_(user) {}
+
+  std::filesystem::path path_;
+  std::optional<User> user_;
+};
+
+pid_t MosquittoProcess::Spawn() const {
+  const std::optional<User> user =
+      ChangesUserItself(address_) ? std::nullopt : user_;
+  const pid_t parent = getpid();
+  const pid_t pid = fork();
+  if (pid != 0) return pid;
+  // The child. A change of the user would undo what comes after it.
+  if (user && (setgroups(0, nullptr) != 0 || setgid(user->gid) != 0 ||
+               setuid(user->uid) != 0)) {
+    std::perror("p2pcp: starting mosquitto as another user");
+    _exit(127);
+  }
+  // It must not outlive us, even if we are killed.
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (getppid() != parent) _exit(127);
+  // Its own group, so that a Ctrl-C reaches it only through us.
+  setpgid(0, 0);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  // Keys of TLS, passwords; and memory that mosquitto's own limit leaves out.
+  const rlimit no_core = {0, 0};
+  setrlimit(RLIMIT_CORE, &no_core);
+  const rlimit data = {kMaxData, kMaxData};
+  setrlimit(RLIMIT_DATA, &data);
+  rlimit files = {};
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = std::min<rlim_t>(files.rlim_max, kMaxConnections + 64);
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
+  execl(program_.c_str(), program_.c_str(), "-c", config_.c_str(), nullptr);
+  _exit(127);
+}
+
+Result<std::string> StandaloneMosquittoConfig(MosquittoOptions options) {
+  if (options.listen.port == 0) {
+    return Error{ErrorCode::kUsage,
+                 "a configuration names a port: --broker-port N"};
+  }
+  if (Status checked = CheckFiles(options); !checked.ok()) {
+    return std::move(checked).error();
+  }
+  Given given;
+  if (Status read = Read(options, given); !read.ok()) {
+    return std::move(read).error();
+  }
+  const std::string acl = MosquittoAcl(given.names);
+  std::string text = fmt::format("# {} shall hold:\n", kStandaloneAcl);
+  for (std::size_t at = 0; at < acl.size();) {
+    const std::size_t end = acl.find('\n', at) + 1;
+    text += "#   " + acl.substr(at, end - at);
+    at = end;
+  }
+  return text + MosquittoConfig(options, kStandaloneAcl);
 }
 
 Result<MosquittoProcess> MosquittoProcess::Start(MosquittoOptions options) {
@@ -323,32 +369,22 @@ Result<MosquittoProcess> MosquittoProcess::Start(MosquittoOptions options) {
                  "there is no mosquitto on this machine; install it "
                  "(Debian: apt install mosquitto)"};
   }
-  for (std::filesystem::path* file :
-       {&options.tls_cert, &options.tls_key, &options.password_file}) {
-    if (file->empty()) continue;
-    *file = std::filesystem::absolute(*file);
-    // The configuration file has a line for each, and no quotes.
-    if (file->native().find('\n') != std::string::npos) {
-      return Error{ErrorCode::kUsage, "a file's name with a line's end in it"};
-    }
-    if (access(file->c_str(), R_OK) != 0) {
-      return ErrnoError(ErrorCode::kUsage, file->native(), errno);
-    }
+  if (Status checked = CheckFiles(options); !checked.ok()) {
+    return std::move(checked).error();
   }
-  if (options.listen.port == 0) {
-    Result<std::uint16_t> port = FreePort(options.listen);
-    if (!port.ok()) return std::move(port).error();
-    options.listen.port = *port;
-  }
+  Result<std::uint16_t> port = FreePort(options.listen);
+  if (!port.ok()) return std::move(port).error();
+  options.listen.port = *port;
   Given given;
   if (Status read = Read(options, given); !read.ok()) {
     return std::move(read).error();
   }
-  const std::optional<User> user = UserToBecome();
-  Result<Folder> folder = Folder::Make(user);
+  MosquittoProcess process(options.listen, program);
+  process.user_ = UserToBecome();
+  Result<Folder> folder = Folder::Make(process.user_);
   if (!folder.ok()) return std::move(folder).error();
-  if (user) {
-    if (Status copied = Copy(given, *folder, options); !copied.ok()) {
+  if (process.user_) {
+    if (Status copied = folder->Copy(given, options); !copied.ok()) {
       return std::move(copied).error();
     }
   }
@@ -357,39 +393,52 @@ Result<MosquittoProcess> MosquittoProcess::Start(MosquittoOptions options) {
   const std::string text = MosquittoConfig(options, *acl);
   const auto config = folder->Write("mosquitto.conf", AsBytes(text));
   if (!config.ok()) return config.error();
-  const pid_t pid =
-      Spawn(program, *config,
-            ChangesUserItself(options) ? std::optional<User>() : user);
-  if (pid < 0) return OsError("starting mosquitto");
-  udp::FileDescriptor pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
-  return MosquittoProcess(options.listen, folder->Release(), pid,
-                          std::move(pidfd));
+  process.config_ = *config;
+  process.folder_ = folder->Release();
+  if (Status started = process.Restart(); !started.ok()) {
+    return std::move(started).error();
+  }
+  return process;
 }
 
-MosquittoProcess::MosquittoProcess(SocketAddress address,
-                                   std::filesystem::path folder, pid_t pid,
-                                   udp::FileDescriptor pidfd)
-    : address_(address),
-      folder_(std::move(folder)),
-      pid_(pid),
-      pidfd_(std::move(pidfd)) {}
+Status MosquittoProcess::Restart() {
+  pid_ = Spawn();
+  if (pid_ < 0) return OsError("starting mosquitto");
+  pidfd_ =
+      udp::FileDescriptor(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
+  return {};
+}
+
+std::string MosquittoProcess::Reap() {
+  int status = 0;
+  while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+  }
+  pid_ = -1;
+  pidfd_ = udp::FileDescriptor();
+  return WIFSIGNALED(status)
+             ? fmt::format("signal {}", WTERMSIG(status))
+             : fmt::format("exit status {}", WEXITSTATUS(status));
+}
 
 MosquittoProcess::MosquittoProcess(MosquittoProcess&& other) noexcept
     : address_(other.address_),
-      folder_(std::move(other.folder_)),
+      program_(std::move(other.program_)),
+      folder_(std::exchange(other.folder_, {})),
+      config_(std::move(other.config_)),
+      user_(other.user_),
       pid_(std::exchange(other.pid_, -1)),
       pidfd_(std::move(other.pidfd_)) {}
 
 MosquittoProcess::~MosquittoProcess() {
-  if (pid_ < 0) return;
-  kill(pid_, SIGTERM);
-  // It ends at once; a broker that hangs is not waited for longer than this.
-  pollfd ended = {pidfd_.get(), POLLIN, 0};
-  if (poll(&ended, 1, 2000) == 0) kill(pid_, SIGKILL);
-  while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+  if (pid_ >= 0) {
+    kill(pid_, SIGTERM);
+    // It ends at once; a broker that hangs is not waited for longer than this.
+    pollfd ended = {pidfd_.get(), POLLIN, 0};
+    if (poll(&ended, 1, 2000) == 0) kill(pid_, SIGKILL);
+    Reap();
   }
   std::error_code ignored;
-  std::filesystem::remove_all(folder_, ignored);
+  if (!folder_.empty()) std::filesystem::remove_all(folder_, ignored);
 }
 
 bool MosquittoProcess::Accepts() const {

@@ -12,7 +12,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "net/base/result.h"
@@ -33,6 +35,10 @@ struct MosquittoOptions {
 // The text of the configuration file.
 std::string MosquittoConfig(const MosquittoOptions& options,
                             const std::filesystem::path& acl_file);
+// The same for a broker that somebody else runs, with the text of the ACL file
+// in comments above it. Fails as MosquittoProcess::Start does; kUsage for port
+// 0.
+Result<std::string> StandaloneMosquittoConfig(MosquittoOptions options);
 // The text of acl_file. users: empty where everybody may come.
 std::string MosquittoAcl(const std::vector<std::string>& users);
 
@@ -52,15 +58,32 @@ class MosquittoProcess {
   const SocketAddress& address() const { return address_; }
   // Readable once the process has ended.
   int pidfd() const { return pidfd_.get(); }
+  // What it died of: "exit status 1", "signal 9". REQUIRES: pidfd() is
+  // readable, and nobody watches it any more.
+  std::string Reap();
+  // Starts it again as it was, at the same address. REQUIRES: Reap().
+  Status Restart();
   // Whether it takes connections already.
   bool Accepts() const;
 
  private:
-  MosquittoProcess(SocketAddress address, std::filesystem::path folder,
-                   pid_t pid, udp::FileDescriptor pidfd);
+  // Whom it runs as where root starts it; nullopt: as whoever we are.
+  struct User {
+    uid_t uid = 0;
+    gid_t gid = 0;
+  };
+  class Folder;
+
+  static std::optional<User> UserToBecome();
+  MosquittoProcess(SocketAddress address, std::filesystem::path program)
+      : address_(address), program_(std::move(program)) {}
+  pid_t Spawn() const;
 
   SocketAddress address_;
-  std::filesystem::path folder_;
+  std::filesystem::path program_;
+  std::filesystem::path folder_;  // Ours to remove, with all that is in it.
+  std::filesystem::path config_;
+  std::optional<User> user_;
   pid_t pid_ = -1;
   udp::FileDescriptor pidfd_;
 };

@@ -241,6 +241,7 @@ Result<Options> CheckOptions(Verb verb, const RawOptions& raw) {
   options.tls_key = raw.tls_key;
   options.password_file = raw.password_file;
   options.host = raw.host;
+  options.print_config = raw.print_config;
   options.stun_port = static_cast<std::uint16_t>(raw.stun_port);
   return options;
 }

@@ -210,6 +210,9 @@ po::options_description VerbOptions(Verb verb, RawOptions* raw) {
     add("host", po::value(&raw->host)->value_name("NAME"),
         "the name that others know this host by, for the options that are "
         "printed (default: its address)");
+    add("print-config", po::bool_switch(&raw->print_config),
+        "print the broker's configuration, for a mosquitto that you run "
+        "yourself, and end");
   }
   return options;
 }

@@ -49,7 +49,7 @@ struct RawOptions {
        show = false, json = false, background = false, help = false,
        out_is_asked_for = false, rotate = false, forget_old = false,
        verify = false, listen = false, allow_dotfiles = false,
-       gitignore = false, follow = false, dry_run = false,
+       gitignore = false, follow = false, dry_run = false, print_config = false,
        no_port_guess = false, list_partial = false, clean_partial = false;
 };
 

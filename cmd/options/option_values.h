@@ -106,6 +106,7 @@ struct Options {
   std::string password_file;         // mosquitto_passwd's; empty: for all.
   std::string host;                  // For others to call it by.
   std::uint16_t stun_port = 3478;    // 0: any.
+  bool print_config = false;
 };
 
 }  // namespace p2pcp::cmd

@@ -46,7 +46,7 @@ class Brokers(unittest.TestCase):
     cls.server = topology.Person(cls.lab, 'server', 'host')
     cls.people = pair.Pair(cls.lab)
 
-  def serve(self, *argv):
+  def serve(self, *argv, **options):
     """`p2pcp serve`, and the options that it prints."""
     # As in files_test: mosquitto is not to take root of a namespace for root.
     prefix = []
@@ -55,7 +55,7 @@ class Brokers(unittest.TestCase):
     serve = pair.Command(self.server, [
         'serve', '--bind', '127.0.0.1', '--broker-port', '0', '--stun-port',
         '0', *argv
-    ], prefix=prefix)
+    ], prefix=prefix, **options)
     self.addCleanup(serve.kill)
     serve.when('give both sides these options')
     deadline = time.monotonic() + 5
@@ -181,6 +181,83 @@ class Brokers(unittest.TestCase):
       if not line.startswith('Client '):
         heard.append(line.rstrip('\n'))
     self.assertEqual(heard, ['plain ' + 'x' * 1024, 'plain last'])
+
+  def test_serve_starts_its_broker_again(self):
+    """As a service: what waits stays, and comes back by itself."""
+    told = os.path.join(self.lab.folder, 'notify')
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    self.addCleanup(manager.close)
+    manager.bind(told)
+    manager.settimeout(10)
+    serve, words = self.serve(env={'NOTIFY_SOCKET': told})
+    first = manager.recv(1024).decode()
+    self.assertRegex(first, r'^READY=1\nSTATUS=up 0 s; the broker is up; ')
+    pair.write_file(self.people.alice.path('file'), _SIZE)
+    recv = pair.Command(self.people.bob,
+                        ['recv', '--from', 'alice', '-v', *words])
+    recv.when('subscribed')
+    # Once, and again as soon as it is there.
+    for delay in ('500 ms', '1.0 s'):
+      broker, = self.children(serve.process.pid, 'mosquitto')
+      os.kill(broker, signal.SIGKILL)
+      serve.when(r'mosquitto has ended \(signal 9\); starting it again in ' +
+                 delay)
+      self.assertIn('the broker is down', manager.recv(1024).decode())
+      status = manager.recv(1024).decode()
+      self.assertIn('the broker is up, restarted', status)
+    source = self.people.alice.path('file')
+    send = pair.Command(self.people.alice,
+                        ['send', 'file', '--to', 'bob', '-v', *words])
+    self.people.expect(send, recv, timeout=60)
+    self.people.check_file(source, 'file', send, recv)
+    serve.interrupt(signal.SIGTERM)
+    self.assertEqual(serve.wait(10), pair.TERMINATED)
+    self.assertRegex(serve.text, 'stopped; up .*restarted 2 times; ')
+    self.assertEqual(manager.recv(1024), b'STOPPING=1')
+
+  def test_a_port_that_is_taken(self):
+    _, words = self.serve()
+    port = words[1].rpartition(':')[2]
+    second = pair.Command(self.server, [
+        'serve', '--bind', '127.0.0.1', '--broker-port', port, '--stun-port',
+        '0'
+    ])
+    self.assertEqual(second.wait(), 1, second.log())
+    self.assertRegex(
+        second.text, rf'127\.0\.0\.1:{port}: Address already in use; .*'
+        'disable --now mosquitto.*--broker-port')
+
+  def children(self, pid, name):
+    """Processes of that name under pid, however deep."""
+    found = []
+    for child in subprocess.run(['pgrep', '-P', str(pid)], text=True,
+                                capture_output=True,
+                                check=False).stdout.split():
+      with open(f'/proc/{child}/comm', encoding='ascii') as file:
+        if file.read().strip() == name:
+          found.append(int(child))
+      found += self.children(child, name)
+    return found
+
+  def test_the_configuration_serves_another_mosquitto(self):
+    serve = pair.Command(self.server, [
+        'serve', '--bind', '127.0.0.1', '--broker-port', '1888',
+        '--print-config'
+    ])
+    self.assertEqual(serve.wait(), 0, serve.log())
+    lines = [line for _, line in serve.stdout]
+    acl = self.server.path('acl')
+    with open(acl, 'w', encoding='ascii') as file:
+      file.writelines(line[1:].strip() + '\n' for line in lines[1:]
+                      if line.startswith('#'))
+    config = self.server.path('config')
+    with open(config, 'w', encoding='ascii') as file:
+      file.write('\n'.join(lines).replace('/etc/mosquitto/p2pcp.acl', acl))
+      file.write('\nuser root\n')
+    broker = self.lab.start(self.lab['host'], ['mosquitto', '-c', config])
+    self.addCleanup(self.lab.end, broker)
+    self.transfer(['--broker', 'mqtt://127.0.0.1:1888', '--stun',
+                   '127.0.0.1:9'])
 
   def test_any_broker_may_die_in_the_middle_of_a_rendezvous(self):
     host = self.lab['host']

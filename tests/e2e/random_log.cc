@@ -1,7 +1,8 @@
 // What the kernel's random source gave, for LD_PRELOAD: each 32 bytes that were
 // asked for at once go to the file P2PCP_TEST_RANDOM_LOG, in hexadecimal, a
-// line each. Among them are the ephemeral keys of handshakes. So a test can read
-// a recorded session, and the program itself has no way to give its keys away.
+// line each. Among them are the ephemeral keys of handshakes. So a test can
+// read a recorded session, and the program itself has no way to give its keys
+// away.
 
 #include <dlfcn.h>
 #include <fcntl.h>
