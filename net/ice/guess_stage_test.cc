@@ -124,8 +124,10 @@ TEST_F(GuessStageTest, OpensWithEachSocketFourTimes) {
     ++counts[{opener.transmit.socket, opener.transmit.hop_limit}];
   }
   for (int socket = 0; socket < 256; ++socket) {
-    EXPECT_EQ((counts[{socket, 4}]), 3);
-    EXPECT_EQ((counts[{socket, 0}]), 1);
+    // Half of them go all the way once, where that may do harm.
+    const int far = socket % 2 == 0 ? 1 : 0;
+    EXPECT_EQ((counts[{socket, 4}]), 4 - far);
+    EXPECT_EQ((counts[{socket, 0}]), far);
   }
   EXPECT_EQ(sent[255].at - sent[0].at, 255 * kOpenInterval);
   EXPECT_EQ(sent[256].at - sent[0].at, 600ms);
