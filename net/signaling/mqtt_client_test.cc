@@ -6,10 +6,12 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -551,6 +553,41 @@ TEST(MqttClient, ThrottlesABrokerThatFloods) {
         client.messages.begin(), client.messages.end(),
         [](const auto& message) { return message.payload.size() == 1024; });
   }));
+}
+
+// Brokers with Nagle's algorithm send nothing more before that.
+TEST(MqttClient, AcknowledgesWhatComesAtOnce) {
+  std::vector<std::chrono::milliseconds> waits;
+  std::atomic<bool> over = false;
+  FakeBroker broker([&](FakeBroker& self, int fd) {
+    if (!FakeBroker::Accept(fd, FakeBroker::ReadConnect(fd))) return;
+    for (int i = 0; i < 20; ++i) {
+      // The client has sent something, so that its kernel expects it to do so
+      // again, and would let the acknowledgement wait for that.
+      FakeBroker::ReadPacket(fd);
+      const auto begin = std::chrono::steady_clock::now();
+      FakeBroker::Write(fd, FakeBroker::PublishPacket("first", false));
+      FakeBroker::Write(fd, FakeBroker::PublishPacket("second", false));
+      for (int unsent = 1; unsent > 0 && !self.stopped();) {
+        ioctl(fd, SIOCOUTQNSD, &unsent);
+        poll(nullptr, 0, 1);
+      }
+      waits.push_back(std::chrono::duration_cast<std::chrono::milliseconds>(
+          std::chrono::steady_clock::now() - begin));
+    }
+    over = true;
+    FakeBroker::ReadPacket(fd);
+  });
+  Client client({broker.broker()});
+  ASSERT_TRUE(client.UntilUp(1));
+  for (std::size_t i = 0; i < 20; ++i) {
+    client->Publish(kTopic, Bytes(1024, std::byte{1}));
+    ASSERT_TRUE(
+        client.Until([&] { return client.messages.size() >= 2 * i + 2; }));
+  }
+  ASSERT_TRUE(client.Until([&] { return over.load(); }));
+  std::ranges::sort(waits);
+  EXPECT_LT(waits[10].count(), 25);
 }
 
 TEST(MqttClient, SpeaksMqtt311ToABrokerThatKnowsNoOther) {

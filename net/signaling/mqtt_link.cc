@@ -6,6 +6,7 @@
 #include <mqtt_protocol.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -246,6 +247,11 @@ void MqttLink::HandleReady(TimePoint now, short revents) {
       const Account account(*this);
       result = mosquitto_loop_read(handle_, 1);
     }
+    // A broker with Nagle's algorithm (mosquitto's default) holds the answer
+    // back until we acknowledge what came before: 40 ms, were it not at once.
+    constexpr int kOn = 1;
+    setsockopt(mosquitto_socket(handle_), IPPROTO_TCP, TCP_QUICKACK, &kOn,
+               sizeof(kOn));
     Check(now, result);
   }
   // While TLS is set up the library takes a connection that broke for one that
