@@ -18,14 +18,14 @@ std::vector<Duration> Offsets(CheckSchedule& schedule) {
   return offsets;
 }
 
-// 0, 50, 100, 200, 400, 800 ms, then every 2 s: 10 packets.
+// 0, 20, 60, 150, 350, 800 ms, then every 2 s: 10 packets.
 TEST(CheckSchedule, ChecksTenTimesInTenSeconds) {
   CheckSchedule schedule;
   EXPECT_FALSE(schedule.next().has_value());
   schedule.Start(kStart);
   EXPECT_TRUE(schedule.checking());
   EXPECT_EQ(Offsets(schedule),
-            (std::vector<Duration>{0ms, 50ms, 100ms, 200ms, 400ms, 800ms,
+            (std::vector<Duration>{0ms, 20ms, 60ms, 150ms, 350ms, 800ms,
                                    2800ms, 4800ms, 6800ms, 8800ms}));
   EXPECT_FALSE(schedule.checking());
   EXPECT_TRUE(schedule.started());
@@ -37,14 +37,14 @@ TEST(CheckSchedule, ConfirmsThreeTimesAfterProof) {
   schedule.Advance(kStart);
   schedule.Confirm(kStart);
   EXPECT_FALSE(schedule.checking());
-  EXPECT_EQ(Offsets(schedule), (std::vector<Duration>{50ms, 100ms, 200ms}));
+  EXPECT_EQ(Offsets(schedule), (std::vector<Duration>{20ms, 80ms, 200ms}));
 }
 
 TEST(CheckSchedule, CountsFromTheFirstCheckSent) {
   CheckSchedule schedule;
   schedule.Start(kStart);
   schedule.Advance(kStart + 70ms);
-  EXPECT_EQ(*schedule.next(), kStart + 120ms);
+  EXPECT_EQ(*schedule.next(), kStart + 90ms);
 }
 
 // Whoever slept through a round does not send it in one burst.
