@@ -112,7 +112,10 @@ Status TransferCommand::Prepare() {
   Result<std::unique_ptr<file::ThreadedDisk>> disk =
       side_ == Side::kSender
           ? file::ThreadedDisk::Start(nullptr, journal_.get())
-          : file::ThreadedDisk::Start(journal_.get(), nullptr);
+          : file::ThreadedDisk::Start(journal_.get(), nullptr,
+                                      options_.no_sync
+                                          ? &file::Syscalls::WithoutSync()
+                                          : &file::Syscalls::Real());
   if (!disk.ok()) return std::move(disk).error();
   disk_ = *std::move(disk);
   load_.emplace(&link_->loop());

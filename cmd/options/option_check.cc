@@ -225,6 +225,7 @@ Result<Options> CheckOptions(Verb verb, const RawOptions& raw) {
   options.list_partial = raw.list_partial;
   options.clean_partial = raw.clean_partial;
   options.allow_dotfiles = raw.allow_dotfiles;
+  options.no_sync = raw.no_sync;
   options.exclude = raw.exclude;
   options.exclude_from = raw.exclude_from;
   options.gitignore = raw.gitignore;

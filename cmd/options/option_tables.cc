@@ -150,6 +150,9 @@ po::options_description VerbOptions(Verb verb, RawOptions* raw) {
         "delete what unfinished transfers have left, and do nothing else");
     add("allow-dotfiles", po::bool_switch(&raw->allow_dotfiles),
         "take files and folders whose own name begins with a dot");
+    add("no-sync", po::bool_switch(&raw->no_sync),
+        "for measuring only: leave what came to the system to write, so that a "
+        "power failure may take it");
     add("listen", po::bool_switch(&raw->listen),
         "stay, and take one transfer after another");
     add("max-transfers", po::value(&raw->max_transfers)->value_name("N"),

@@ -50,7 +50,8 @@ struct RawOptions {
        out_is_asked_for = false, rotate = false, forget_old = false,
        verify = false, listen = false, allow_dotfiles = false,
        gitignore = false, follow = false, dry_run = false, print_config = false,
-       no_port_guess = false, list_partial = false, clean_partial = false;
+       no_port_guess = false, list_partial = false, clean_partial = false,
+       no_sync = false;
 };
 
 // What the verb takes, all but positional words, in sections for --help. What

@@ -74,6 +74,7 @@ struct Options {
   ConflictOption conflict = ConflictOption::kRename;
   bool ask = false;
   bool allow_dotfiles = false;
+  bool no_sync = false;
   std::vector<std::string> exclude;       // Patterns, and
   std::vector<std::string> exclude_from;  // files of them.
   bool gitignore = false;

@@ -1,17 +1,16 @@
 #include "transfer/file/syncer.h"
 
 #include <errno.h>
-#include <signal.h>
 
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <utility>
 
 #include "net/base/check.h"
+#include "transfer/file/start_thread.h"
 
 namespace p2pcp::file {
 
@@ -48,20 +47,10 @@ class ThreadedSyncer final : public Syncer {
   }
 
   Status Run() {
-    // Signals are for the thread that runs the loop.
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    Status status;
-    try {
-      thread_ = std::thread([this] { Loop(); });
-    } catch (const std::system_error& error) {
-      status = ErrnoError(ErrorCode::kOther, "cannot start a thread",
-                          error.code().value());
-    }
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    return status;
+    Result<std::thread> thread = StartThread([this] { Loop(); });
+    if (!thread) return std::move(thread).error();
+    thread_ = *std::move(thread);
+    return {};
   }
 
   void Start(std::vector<UniqueFd> files) override {

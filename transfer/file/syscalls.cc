@@ -110,4 +110,15 @@ Syscalls& Syscalls::Real() {
   return real;
 }
 
+Syscalls& Syscalls::WithoutSync() {
+  class Unsynced final : public Syscalls {
+    int Fdatasync(int) override { return 0; }
+    int Fsync(int) override { return 0; }
+    int Syncfs(int) override { return 0; }
+    int StartWriteback(int) override { return 0; }
+  };
+  static Unsynced unsynced;
+  return unsynced;
+}
+
 }  // namespace p2pcp::file

@@ -45,8 +45,10 @@ class Syscalls {
   // Bytes that we may still write, or -1.
   virtual std::int64_t FreeBytes(int dirfd);
 
-  // The real ones.
+  // The real ones, and the same without any syncing: for measuring only, since
+  // a power failure then takes what had a final name.
   static Syscalls& Real();
+  static Syscalls& WithoutSync();
 };
 
 }  // namespace p2pcp::file

@@ -1,7 +1,6 @@
 #include "transfer/file/threaded_disk.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -9,7 +8,6 @@
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -17,6 +15,7 @@
 #include "transfer/file/disk_worker.h"
 #include "transfer/file/part_keeper.h"
 #include "transfer/file/source_keeper.h"
+#include "transfer/file/start_thread.h"
 #include "transfer/file/syncer.h"
 #include "transfer/file/syscalls.h"
 #include "transfer/file/unique_fd.h"
@@ -61,11 +60,11 @@ class Ring {
 class ThreadedDisk::Worker {
  public:
   Worker(int event_fd, std::unique_ptr<Syncer> syncer, Journal* parts,
-         Journal* sources)
+         Journal* sources, Syscalls* syscalls)
       : event_fd_(event_fd), syncer_(std::move(syncer)) {
     if (parts != nullptr) keeper_.emplace(parts, syncer_.get());
     if (sources != nullptr) sources_.emplace(sources);
-    disk_.emplace(nullptr, keeper_ ? &*keeper_ : nullptr,
+    disk_.emplace(syscalls, keeper_ ? &*keeper_ : nullptr,
                   sources_ ? &*sources_ : nullptr);
   }
 
@@ -80,20 +79,10 @@ class ThreadedDisk::Worker {
   }
 
   Status Start() {
-    // Signals are for the thread that runs the loop.
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    Status status;
-    try {
-      thread_ = std::thread([this] { Run(); });
-    } catch (const std::system_error& error) {
-      status = ErrnoError(ErrorCode::kOther, "cannot start a thread",
-                          error.code().value());
-    }
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    return status;
+    Result<std::thread> thread = StartThread([this] { Run(); });
+    if (!thread) return std::move(thread).error();
+    thread_ = *std::move(thread);
+    return {};
   }
 
   int event_fd() const { return event_fd_.get(); }
@@ -181,11 +170,11 @@ class ThreadedDisk::Worker {
 };
 
 Result<std::unique_ptr<ThreadedDisk>> ThreadedDisk::Start(Journal* parts,
-                                                          Journal* sources) {
+                                                          Journal* sources,
+                                                          Syscalls* syscalls) {
   std::unique_ptr<Syncer> syncer;
   if (parts != nullptr) {
-    Result<std::unique_ptr<Syncer>> started =
-        StartThreadedSyncer(&Syscalls::Real());
+    Result<std::unique_ptr<Syncer>> started = StartThreadedSyncer(syscalls);
     if (!started) return started.error();
     syncer = *std::move(started);
   }
@@ -193,7 +182,8 @@ Result<std::unique_ptr<ThreadedDisk>> ThreadedDisk::Start(Journal* parts,
   if (fd < 0) {
     return ErrnoError(ErrorCode::kOther, "cannot make an eventfd", errno);
   }
-  auto worker = std::make_unique<Worker>(fd, std::move(syncer), parts, sources);
+  auto worker =
+      std::make_unique<Worker>(fd, std::move(syncer), parts, sources, syscalls);
   Status started = worker->Start();
   if (!started) return started.error();
   return std::unique_ptr<ThreadedDisk>(new ThreadedDisk(std::move(worker)));

@@ -11,6 +11,7 @@
 #include "net/base/result.h"
 #include "transfer/file/disk.h"
 #include "transfer/file/journal.h"
+#include "transfer/file/syscalls.h"
 
 namespace p2pcp::file {
 
@@ -18,9 +19,10 @@ namespace p2pcp::file {
 class ThreadedDisk final : public Disk {
  public:
   // parts and sources, which may be null and must outlive it, are used by its
-  // thread alone (DiskWorker).
+  // thread alone (DiskWorker); syscalls by it and by the one that syncs.
   static Result<std::unique_ptr<ThreadedDisk>> Start(
-      Journal* parts = nullptr, Journal* sources = nullptr);
+      Journal* parts = nullptr, Journal* sources = nullptr,
+      Syscalls* syscalls = &Syscalls::Real());
   // Lets the job at hand end, drops the others, and joins the thread.
   ~ThreadedDisk() override;
 

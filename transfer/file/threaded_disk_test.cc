@@ -1,5 +1,6 @@
 #include "transfer/file/threaded_disk.h"
 
+#include <errno.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 
@@ -12,6 +13,7 @@
 #include "transfer/file/digest.h"
 #include "transfer/file/listed_file.h"
 #include "transfer/file/output_folder.h"
+#include "transfer/file/syscalls.h"
 #include "transfer/file/test_folder.h"
 
 namespace p2pcp::file {
@@ -184,6 +186,31 @@ TEST_F(ThreadedDiskTest, GoingAwayDeletesWhatIsNotFinished) {
   Wait();
   disk_.reset();
   EXPECT_EQ(folder_.Names(), std::vector<std::string>{});
+}
+
+TEST_F(ThreadedDiskTest, CommitsWithTheCallsThatItIsGiven) {
+  class BrokenDevice final : public Syscalls {
+    int Fdatasync(int) override {
+      errno = EIO;
+      return -1;
+    }
+  };
+  BrokenDevice syscalls;
+  disk_ = *ThreadedDisk::Start(nullptr, nullptr, &syscalls);
+  Submit(Job::Kind::kCreate);
+  Submit(Job::Kind::kCommit);
+  Wait();
+  EXPECT_TRUE(Wait().error.has_value());
+  EXPECT_EQ(folder_.Names(), std::vector<std::string>{});
+}
+
+TEST(SyscallsTest, WithoutSyncNoneIsAskedOfTheSystem) {
+  Syscalls& syscalls = Syscalls::WithoutSync();
+  EXPECT_EQ(syscalls.Fdatasync(-1), 0);
+  EXPECT_EQ(syscalls.Fsync(-1), 0);
+  EXPECT_EQ(syscalls.Syncfs(-1), 0);
+  EXPECT_EQ(syscalls.StartWriteback(-1), 0);
+  EXPECT_EQ(Syscalls::Real().Fdatasync(-1), -1);
 }
 
 }  // namespace
