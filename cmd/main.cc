@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -89,6 +90,8 @@ void KeepSecrets() {
 void FollowParent() {
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   // Whoever was gone before that has closed its end of the line to the brokers.
+  pollfd line = {kWorkerBrokerFd, 0, 0};
+  if (poll(&line, 1, 0) > 0) raise(SIGTERM);
 }
 
 int Main(std::vector<std::string> args) {
