@@ -24,7 +24,7 @@ def _wait(what, ready, process, log):
     time.sleep(0.02)
 
 
-def start_mosquitto(lab, namespace, port=MQTT_PORT, extra=''):
+def start_mosquitto(lab, namespace, port=MQTT_PORT, extra='', log_type='all'):
   """A broker that anybody may use, on every address of the namespace."""
   folder = os.path.join(lab.folder, f'mosquitto{port}')
   os.makedirs(folder)
@@ -32,7 +32,7 @@ def start_mosquitto(lab, namespace, port=MQTT_PORT, extra=''):
   configuration = os.path.join(folder, 'mosquitto.conf')
   with open(configuration, 'w', encoding='utf-8') as file:
     file.write(f'listener {port}\nallow_anonymous true\nuser root\n'
-               f'log_type all\nconnection_messages true\n{extra}')
+               f'log_type {log_type}\nconnection_messages true\n{extra}')
   with open(log, 'wb') as out:
     process = lab.start(namespace, ['mosquitto', '-c', configuration],
                         stdout=out,
