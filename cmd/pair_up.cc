@@ -349,8 +349,10 @@ void Encounter::Turn(TimePoint now) {
     pairing_->HandleTimeout(now, udp::WallTime());
   }
   HandleEvents();
-  mqtt_->SetTopics(pairing_->Topics());
+  // Before other topics are subscribed to: until a broker has acknowledged them
+  // nothing goes out, and this may be the last word of all.
   Publish();
+  mqtt_->SetTopics(pairing_->Topics());
 }
 
 bool HasTerminal() {
