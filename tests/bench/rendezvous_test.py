@@ -24,7 +24,7 @@ class Rendezvous(unittest.TestCase):
     self.assertLessEqual(meet['began'] - meet['met'], 3)
     self.assertGreater(meet['line_bytes'],
                        meet['rate'] * 5 * light_peers.ENVELOPE)
-    self.assertGreater(row['come']['memory_each'], 0)
+    self.assertGreater(listen['memory'], 1 << 20)
     self.assertEqual(len(row['real']), 1)
     self.assertIn('| 40 | 8 |', rendezvous.table([row]))
 
