@@ -38,11 +38,11 @@ def normalise(text):
 class Screen:
   """A terminal of a size of its own, with a shell in it."""
 
-  def __init__(self, folder, name, argv):
+  def __init__(self, folder, name, argv, width=_WIDTH, height=_HEIGHT):
     """Starts argv in a tmux whose socket lies in the folder."""
     self.name = name
     self._tmux = ['tmux', '-f', '/dev/null', '-S', os.path.join(folder, name)]
-    self._run('new-session', '-d', '-x', str(_WIDTH), '-y', str(_HEIGHT),
+    self._run('new-session', '-d', '-x', str(width), '-y', str(height),
               *argv)
 
   def _run(self, *argv):
@@ -51,7 +51,7 @@ class Screen:
                           env={**os.environ, 'LC_ALL': 'C.UTF-8'}).stdout
 
   def type(self, text, enter=True):
-    self._run('send-keys', '-l', text)
+    self._run('send-keys', '-l', '--', text)
     if enter:
       self._run('send-keys', 'Enter')
 
@@ -59,9 +59,11 @@ class Screen:
     """'C-c', 'q', ..."""
     self._run('send-keys', name)
 
-  def text(self):
+  def text(self, colours=False):
+    """What it shows; colours: as it wraps, with sequences for the colours."""
     # Where a line wraps depends on the numbers in it: -J undoes that.
-    lines = self._run('capture-pane', '-p', '-J').splitlines()
+    how = '-e' if colours else '-J'
+    lines = self._run('capture-pane', '-p', how).splitlines()
     return '\n'.join(line.rstrip() for line in lines).rstrip('\n') + '\n'
 
   def wait(self, pattern):

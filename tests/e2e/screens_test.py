@@ -7,13 +7,16 @@ there, such as one by debootstrap, with the package installed in it.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import unittest
+from xml.etree import ElementTree
 
 from tests.e2e import pair
+from tests.e2e import picture
 from tests.e2e import screens
 from tests.lab import network
 from tests.lab import servers
@@ -203,6 +206,34 @@ class Screens(unittest.TestCase):
     self.check('6-manual', 'alice')
     alice.key('q')
     self.settle(alice)
+
+
+class Picture(unittest.TestCase):
+  """The one in the README."""
+
+  def texts(self, drawing, group):
+    frame = next(
+        g for g in ElementTree.fromstring(drawing) if g.get('id') == group)
+    return [''.join(text.itertext()) for text in frame]
+
+  def test_it_shows_each_screen_in_its_time(self):
+    drawing = picture.draw([(0, 'alice$ a\n', 'bob$\n'),
+                            (1, '\x1b[1;32ma < b\x1b[0m\n\n& c\n', 'bob$\n')])
+    self.assertEqual(self.texts(drawing, 'f0'), ['alice$ a', 'bob$'])
+    self.assertEqual(self.texts(drawing, 'f1'), ['a < b', '& c', 'bob$'])
+    self.assertIn('font-weight="bold" fill="#98c379"', drawing)
+    # One after the other, the last for a while.
+    self.assertIn(
+        'k0 { 0.00% { visibility: visible } 16.67% { visibility: hidden } }',
+        drawing)
+
+  def test_the_one_that_is_kept_shows_a_file_that_arrived(self):
+    with open(os.path.join(_KEPT, 'first-file.svg'), encoding='utf-8') as file:
+      drawing = file.read()
+    last = re.findall('id="(f[0-9]+)"', drawing)[-1]
+    self.assertEqual(
+        [t for t in self.texts(drawing, last) if t.endswith('verified')][::2],
+        [t for t in self.texts(drawing, last) if 'xxh128' in t])
 
 
 if __name__ == '__main__':
