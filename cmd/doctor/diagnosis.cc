@@ -4,47 +4,56 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "cmd/text.h"
+#include "net/ice/tactic.h"
+#include "net/stun/behaviour.h"
 
 namespace p2pcp::cmd {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-// A step or a range that a peer can guess within.
-constexpr int kMaxStep = 16;
-constexpr int kMaxBlock = 4096;
-// Fewer samples tell nothing of a model.
-constexpr std::size_t kMinSamples = 4;
-
-std::string_view Name(Mapping mapping) {
-  switch (mapping) {
-    case Mapping::kUnknown:
+std::string_view MappingName(const NetworkFacts& facts) {
+  if (facts.no_nat) return "no_nat";
+  switch (facts.nat.mapping) {
+    case ice::Dependence::kUnknown:
       return "unknown";
-    case Mapping::kNoNat:
-      return "no_nat";
-    case Mapping::kEndpointIndependent:
+    case ice::Dependence::kEndpointIndependent:
       return "endpoint_independent";
-    case Mapping::kDependent:
+    case ice::Dependence::kAddressDependent:
+    case ice::Dependence::kAddressAndPortDependent:
       return "dependent";
   }
   return "unknown";
 }
 
-std::string_view Name(PortModel model) {
-  switch (model) {
-    case PortModel::kUnknown:
+std::string_view Name(ice::Dependence dependence) {
+  switch (dependence) {
+    case ice::Dependence::kUnknown:
       return "unknown";
-    case PortModel::kPreserved:
+    case ice::Dependence::kEndpointIndependent:
+      return "endpoint_independent";
+    case ice::Dependence::kAddressDependent:
+      return "address_dependent";
+    case ice::Dependence::kAddressAndPortDependent:
+      return "address_and_port_dependent";
+  }
+  return "unknown";
+}
+
+std::string_view Name(ice::PortAllocation allocation) {
+  switch (allocation) {
+    case ice::PortAllocation::kUnknown:
+      return "unknown";
+    case ice::PortAllocation::kPreserving:
       return "preserved";
-    case PortModel::kSequential:
+    case ice::PortAllocation::kSequential:
       return "sequential";
-    case PortModel::kBlock:
+    case ice::PortAllocation::kBlock:
       return "block";
-    case PortModel::kRandom:
+    case ice::PortAllocation::kRandom:
       return "random";
   }
   return "unknown";
@@ -77,19 +86,38 @@ bool AnyBroker(const NetworkFacts& facts) {
 // What a peer does not need to punch: an address of ours that takes packets
 // from anybody.
 bool IsOpen(const NetworkFacts& facts) {
-  return facts.mapping == Mapping::kNoNat || !facts.router_mapped.empty();
+  return facts.no_nat || !facts.router_mapped.empty() ||
+         (facts.nat.mapping == ice::Dependence::kEndpointIndependent &&
+          facts.nat.filtering == ice::Dependence::kEndpointIndependent);
 }
 
 std::string MappingSentence(const NetworkFacts& facts) {
-  switch (facts.mapping) {
-    case Mapping::kUnknown:
+  if (facts.no_nat) return "none: this host has a public address";
+  switch (facts.nat.mapping) {
+    case ice::Dependence::kUnknown:
       return "unknown: fewer than two STUN servers have answered over IPv4";
-    case Mapping::kNoNat:
-      return "none: this host has a public address";
-    case Mapping::kEndpointIndependent:
+    case ice::Dependence::kEndpointIndependent:
       return "one outside address for all destinations (endpoint-independent)";
-    case Mapping::kDependent:
+    case ice::Dependence::kAddressDependent:
+    case ice::Dependence::kAddressAndPortDependent:
       return "another port for every destination (symmetric)";
+  }
+  return "";
+}
+
+// Empty: not known.
+std::string_view FilteringSentence(ice::Dependence filtering) {
+  switch (filtering) {
+    case ice::Dependence::kUnknown:
+      return "";
+    case ice::Dependence::kEndpointIndependent:
+      return "none: packets are let in from anywhere (endpoint-independent)";
+    case ice::Dependence::kAddressDependent:
+      return "packets are let in from hosts that have been sent to "
+             "(address-dependent)";
+    case ice::Dependence::kAddressAndPortDependent:
+      return "packets are let in only from where something was sent to "
+             "(address- and port-dependent)";
   }
   return "";
 }
@@ -117,35 +145,22 @@ std::string_view OutlookText(Outlook outlook) {
   return "";
 }
 
-Mapping ClassifyMapping(const NetworkFacts& facts) {
-  std::vector<SocketAddress> seen;
+void ClassifyAnswers(NetworkFacts& facts) {
+  std::vector<stun::Observation> observations;
+  facts.nat.external.clear();
   for (const StunFact& fact : facts.stun) {
-    if (fact.mapped && fact.mapped->ip.is_v4()) seen.push_back(*fact.mapped);
+    if (!fact.address || !fact.mapped || fact.mapped->ip.is_v6()) continue;
+    observations.push_back({*fact.address, *fact.mapped});
+    const IpAddress& ip = fact.mapped->ip;
+    if (std::ranges::find(facts.nat.external, ip) == facts.nat.external.end()) {
+      facts.nat.external.push_back(ip);
+    }
   }
-  if (!seen.empty() && std::ranges::find(facts.addresses, seen.front().ip) !=
-                           facts.addresses.end()) {
-    return Mapping::kNoNat;
-  }
-  if (seen.size() < 2) return Mapping::kUnknown;
-  const bool same = std::ranges::all_of(
-      seen, [&](const SocketAddress& mapped) { return mapped == seen[0]; });
-  return same ? Mapping::kEndpointIndependent : Mapping::kDependent;
-}
-
-PortModel ClassifyPorts(const std::vector<std::uint16_t>& inside,
-                        const std::vector<std::uint16_t>& outside) {
-  if (outside.size() < kMinSamples || inside.size() != outside.size()) {
-    return PortModel::kUnknown;
-  }
-  if (inside == outside) return PortModel::kPreserved;
-  bool sequential = true;
-  for (std::size_t i = 1; i < outside.size(); ++i) {
-    const int step = int{outside[i]} - int{outside[i - 1]};
-    sequential = sequential && step != 0 && std::abs(step) <= kMaxStep;
-  }
-  if (sequential) return PortModel::kSequential;
-  const auto [low, high] = std::ranges::minmax(outside);
-  return high - low < kMaxBlock ? PortModel::kBlock : PortModel::kRandom;
+  facts.nat.mapping = stun::ClassifyMapping(observations);
+  facts.no_nat =
+      !facts.nat.external.empty() &&
+      std::ranges::find(facts.addresses, facts.nat.external.front()) !=
+          facts.addresses.end();
 }
 
 Diagnosis Diagnose(const NetworkFacts& facts) {
@@ -169,9 +184,10 @@ Diagnosis Diagnose(const NetworkFacts& facts) {
     return result;
   }
   const bool symmetric =
-      facts.mapping == Mapping::kDependent && facts.router_mapped.empty();
+      facts.nat.hard() && !facts.no_nat && facts.router_mapped.empty();
+  // Where the peer's NAT is no better than ours.
   const bool predictable =
-      facts.ports == PortModel::kSequential || facts.ports == PortModel::kBlock;
+      ice::ChooseTactic(facts.nat, facts.nat).kind != ice::TacticKind::kNone;
   result.verdicts.push_back({"with a public address, or a router that maps",
                              Outlook::kWillPunch,
                              "packets to it need nobody's leave"});
@@ -179,10 +195,14 @@ Diagnosis Diagnose(const NetworkFacts& facts) {
     result.verdicts.push_back({"behind an ordinary home router",
                                Outlook::kWillPunch,
                                "both outside addresses are known"});
+    const bool any_port =
+        facts.nat.filtering == ice::Dependence::kAddressDependent;
     result.verdicts.push_back(
         {"behind a symmetric NAT (many mobile networks)",
-         IsOpen(facts) ? Outlook::kWillPunch : Outlook::kNeedsGuessing,
+         IsOpen(facts) || any_port ? Outlook::kWillPunch
+                                   : Outlook::kNeedsGuessing,
          IsOpen(facts) ? "it can reach us at an address that is open"
+         : any_port    ? "our NAT lets it in from whichever port it has"
                        : "its port towards us has to be found by trying"});
   } else {
     result.verdicts.push_back(
@@ -205,8 +225,7 @@ Diagnosis Diagnose(const NetworkFacts& facts) {
     result.remedies.push_back(
         "IPv6, where the provider offers it, would help.");
   }
-  if (facts.hairpin == false && facts.router_mapped.empty() &&
-      facts.mapping != Mapping::kNoNat) {
+  if (facts.hairpin == false && facts.router_mapped.empty() && !facts.no_nat) {
     result.verdicts.push_back(
         {"behind the same carrier's NAT", Outlook::kWillNot,
          "the outermost router does not send packets back in; on the same home "
@@ -240,8 +259,13 @@ std::vector<std::string> DescribeFacts(const NetworkFacts& facts) {
     lines.push_back(std::move(line));
   }
   lines.push_back("NAT       " + MappingSentence(facts));
-  if (facts.ports != PortModel::kUnknown && facts.mapping != Mapping::kNoNat) {
-    lines.push_back(fmt::format("ports     {} ({})", Name(facts.ports),
+  const std::string_view filtering = FilteringSentence(facts.nat.filtering);
+  if (!filtering.empty()) {
+    lines.push_back(fmt::format("filter    {}", filtering));
+  }
+  const ice::PortAllocation allocation = facts.nat.ports.allocation;
+  if (allocation != ice::PortAllocation::kUnknown && !facts.no_nat) {
+    lines.push_back(fmt::format("ports     {} ({})", Name(allocation),
                                 fmt::join(facts.outside_ports, ", ")));
   }
   if (facts.hairpin) {
@@ -306,8 +330,9 @@ std::string DiagnosisAsJson(const NetworkFacts& facts,
                             {"mapped", Optional(stun.mapped)},
                             {"rtt_ms", Milliseconds(stun.rtt)}});
   }
-  json["nat"] = {{"mapping", Name(facts.mapping)},
-                 {"ports", Name(facts.ports)},
+  json["nat"] = {{"mapping", MappingName(facts)},
+                 {"filtering", Name(facts.nat.filtering)},
+                 {"ports", Name(facts.nat.ports.allocation)},
                  {"outside_ports", facts.outside_ports},
                  {"hairpin", facts.hairpin ? Json(*facts.hairpin) : Json()}};
   Json mapped = Json::array();

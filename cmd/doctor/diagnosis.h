@@ -14,6 +14,7 @@
 #include "cmd/exit_code.h"
 #include "net/base/socket_address.h"
 #include "net/base/time.h"
+#include "net/ice/nat.h"
 
 namespace p2pcp::cmd {
 
@@ -30,31 +31,15 @@ struct StunFact {
   std::optional<Duration> rtt;
 };
 
-// RFC 4787 section 4.1, as far as a peer cares.
-enum class Mapping : std::uint8_t {
-  kUnknown,              // Fewer than two servers have answered.
-  kNoNat,                // Seen under the address of an interface.
-  kEndpointIndependent,  // One outside address, whoever is spoken to.
-  kDependent,            // Another for every destination ("symmetric").
-};
-
-// How outside ports follow each other, of sockets that were opened one after
-// the other.
-enum class PortModel : std::uint8_t {
-  kUnknown,
-  kPreserved,   // As inside.
-  kSequential,  // By a small step.
-  kBlock,       // Within a range of at most 4096.
-  kRandom,
-};
-
 struct NetworkFacts {
   std::vector<BrokerFact> brokers;
   std::vector<StunFact> stun;
   std::vector<IpAddress> addresses;  // Of the interfaces.
-  Mapping mapping = Mapping::kUnknown;
-  PortModel ports = PortModel::kUnknown;
-  std::vector<std::uint16_t> outside_ports;  // What the model comes from.
+  // Seen from outside under the address of an interface.
+  bool no_nat = false;
+  // As a transfer would learn and tell it, from the same kind of measurement.
+  ice::Nat nat;
+  std::vector<std::uint16_t> outside_ports;  // What nat.ports comes from.
   std::optional<bool> hairpin;
   bool has_router = false;
   std::vector<SocketAddress> router_mapped;
@@ -69,9 +54,9 @@ struct NetworkFacts {
   bool gro = false;
 };
 
-Mapping ClassifyMapping(const NetworkFacts& facts);
-PortModel ClassifyPorts(const std::vector<std::uint16_t>& inside,
-                        const std::vector<std::uint16_t>& outside);
+// Sets no_nat, and of nat what the answers over IPv4 tell: mapping and
+// external.
+void ClassifyAnswers(NetworkFacts& facts);
 
 enum class Outlook : std::uint8_t { kWillPunch, kNeedsGuessing, kWillNot };
 

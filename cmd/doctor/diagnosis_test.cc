@@ -2,26 +2,29 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <tuple>
 
 namespace p2pcp::cmd {
 namespace {
 
 SocketAddress At(std::string_view text) { return *SocketAddress::Parse(text); }
 
-StunFact Answer(std::string_view mapped) {
-  return {"stun.example", At("198.51.100.1:3478"), At(mapped), Duration(20ms)};
+StunFact Answer(std::string_view server, std::string_view mapped) {
+  return {"stun.example", At(server), At(mapped), Duration(20ms)};
 }
 
 // A host at home, behind a NAT of that kind, with everything in order.
 NetworkFacts Home(std::string_view first, std::string_view second) {
   NetworkFacts facts;
   facts.brokers = {{"mqtts://broker.example", Duration(50ms), ""}};
-  facts.stun = {Answer(first), Answer(second)};
+  facts.stun = {Answer("198.51.100.1:3478", first),
+                Answer("198.51.100.9:3478", second)};
   facts.addresses = {*IpAddress::Parse("192.168.1.2")};
-  facts.mapping = ClassifyMapping(facts);
+  ClassifyAnswers(facts);
   facts.has_router = true;
   facts.receive_buffer = facts.receive_buffer_wanted = 8 << 20;
   return facts;
@@ -37,27 +40,50 @@ Outlook For(const Diagnosis& diagnosis, std::string_view peer) {
   return Outlook::kWillNot;
 }
 
-TEST(Diagnosis, TellsMappingsApart) {
-  EXPECT_EQ(Home("203.0.113.7:4000", "203.0.113.7:4000").mapping,
-            Mapping::kEndpointIndependent);
-  EXPECT_EQ(Home("203.0.113.7:4000", "203.0.113.7:4001").mapping,
-            Mapping::kDependent);
-  EXPECT_EQ(Home("192.168.1.2:4000", "192.168.1.2:4000").mapping,
-            Mapping::kNoNat);
-  NetworkFacts one = Home("203.0.113.7:4000", "203.0.113.7:4000");
-  one.stun.pop_back();
-  EXPECT_EQ(ClassifyMapping(one), Mapping::kUnknown);
+std::string MappingOf(const NetworkFacts& facts) {
+  return nlohmann::json::parse(
+      DiagnosisAsJson(facts, Diagnose(facts)))["nat"]["mapping"];
 }
 
-TEST(Diagnosis, TellsPortModelsApart) {
-  EXPECT_EQ(ClassifyPorts({1, 2, 3, 4}, {1, 2, 3, 4}), PortModel::kPreserved);
-  EXPECT_EQ(ClassifyPorts({1, 2, 3, 4}, {20000, 20001, 20003, 20004}),
-            PortModel::kSequential);
-  EXPECT_EQ(ClassifyPorts({1, 2, 3, 4}, {30720, 31231, 30800, 31000}),
-            PortModel::kBlock);
-  EXPECT_EQ(ClassifyPorts({1, 2, 3, 4}, {1024, 65000, 3000, 40000}),
-            PortModel::kRandom);
-  EXPECT_EQ(ClassifyPorts({1, 2, 3}, {1, 2, 3}), PortModel::kUnknown);
+TEST(Diagnosis, TellsMappingsApart) {
+  EXPECT_EQ(MappingOf(Home("203.0.113.7:4000", "203.0.113.7:4000")),
+            "endpoint_independent");
+  EXPECT_EQ(MappingOf(Home("203.0.113.7:4000", "203.0.113.7:4001")),
+            "dependent");
+  EXPECT_EQ(MappingOf(Home("192.168.1.2:4000", "192.168.1.2:4000")), "no_nat");
+  NetworkFacts one = Home("203.0.113.7:4000", "203.0.113.7:4000");
+  one.stun.pop_back();
+  ClassifyAnswers(one);
+  EXPECT_EQ(MappingOf(one), "unknown");
+}
+
+// Two names of one server, as stun and stun1 of some operators are.
+TEST(Diagnosis, OneServerTellsNothingOfTheMapping) {
+  NetworkFacts facts = Home("203.0.113.7:4000", "203.0.113.7:4000");
+  facts.stun[1].address = facts.stun[0].address;
+  ClassifyAnswers(facts);
+  EXPECT_EQ(MappingOf(facts), "unknown");
+}
+
+TEST(Diagnosis, WhatTheNatLetsInDecidesWhoCanReachUs) {
+  NetworkFacts facts = Home("203.0.113.7:4000", "203.0.113.7:4000");
+  for (const auto& [filtering, outlook, word] :
+       {std::tuple(ice::Dependence::kEndpointIndependent, Outlook::kWillPunch,
+                   "from anywhere"),
+        std::tuple(ice::Dependence::kAddressDependent, Outlook::kWillPunch,
+                   "from hosts"),
+        std::tuple(ice::Dependence::kAddressAndPortDependent,
+                   Outlook::kNeedsGuessing, "only from where")}) {
+    facts.nat.filtering = filtering;
+    EXPECT_EQ(For(Diagnose(facts), "symmetric"), outlook) << word;
+    EXPECT_TRUE(std::ranges::any_of(DescribeFacts(facts),
+                                    [word = word](const std::string& line) {
+                                      return line.starts_with("filter    ") &&
+                                             line.find(word) !=
+                                                 std::string::npos;
+                                    }))
+        << word;
+  }
 }
 
 TEST(Diagnosis, AnOrdinaryHomeWorks) {
@@ -71,14 +97,14 @@ TEST(Diagnosis, AnOrdinaryHomeWorks) {
 
 TEST(Diagnosis, ASymmetricNatNeedsGuessingOrARouterThatMaps) {
   NetworkFacts facts = Home("203.0.113.7:4000", "203.0.113.7:9001");
-  facts.ports = PortModel::kRandom;
+  facts.nat.ports.allocation = ice::PortAllocation::kRandom;
   Diagnosis diagnosis = Diagnose(facts);
   EXPECT_EQ(For(diagnosis, "ordinary"), Outlook::kNeedsGuessing);
   EXPECT_EQ(For(diagnosis, "symmetric"), Outlook::kWillNot);
   ASSERT_FALSE(diagnosis.remedies.empty());
   EXPECT_NE(diagnosis.remedies[0].find("UPnP"), std::string::npos);
 
-  facts.ports = PortModel::kSequential;
+  facts.nat.ports.allocation = ice::PortAllocation::kSequential;
   EXPECT_EQ(For(Diagnose(facts), "symmetric"), Outlook::kNeedsGuessing);
 
   facts.router_mapped = {At("203.0.113.7:4000")};

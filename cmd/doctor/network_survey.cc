@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "cmd/link.h"
+#include "net/ice/port_model.h"
 #include "net/stun/message.h"
 #include "net/udp/default_router.h"
 #include "net/udp/interfaces.h"
@@ -16,9 +17,7 @@
 namespace p2pcp::cmd {
 namespace {
 
-// Sockets whose outside ports make the port model: enough to tell a block from
-// chance, few enough to be no scan.
-constexpr std::size_t kSamples = 8;
+constexpr std::size_t kSamples = ice::kPortSamples;
 // Tries of what gets no answer where it does not work.
 constexpr int kTries = 3;
 constexpr Duration kTryInterval = 300ms;
@@ -178,6 +177,10 @@ void NetworkSurvey::HandleAnswer(std::size_t socket, const SocketAddress& from,
     }
   }
   const TimePoint now = loop_->Now();
+  if (filtering_ && socket == filtering_socket_ &&
+      filtering_->HandleDatagram(now, from, datagram)) {
+    return;
+  }
   for (std::size_t i = 0; i < queries_.size(); ++i) {
     Query& query = queries_[i];
     if (query.fd_index != static_cast<int>(socket) ||
@@ -197,7 +200,11 @@ void NetworkSurvey::HandleAnswer(std::size_t socket, const SocketAddress& from,
     fact.mapped = mapped;
     fact.rtt = query.transaction.rtt();
     facts_.ipv6_works = facts_.ipv6_works || mapped.ip.is_v6();
-    if (mapped.ip.is_v4()) AskFurther(from, mapped);
+    if (mapped.ip.is_v4()) {
+      const auto other = query.transaction.other_address();
+      AskFurther(from, mapped);  // Adds to queries_.
+      if (other) AskFilter(from, *other);
+    }
     return;
   }
 }
@@ -215,14 +222,14 @@ void NetworkSurvey::AskFurther(const SocketAddress& server,
   udp::UdpSocket::Options small;
   small.receive_buffer = small.send_buffer = 64 << 10;
   // No callback of the loop may still use the vector's old place.
-  sockets_.reserve(sockets_.size() + kSamples + 1);
-  for (std::size_t i = 0; i < kSamples + 1; ++i) {
+  sockets_.reserve(sockets_.size() + kSamples + 2);
+  for (std::size_t i = 0; i < kSamples + 2; ++i) {
     Result<udp::UdpSocket> socket = udp::UdpSocket::Open(any, small);
     if (!socket.ok()) return;
     sockets_.push_back(*std::move(socket));
     const std::size_t index = sockets_.size() - 1;
     Watch(index);
-    if (i == kSamples) break;
+    if (i >= kSamples) continue;
     sample_ports_.push_back(sockets_[index].local_address().port);
     sample_mapped_.emplace_back();
     Ask(Query::Purpose::kPorts, i, index, server);
@@ -233,6 +240,18 @@ void NetworkSurvey::AskFurther(const SocketAddress& server,
   size_server_ = server;
   size_probes_again_ = loop_->Now();
   if (const auto mtu = udp::LinkMtu(server)) facts_.link_mtu = *mtu;
+}
+
+void NetworkSurvey::AskFilter(const SocketAddress& server,
+                              const SocketAddress& other) {
+  // Those of the mappings, the samples, this one, that of the hairpin.
+  const std::size_t socket = main_sockets_ + kSamples;
+  if (filtering_ || sockets_.size() <= socket ||
+      !stun::FilteringDiscovery::IsUsable(server, other)) {
+    return;
+  }
+  filtering_.emplace(loop_->Now(), server, other, random_);
+  filtering_socket_ = socket;
 }
 
 void NetworkSurvey::SendSizeProbes(TimePoint now) {
@@ -265,12 +284,19 @@ void NetworkSurvey::SendSizeProbes(TimePoint now) {
 
 void NetworkSurvey::Flush() {
   const TimePoint now = loop_->Now();
-  std::array<std::byte, 64> out;  // A request has 28 bytes.
+  std::array<std::byte, stun::kMaxRequestSize> out;
   for (Query& query : queries_) {
     query.transaction.HandleTimeout(now);
     if (const auto size = query.transaction.PollTransmit(now, out)) {
       sockets_[static_cast<std::size_t>(query.fd_index)].Send(
           query.transaction.server(), ByteSpan(out).first(*size), *size);
+    }
+  }
+  if (filtering_) {
+    filtering_->HandleTimeout(now);
+    while (const auto size = filtering_->PollTransmit(now, out)) {
+      sockets_[filtering_socket_].Send(filtering_->server(),
+                                       ByteSpan(out).first(*size), *size);
     }
   }
   if (size_probes_again_ && now >= *size_probes_again_) SendSizeProbes(now);
@@ -294,6 +320,7 @@ bool NetworkSurvey::Settled(TimePoint now) const {
   for (const Query& query : queries_) {
     if (query.transaction.PollTimeout()) return false;
   }
+  if (filtering_ && filtering_->PollTimeout()) return false;
   if (hairpin_again_ || size_probes_again_) return false;
   return !port_mapping_ || now >= started_ + kRouterTime ||
          port_mapping_->protocols().size() > 1;
@@ -310,16 +337,21 @@ std::optional<ExitCode> NetworkSurvey::Run() {
     for (const Query& query : queries_) {
       until = std::min(until, query.transaction.PollTimeout().value_or(until));
     }
+    if (filtering_) {
+      until = std::min(until, filtering_->PollTimeout().value_or(until));
+    }
     loop_->RunOnce(until);
   }
-  std::vector<std::uint16_t> inside;
+  std::vector<ice::PortSample> samples;
   for (std::size_t i = 0; i < sample_mapped_.size(); ++i) {
     if (!sample_mapped_[i]) continue;
-    inside.push_back(sample_ports_[i]);
+    samples.push_back(
+        {.local = sample_ports_[i], .external = *sample_mapped_[i]});
     facts_.outside_ports.push_back(*sample_mapped_[i]);
   }
-  facts_.mapping = ClassifyMapping(facts_);
-  facts_.ports = ClassifyPorts(inside, facts_.outside_ports);
+  ClassifyAnswers(facts_);
+  facts_.nat.ports = ice::InferPortModel(samples);
+  if (filtering_) facts_.nat.filtering = filtering_->result();
   if (port_mapping_) {
     facts_.router_mapped = port_mapping_->mapped();
     facts_.router_protocols = port_mapping_->protocols();

@@ -21,6 +21,7 @@
 #include "net/base/time.h"
 #include "net/signaling/mqtt_client.h"
 #include "net/stun/binding_transaction.h"
+#include "net/stun/filtering_discovery.h"
 #include "net/udp/event_loop.h"
 #include "net/udp/port_mapping.h"
 #include "net/udp/resolver.h"
@@ -69,6 +70,7 @@ class NetworkSurvey {
            const SocketAddress& server);
   // What the first answer over IPv4 makes possible.
   void AskFurther(const SocketAddress& server, const SocketAddress& mapped);
+  void AskFilter(const SocketAddress& server, const SocketAddress& other);
   void SendSizeProbes(TimePoint now);
   void Flush();
   bool Settled(TimePoint now) const;
@@ -78,8 +80,8 @@ class NetworkSurvey {
   std::unique_ptr<udp::EventLoop> loop_;
   TimePoint started_;
   LocalNetwork network_;
-  // The sockets of a transfer first, then samples for the port model, then the
-  // one that tries the hairpin.
+  // The sockets of a transfer first, then samples for the port model, one for
+  // the filter, and the one that tries the hairpin.
   std::vector<udp::UdpSocket> sockets_;
   std::size_t main_sockets_ = 0;
   std::unique_ptr<udp::Resolver> resolver_;
@@ -91,6 +93,9 @@ class NetworkSurvey {
   bool asked_further_ = false;
   std::vector<std::uint16_t> sample_ports_;
   std::vector<std::optional<std::uint16_t>> sample_mapped_;
+  // On a socket that speaks to that one server only.
+  std::optional<stun::FilteringDiscovery> filtering_;
+  std::size_t filtering_socket_ = 0;
   SocketAddress size_server_;
   std::vector<SizeProbe> size_probes_;
   std::optional<TimePoint> size_probes_again_;

@@ -130,7 +130,10 @@ bool Connector::HandleStun(TimePoint now, std::uint8_t socket,
     events_.push_back(ReflexiveAddress{mapping->server, mapping->mapped});
     changed = true;
   }
-  if (!changed) return true;
+  if (!changed) {
+    TellNat(now);
+    return true;
+  }
   std::vector<stun::Observation> observations;
   for (const ReflexiveGatherer::Mapping& mapping : gatherer_.mappings()) {
     if (mapping.mapped.ip.is_v4()) {
@@ -176,6 +179,7 @@ void Connector::AddLocal(ice::CandidateType type, const SocketAddress& address,
 }
 
 void Connector::TellNat(TimePoint now) {
+  hard_nat_.SetFiltering(gatherer_.filtering());
   if (told_nat_ == hard_nat_.nat()) return;
   const bool ports = told_nat_.ports != hard_nat_.nat().ports;
   told_nat_ = hard_nat_.nat();

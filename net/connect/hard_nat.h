@@ -63,6 +63,8 @@ class HardNat {
   // What STUN servers see of the one IPv4 socket, so far.
   void SetObservations(TimePoint now,
                        std::span<const stun::Observation> observations);
+  // How it filters, for the peer to know: nothing here depends on it.
+  void SetFiltering(ice::Dependence filtering) { nat_.filtering = filtering; }
   const ice::Nat& nat() const { return nat_; }
 
   // A session with the peer has begun, or its word has changed. ready: it is
@@ -105,7 +107,7 @@ class HardNat {
     // Of the STUN request in out; 0: a probe is to be sealed.
     std::size_t size = 0;
   };
-  // REQUIRES: out.size() >= 28.
+  // REQUIRES: out.size() >= stun::kMaxRequestSize.
   std::optional<Transmit> PollTransmit(TimePoint now, MutableByteSpan out);
   void HandleTimeout(TimePoint now);
   std::optional<TimePoint> PollTimeout() const;

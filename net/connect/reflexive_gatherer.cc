@@ -31,9 +31,26 @@ std::vector<ReflexiveGatherer::Mapping> ReflexiveGatherer::mappings() const {
   return mappings;
 }
 
+bool ReflexiveGatherer::HasAsked(const IpAddress& ip) const {
+  return std::ranges::any_of(
+      servers_, [&](const Server& server) { return server.address.ip == ip; });
+}
+
+stun::Dependence ReflexiveGatherer::filtering() const {
+  // A server that was added since has opened the filter for its other address.
+  if (!filtering_ || HasAsked(filtering_->other().ip)) {
+    return stun::Dependence::kUnknown;
+  }
+  return filtering_->result();
+}
+
 bool ReflexiveGatherer::HandleDatagram(TimePoint now, std::uint8_t socket,
                                        const SocketAddress& from,
                                        ByteSpan datagram) {
+  if (filtering_ && socket == filtering_socket_ &&
+      filtering_->HandleDatagram(now, from, datagram)) {
+    return true;
+  }
   for (Server& server : servers_) {
     if (server.socket != socket || !server.transaction ||
         !server.transaction->HandleDatagram(now, from, datagram)) {
@@ -44,6 +61,13 @@ bool ReflexiveGatherer::HandleDatagram(TimePoint now, std::uint8_t socket,
         server.mapped != server.transaction->mapped_address()) {
       server.mapped = server.transaction->mapped_address();
       changes_.push_back({socket, server.address, *server.mapped});
+      const auto& other = server.transaction->other_address();
+      if (!filtering_ && !stopped_ && other && from.ip.is_v4() &&
+          stun::FilteringDiscovery::IsUsable(from, *other) &&
+          !HasAsked(other->ip)) {
+        filtering_.emplace(now, from, *other, random_);
+        filtering_socket_ = socket;
+      }
     }
     return true;
   }
@@ -53,6 +77,7 @@ bool ReflexiveGatherer::HandleDatagram(TimePoint now, std::uint8_t socket,
 void ReflexiveGatherer::Stop() {
   stopped_ = true;
   for (Server& server : servers_) server.transaction.reset();
+  if (filtering_ && filtering_->PollTimeout()) filtering_.reset();
 }
 
 void ReflexiveGatherer::Refresh(TimePoint now) {
@@ -64,6 +89,7 @@ void ReflexiveGatherer::Refresh(TimePoint now) {
 }
 
 void ReflexiveGatherer::HandleTimeout(TimePoint now) {
+  if (filtering_) filtering_->HandleTimeout(now);
   for (Server& server : servers_) {
     if (!stopped_ && now >= server.refresh_at) {
       server.transaction.emplace(now, server.address, random_);
@@ -76,6 +102,7 @@ void ReflexiveGatherer::HandleTimeout(TimePoint now) {
 
 std::optional<TimePoint> ReflexiveGatherer::PollTimeout() const {
   std::optional<TimePoint> earliest;
+  if (filtering_) earliest = filtering_->PollTimeout();
   for (const Server& server : servers_) {
     std::optional<TimePoint> due;
     if (server.transaction) due = server.transaction->PollTimeout();
@@ -93,6 +120,11 @@ std::optional<ReflexiveGatherer::Transmit> ReflexiveGatherer::PollTransmit(
     if (!server.transaction) continue;
     if (const auto size = server.transaction->PollTransmit(now, out)) {
       return Transmit{server.socket, server.address, *size};
+    }
+  }
+  if (filtering_) {
+    if (const auto size = filtering_->PollTransmit(now, out)) {
+      return Transmit{filtering_socket_, filtering_->server(), *size};
     }
   }
   return std::nullopt;

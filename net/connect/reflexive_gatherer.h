@@ -1,5 +1,6 @@
 // Server-reflexive addresses (RFC 8445 section 5.1.1.2): what STUN servers see
-// of our sockets, asked again often enough that the NAT keeps the mapping.
+// of our sockets, asked again often enough that the NAT keeps the mapping. One
+// that has two addresses is asked once how the NAT filters, too.
 
 #ifndef P2PCP_NET_CONNECT_REFLEXIVE_GATHERER_H_
 #define P2PCP_NET_CONNECT_REFLEXIVE_GATHERER_H_
@@ -13,7 +14,9 @@
 #include "net/base/random.h"
 #include "net/base/socket_address.h"
 #include "net/base/time.h"
+#include "net/stun/behaviour.h"
 #include "net/stun/binding_transaction.h"
+#include "net/stun/filtering_discovery.h"
 
 namespace p2pcp::connect {
 
@@ -42,6 +45,9 @@ class ReflexiveGatherer {
     SocketAddress server;
     SocketAddress mapped;
   };
+  // How the NAT of the IPv4 socket filters; kUnknown: not known (yet), which is
+  // what most servers leave it at.
+  stun::Dependence filtering() const;
   // What has been answered so far, in the order in which servers were added.
   std::vector<Mapping> mappings() const;
 
@@ -71,8 +77,12 @@ class ReflexiveGatherer {
     std::optional<SocketAddress> mapped;
   };
 
+  bool HasAsked(const IpAddress& ip) const;
+
   Random& random_;
   bool stopped_ = false;
+  std::optional<stun::FilteringDiscovery> filtering_;
+  std::uint8_t filtering_socket_ = 0;
   std::vector<Server> servers_;
   std::deque<Mapping> changes_;
 };

@@ -3,7 +3,9 @@
 #include <array>
 
 #include "gtest/gtest.h"
+#include "net/stun/behaviour.h"
 #include "net/stun/binding_responder.h"
+#include "net/stun/message.h"
 
 namespace p2pcp::connect {
 namespace {
@@ -94,6 +96,90 @@ TEST_F(ReflexiveGathererTest, StopsAndIsBounded) {
   EXPECT_FALSE(gatherer_.PollTimeout());
   now_ += 60s;
   gatherer_.HandleTimeout(now_);
+  EXPECT_FALSE(Poll());
+}
+
+// A server with two addresses (RFC 5780).
+class TwoAddresses : public ReflexiveGathererTest {
+ protected:
+  const SocketAddress server_ = At("198.51.100.1:3478");
+  const SocketAddress other_ = At("198.51.100.2:3479");
+
+  // As the server answers: with its other address, or from it.
+  void AnswerAll(bool lets_in) {
+    while (const auto transmit = Poll()) {
+      const auto request =
+          *stun::Parse(ByteSpan(request_).first(transmit->size));
+      stun::Message response;
+      response.message_class = stun::MessageClass::kSuccessResponse;
+      response.transaction_id = request.transaction_id;
+      response.xor_mapped_address = At("203.0.113.9:4000");
+      response.other_address = other_;
+      SocketAddress from = transmit->to;
+      if (request.change_request) {
+        ++changes_;
+        if (!lets_in) continue;
+        from.port = other_.port;
+        if (request.change_request->ip) from.ip = other_.ip;
+      }
+      std::array<std::byte, 128> bytes;
+      const std::size_t size = stun::Encode(response, bytes);
+      EXPECT_TRUE(gatherer_.HandleDatagram(now_, transmit->socket, from,
+                                           ByteSpan(bytes).first(size)));
+    }
+  }
+  void RunFor(Duration time, bool lets_in) {
+    const TimePoint end = now_ + time;
+    for (;;) {
+      gatherer_.HandleTimeout(now_);
+      AnswerAll(lets_in);
+      const auto next = gatherer_.PollTimeout();
+      if (!next || *next > end) break;
+      now_ = *next;
+    }
+    now_ = end;
+  }
+
+  int changes_ = 0;
+};
+
+TEST_F(TwoAddresses, TellHowTheNatFilters) {
+  gatherer_.AddServer(now_, server_, 0);
+  RunFor(1s, /*lets_in=*/true);
+  EXPECT_EQ(gatherer_.filtering(), stun::Dependence::kEndpointIndependent);
+  EXPECT_EQ(changes_, 2);
+  RunFor(1min, true);
+  EXPECT_EQ(changes_, 2) << "once";
+}
+
+TEST_F(TwoAddresses, SilenceIsAFilterToo) {
+  gatherer_.AddServer(now_, server_, 0);
+  RunFor(1s, /*lets_in=*/false);
+  EXPECT_EQ(gatherer_.filtering(), stun::Dependence::kUnknown);
+  RunFor(4s, false);
+  EXPECT_EQ(gatherer_.filtering(), stun::Dependence::kAddressAndPortDependent);
+}
+
+TEST_F(TwoAddresses, TellNothingWhereBothAreAsked) {
+  gatherer_.AddServer(now_, server_, 0);
+  gatherer_.AddServer(now_, At("198.51.100.2:3478"), 0);
+  RunFor(1s, true);
+  EXPECT_EQ(changes_, 0);
+  EXPECT_EQ(gatherer_.filtering(), stun::Dependence::kUnknown);
+}
+
+TEST_F(TwoAddresses, TellNothingOnceTheOtherOneIsAsked) {
+  gatherer_.AddServer(now_, server_, 0);
+  RunFor(1s, true);
+  gatherer_.AddServer(now_, At("198.51.100.2:3478"), 0);
+  EXPECT_EQ(gatherer_.filtering(), stun::Dependence::kUnknown);
+}
+
+TEST_F(TwoAddresses, AreNotAskedAnyMoreOnceItStops) {
+  gatherer_.AddServer(now_, server_, 0);
+  RunFor(500ms, /*lets_in=*/false);
+  gatherer_.Stop();
+  EXPECT_FALSE(gatherer_.PollTimeout());
   EXPECT_FALSE(Poll());
 }
 

@@ -22,7 +22,9 @@ std::size_t BindingResponder::HandleDatagram(const SocketAddress& from,
   Message response;
   response.transaction_id = request->transaction_id;
   response.fingerprint = request->fingerprint;
-  if (request->not_understood.empty()) {
+  AttributeTypes refused = request->not_understood;
+  if (request->change_request) refused.Add(kChangeRequest);
+  if (refused.empty()) {
     response.message_class = MessageClass::kSuccessResponse;
     response.xor_mapped_address = from;
     ++stats_.answered;
@@ -30,7 +32,7 @@ std::size_t BindingResponder::HandleDatagram(const SocketAddress& from,
     response.message_class = MessageClass::kErrorResponse;
     // Without a reason phrase, which nobody reads and which would amplify.
     response.error = ErrorCode{kUnknownAttribute, {}};
-    response.unknown_attributes = request->not_understood;
+    response.unknown_attributes = refused;
     ++stats_.refused;
   }
   const std::size_t size = Encode(response, out);

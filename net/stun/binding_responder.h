@@ -5,7 +5,9 @@
 // It answers requests only, never a response or an indication, so that two
 // servers can't be set against each other; and it says no more than it must:
 // 32 bytes (IPv4) or 44 (IPv6) for a request of 20, which makes it worthless as
-// an amplifier.
+// an amplifier. It offers no OTHER-ADDRESS (RFC 5780), which takes two IP
+// addresses that few of those who run `p2pcp serve` have, and refuses a
+// CHANGE-REQUEST as an attribute that it does not understand.
 
 #ifndef P2PCP_NET_STUN_BINDING_RESPONDER_H_
 #define P2PCP_NET_STUN_BINDING_RESPONDER_H_

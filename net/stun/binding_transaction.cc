@@ -19,8 +19,20 @@ BindingTransaction::BindingTransaction(TimePoint now,
                                        const SocketAddress& server,
                                        Random& random)
     : server_(server),
+      source_(server),
       transaction_id_(random.Array<std::tuple_size_v<TransactionId>>()),
       deadline_(now) {}
+
+BindingTransaction::BindingTransaction(TimePoint now,
+                                       const SocketAddress& server,
+                                       const ChangeRequest& change,
+                                       const SocketAddress& source,
+                                       Random& random)
+    : BindingTransaction(now, server, random) {
+  P2PCP_CHECK(source != server);
+  change_ = change;
+  source_ = source;
+}
 
 std::optional<std::size_t> BindingTransaction::PollTransmit(
     TimePoint now, MutableByteSpan out) {
@@ -28,6 +40,7 @@ std::optional<std::size_t> BindingTransaction::PollTransmit(
   Message request;
   request.transaction_id = transaction_id_;
   request.fingerprint = true;
+  request.change_request = change_;
   const std::size_t size = Encode(request, out);
   P2PCP_CHECK(size > 0);
   transmit_due_ = false;
@@ -59,7 +72,8 @@ std::optional<TimePoint> BindingTransaction::PollTimeout() const {
 bool BindingTransaction::HandleDatagram(TimePoint now,
                                         const SocketAddress& from,
                                         ByteSpan datagram) {
-  if (from != server_) return false;
+  // The server itself may refuse what it was asked for.
+  if (from != server_ && from != source_) return false;
   const std::optional<Message> response = Parse(datagram);
   if (!response || response->method != kBinding ||
       response->transaction_id != transaction_id_) {
@@ -71,7 +85,7 @@ bool BindingTransaction::HandleDatagram(TimePoint now,
     return false;
   }
   if (state_ != State::kPending) return true;
-  if (!success || !response->not_understood.empty()) {
+  if (!success || from != source_ || !response->not_understood.empty()) {
     state_ = State::kRejected;
     if (response->error) error_code_ = response->error->code;
     return true;
@@ -84,6 +98,7 @@ bool BindingTransaction::HandleDatagram(TimePoint now,
   // may fare better.
   if (!address || !IsPlausible(*address)) return true;
   mapped_address_ = *address;
+  other_address_ = response->other_address;
   state_ = State::kSucceeded;
   if (requests_sent_ == 1) rtt_ = now - last_sent_;
   return true;

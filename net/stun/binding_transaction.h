@@ -12,8 +12,9 @@
 //                      +--------------------------------> kRejected
 //
 // To be believed a response must carry our 96-bit transaction ID and come from
-// the address that was asked. The server may still lie: the caller asks two of
-// different operators, and candidates are proven by probes.
+// the address that was asked; one to a CHANGE-REQUEST (RFC 5780) from where
+// that was to make it come from. The server may still lie: the caller asks two
+// of different operators, and candidates are proven by probes.
 
 #ifndef P2PCP_NET_STUN_BINDING_TRANSACTION_H_
 #define P2PCP_NET_STUN_BINDING_TRANSACTION_H_
@@ -38,6 +39,8 @@ inline constexpr Duration kInitialRto = 100ms;
 inline constexpr int kMaxRequests = 5;
 // Rm: after the last request this many initial RTOs pass before giving up.
 inline constexpr int kLastWaitRtos = 16;
+// Header, CHANGE-REQUEST, FINGERPRINT.
+inline constexpr std::size_t kMaxRequestSize = 36;
 
 class BindingTransaction {
  public:
@@ -51,6 +54,11 @@ class BindingTransaction {
   // The first request is due at once.
   BindingTransaction(TimePoint now, const SocketAddress& server,
                      Random& random);
+  // With CHANGE-REQUEST: only a response from `source`, which is not the
+  // server's own address, is a success.
+  BindingTransaction(TimePoint now, const SocketAddress& server,
+                     const ChangeRequest& change, const SocketAddress& source,
+                     Random& random);
 
   // Where the requests go.
   const SocketAddress& server() const { return server_; }
@@ -58,7 +66,7 @@ class BindingTransaction {
   State state() const { return state_; }
 
   // Writes a request that is due and returns its size; nullopt when none is.
-  // REQUIRES: out.size() >= 28.
+  // REQUIRES: out.size() >= kMaxRequestSize.
   std::optional<std::size_t> PollTransmit(TimePoint now, MutableByteSpan out);
   void HandleTimeout(TimePoint now);
   // When HandleTimeout, then PollTransmit, want to be called; nullopt at the
@@ -73,6 +81,10 @@ class BindingTransaction {
 
   // Our address as the server sees it. REQUIRES: state() == kSucceeded.
   const SocketAddress& mapped_address() const;
+  // OTHER-ADDRESS of the response, where there was one.
+  const std::optional<SocketAddress>& other_address() const {
+    return other_address_;
+  }
   // The server's error code; 0 where it gave none. For diagnosis.
   int error_code() const { return error_code_; }
   // Only where one request was sent, since a response does not tell which
@@ -81,6 +93,8 @@ class BindingTransaction {
 
  private:
   SocketAddress server_;
+  std::optional<ChangeRequest> change_;
+  SocketAddress source_;
   TransactionId transaction_id_;
   State state_ = State::kPending;
   int requests_sent_ = 0;
@@ -89,6 +103,7 @@ class BindingTransaction {
   TimePoint deadline_;
   Duration rto_ = kInitialRto;
   std::optional<SocketAddress> mapped_address_;
+  std::optional<SocketAddress> other_address_;
   int error_code_ = 0;
   std::optional<Duration> rtt_;
 };

@@ -20,10 +20,15 @@ constexpr std::uint16_t kPasswordAlgorithm = 0x001D;
 constexpr std::uint16_t kUserhash = 0x001E;
 constexpr std::uint16_t kXorMappedAddress = 0x0020;
 constexpr std::uint16_t kSoftware = 0x8022;
+constexpr std::uint16_t kOtherAddress = 0x802C;  // RFC 5780 section 9.1.
 constexpr std::uint16_t kFingerprint = 0x8028;
 
 // Types below this one must be understood (RFC 8489 section 14).
 constexpr std::uint16_t kComprehensionOptional = 0x8000;
+
+// RFC 5780 section 7.2.
+constexpr std::uint32_t kChangeIp = 4;
+constexpr std::uint32_t kChangePort = 2;
 
 constexpr std::uint8_t kFamilyV4 = 1;
 constexpr std::uint8_t kFamilyV6 = 2;
@@ -160,6 +165,12 @@ class Writer {
     Pad(2 * types.size());
   }
 
+  void Change(const ChangeRequest& change) {
+    AttributeHeader(kChangeRequest, 4);
+    bytes_.WriteU32((change.ip ? kChangeIp : 0) |
+                    (change.port ? kChangePort : 0));
+  }
+
   void Software(std::string_view software) {
     P2PCP_CHECK(software.size() <= kMaxTextSize);
     AttributeHeader(kSoftware, software.size());
@@ -246,6 +257,13 @@ std::optional<Message> Parse(ByteSpan datagram) {
       continue;
     }
     if (after_integrity) continue;
+    if (attribute == kChangeRequest && value.size() == 4) {
+      if (message.change_request) continue;
+      const std::uint32_t flags = ByteReader(value).ReadU32();
+      message.change_request = {.ip = (flags & kChangeIp) != 0,
+                                .port = (flags & kChangePort) != 0};
+      continue;
+    }
     switch (attribute) {
       case kXorMappedAddress:
         if (message.xor_mapped_address) break;
@@ -271,6 +289,11 @@ std::optional<Message> Parse(ByteSpan datagram) {
         }
         break;
       }
+      case kOtherAddress:
+        if (!message.other_address) {
+          message.other_address = ReadAddress(value, Mask{});
+        }
+        break;
       case kSoftware:
         if (value.size() > kMaxTextSize) return std::nullopt;
         if (message.software.empty()) message.software = AsText(value);
@@ -300,6 +323,7 @@ std::size_t Encode(const Message& message, MutableByteSpan out) {
   Writer writer(out);
   writer.Header(message);
   if (!message.software.empty()) writer.Software(message.software);
+  if (message.change_request) writer.Change(*message.change_request);
   if (message.error) writer.Error(*message.error);
   if (!message.unknown_attributes.empty()) {
     writer.Unknown(message.unknown_attributes);
@@ -310,6 +334,9 @@ std::size_t Encode(const Message& message, MutableByteSpan out) {
   }
   if (message.mapped_address) {
     writer.Address(kMappedAddress, *message.mapped_address, Mask{});
+  }
+  if (message.other_address) {
+    writer.Address(kOtherAddress, *message.other_address, Mask{});
   }
   return writer.Finish(message.fingerprint);
 }

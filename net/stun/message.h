@@ -50,6 +50,16 @@ inline constexpr std::uint16_t kBinding = 0x001;
 // RFC 8489 section 14.8.
 inline constexpr int kUnknownAttribute = 420;
 
+// CHANGE-REQUEST (RFC 5780 section 7.2): the answer is to come from the
+// server's other IP address, from its other port, or both.
+inline constexpr std::uint16_t kChangeRequest = 0x0003;
+struct ChangeRequest {
+  bool ip = false;
+  bool port = false;
+
+  friend bool operator==(const ChangeRequest&, const ChangeRequest&) = default;
+};
+
 struct ErrorCode {
   int code = 0;  // 300 to 699.
   std::string_view reason;
@@ -88,6 +98,10 @@ struct Message {
   std::optional<SocketAddress> mapped_address;
   std::optional<ErrorCode> error;
   AttributeTypes unknown_attributes;  // UNKNOWN-ATTRIBUTES of a 420 response.
+  std::optional<ChangeRequest> change_request;
+  // Where answers to a CHANGE-REQUEST come from (RFC 5780 section 7.4). One
+  // that is malformed is as good as none.
+  std::optional<SocketAddress> other_address;
   std::string_view software;
   // A valid FINGERPRINT stands, or is to stand, at the end.
   bool fingerprint = false;

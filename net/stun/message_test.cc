@@ -2,11 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <fstream>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "net/base/bytes.h"
@@ -351,8 +353,8 @@ TEST(Message, IgnoresWhatFollowsMessageIntegrity) {
 
 TEST(Message, ListsWhatMustBeUnderstoodAndIsNot) {
   const Bytes bytes =
-      WithHeader(0x0001, Unhex("00030004"
-                               "00000006"  // CHANGE-REQUEST
+      WithHeader(0x0001, Unhex("00020004"
+                               "00000000"  // RESPONSE-ADDRESS of RFC 3489
                                "7fff0000"  // the last required one
                                "80000000"
                                "ffff0000"  // optional ones
@@ -363,7 +365,43 @@ TEST(Message, ListsWhatMustBeUnderstoodAndIsNot) {
   ASSERT_TRUE(message.has_value());
   EXPECT_EQ(std::vector<std::uint16_t>(message->not_understood.begin(),
                                        message->not_understood.end()),
-            (std::vector<std::uint16_t>{0x0003, 0x7fff}));
+            (std::vector<std::uint16_t>{0x0002, 0x7fff}));
+}
+
+// RFC 5780 sections 7.2 and 7.4.
+TEST(Message, AsksForAnAnswerFromElsewhereAndHearsFromWhere) {
+  for (const auto& [change, flags] :
+       {std::pair(ChangeRequest{.ip = true, .port = true}, "00000006"),
+        std::pair(ChangeRequest{.ip = true, .port = false}, "00000004"),
+        std::pair(ChangeRequest{.ip = false, .port = true}, "00000002")}) {
+    const Bytes request =
+        WithHeader(0x0001, Unhex(std::string("00030004") + flags));
+    const std::optional<Message> message = Parse(request);
+    ASSERT_TRUE(message.has_value());
+    EXPECT_EQ(message->change_request, change);
+    EXPECT_TRUE(message->not_understood.empty());
+    std::array<std::byte, 64> out;
+    const std::size_t size = Encode(*message, out);
+    EXPECT_EQ(ToBytes(ByteSpan(out).first(size)), request);
+  }
+  // One that has another size is not understood.
+  EXPECT_EQ(Parse(WithHeader(0x0001, Unhex("00030000")))->not_understood.size(),
+            1u);
+
+  const Bytes response = WithHeader(0x0101, Unhex("802c0008"
+                                                  "00010d97"
+                                                  "c6336402"));
+  const std::optional<Message> message = Parse(response);
+  ASSERT_TRUE(message.has_value());
+  EXPECT_EQ(message->other_address, SocketAddress::Parse("198.51.100.2:3479"));
+  std::array<std::byte, 64> out;
+  const std::size_t size = Encode(*message, out);
+  EXPECT_EQ(ToBytes(ByteSpan(out).first(size)), response);
+  // Nobody depends on it.
+  const auto broken = Parse(WithHeader(0x0101, Unhex("802c0004"
+                                                     "00010d97")));
+  ASSERT_TRUE(broken.has_value());
+  EXPECT_FALSE(broken->other_address.has_value());
 }
 
 TEST(Message, TheListOfUnknownAttributesIsBounded) {

@@ -30,10 +30,18 @@ class Doctor(unittest.TestCase):
 
   def test_what_it_says_of_each_kind_of_nat(self):
     cases = {
-        'PRC': ('endpoint_independent', 'preserved', 'will_punch'),
-        'SYM': ('dependent', 'random', 'needs_guessing'),
-        'SEQ': ('dependent', 'sequential', 'needs_guessing'),
-        'BLK': ('dependent', 'block', 'needs_guessing'),
+        'PRC': ('endpoint_independent', 'address_and_port_dependent',
+                'preserved', 'will_punch'),
+        'ADDR': ('endpoint_independent', 'address_dependent', 'preserved',
+                 'will_punch'),
+        'FULL': ('endpoint_independent', 'endpoint_independent', 'preserved',
+                 'will_punch'),
+        'SYM': ('dependent', 'address_and_port_dependent', 'random',
+                'needs_guessing'),
+        'SEQ': ('dependent', 'address_and_port_dependent', 'sequential',
+                'needs_guessing'),
+        'BLK': ('dependent', 'address_and_port_dependent', 'block',
+                'needs_guessing'),
     }
     running = []
     for kind in cases:
@@ -42,8 +50,9 @@ class Doctor(unittest.TestCase):
     for kind, command in running:
       with self.subTest(kind):
         found = self.diagnosis(command, pair.VERIFIED)
-        mapping, ports, ordinary = cases[kind]
+        mapping, filtering, ports, ordinary = cases[kind]
         self.assertEqual(found['nat']['mapping'], mapping, command.log())
+        self.assertEqual(found['nat']['filtering'], filtering, command.log())
         self.assertEqual(found['nat']['ports'], ports, command.log())
         self.assertEqual(self.outlook(found, 'ordinary'), ordinary)
         self.assertIs(found['nat']['hairpin'], False, command.log())
