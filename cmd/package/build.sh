@@ -23,5 +23,5 @@ TEXT
 cd "$work"
 dpkg-buildpackage --build=binary --no-sign --no-check-builddeps >&2
 cd "$folder"
-lintian --fail-on error --suppress-tags initial-upload-closes-no-bugs \
+lintian --fail-on error,warning --suppress-tags initial-upload-closes-no-bugs \
   ./*.changes >&2

@@ -67,11 +67,23 @@ class Router {
     UPNPDev* const devices =
         upnpDiscover(kDiscoverMilliseconds, nullptr, nullptr, 0, 0, 2, &error);
     if (devices == nullptr) return false;
+#if MINIUPNPC_API_VERSION >= 18
+    // 2 is a router whose own address is private: behind another NAT, which the
+    // peer may share. Before, that was not told apart.
+    std::array<char, 64> outside = {};
+    const int result =
+        UPNP_GetValidIGD(devices, &urls_, &data_, inside_.data(),
+                         static_cast<int>(inside_.size()), outside.data(),
+                         static_cast<int>(outside.size()));
+    const bool valid = result == 1 || result == 2;
+#else
     const int result = UPNP_GetValidIGD(devices, &urls_, &data_, inside_.data(),
                                         static_cast<int>(inside_.size()));
+    const bool valid = result == 1;
+#endif
     freeUPNPDevlist(devices);
     found_ = result != 0;
-    return result == 1;
+    return valid;
   }
 
   // Where the port is mapped now; nullopt where the router does not want.

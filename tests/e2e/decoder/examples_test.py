@@ -5,7 +5,9 @@ import re
 import unittest
 
 from tests.e2e.decoder import channel
+from tests.e2e.decoder import cpace
 from tests.e2e.decoder import keys
+from tests.e2e.decoder import ristretto
 from tests.e2e.decoder import signaling
 from tests.e2e.decoder import wire
 from tests.e2e.decoder.reader import Reader
@@ -174,6 +176,38 @@ class Wire(unittest.TestCase):
       space.take(99, b'other')
     with self.assertRaises(keys.Violation):
       space.read(199, 2)
+
+
+class Cpace(unittest.TestCase):
+  """The draft's appendix B.3, for that PAIRING.md has no example."""
+
+  def setUp(self):
+    self.vector = {
+        name: _hex(value) for name, value in re.findall(
+            r'^(\w+) = (\w+)$',
+            _document('testdata/cpace/ristretto255_sha512.txt'), re.M)
+    }
+
+  def test_shares_and_secret(self):
+    v = self.vector
+    generator = cpace.generator(v['PRS'], v['CI'], v['sid'])
+    self.assertEqual(ristretto.encode(generator), v['generator'])
+    shares = {}
+    for side in 'ab':
+      scalar = int.from_bytes(v['y' + side], 'little')
+      share = ristretto.multiply(scalar, generator)
+      self.assertEqual(ristretto.encode(share), v['Y' + side])
+      shares[side] = scalar, ristretto.decode(v['Y' + side])
+    for one, other in ('ab', 'ba'):
+      k = ristretto.multiply(shares[one][0], shares[other][1])
+      self.assertEqual(ristretto.encode(k), v['K'])
+    self.assertEqual(
+        cpace.secret(v['sid'], v['K'], v['Ya'], v['ADa'], v['Yb'], v['ADb']),
+        v['ISK_IR'])
+
+  def test_what_is_no_element(self):
+    with self.assertRaises(keys.Violation):
+      ristretto.decode(self.vector['invalid_Y1'])
 
 
 if __name__ == '__main__':
