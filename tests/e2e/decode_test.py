@@ -130,7 +130,7 @@ class Decode(unittest.TestCase):
                      f'{send.log()}\n{recv.log()}')
 
   def first_contact(self, code_file):
-    """They pair by a code; all of that is read, too (PAIRING.md)."""
+    """They pair by a code; all of that is read, too (net/signaling/PAIRING.md)."""
     before = len(self.broker.messages)
     shows = self.start(self.alice, 'pair', 'bob', '--show', '--code-file',
                        code_file)

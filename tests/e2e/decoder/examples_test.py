@@ -179,7 +179,7 @@ class Wire(unittest.TestCase):
 
 
 class Cpace(unittest.TestCase):
-  """The draft's appendix B.3, for that PAIRING.md has no example."""
+  """The draft's appendix B.3: net/signaling/PAIRING.md has no example."""
 
   def setUp(self):
     self.vector = {
