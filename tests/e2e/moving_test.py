@@ -116,6 +116,12 @@ def cut_line_and_forget(lab):
   lab.links['A'].set('both', f'clear {_LINE}')
 
 
+def lose_ipv6(lab):
+  lab['natA'].run(
+      'nft', 'add table ip6 gone; add chain ip6 gone forward '
+      '{ type filter hook forward priority -1; policy drop; }')
+
+
 def kill_broker(lab):
   lab.end(lab.mosquitto)
 
@@ -138,6 +144,7 @@ _CASES = (
     ('the line is cut', 'homes', cut_line, _CUT + _SAME_PORT),
     ('the line is cut and the router forgets', 'homes', cut_line_and_forget,
      _CUT + _NEW_PORT),
+    ('IPv6 is lost, IPv4 stands by', 'dual-stack', lose_ipv6, _SAME_PORT),
     ('the broker is killed', 'homes', kill_broker, _SAME_PORT),
 )
 

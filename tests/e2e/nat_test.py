@@ -6,6 +6,13 @@ from tests.e2e import pair
 from tests.lab import network
 from tests.lab import topology
 
+# What comes from outside to a firewall that has let nothing out for it.
+_COUNT_UNASKED = """
+add table inet unasked
+add chain inet unasked forward { type filter hook forward priority -1; }
+add rule inet unasked forward iifname "wan" meta l4proto udp ct state new counter
+"""
+
 # The first byte arrives within a second from when both are there.
 _FIRST_BYTE = 1.0
 _SIZE = 3_000_000
@@ -46,6 +53,19 @@ class Nats(unittest.TestCase):
 
   def test_two_ipv6_firewalls_without_ipv4(self):
     self.check('v6-firewalls', path='udp6')
+
+  def test_ipv6_openers_die_before_the_other_firewall(self):
+    with topology.Lab('v6-firewalls', hops=5) as lab:
+      for router in ('natA', 'natB'):
+        for line in _COUNT_UNASKED.strip().splitlines():
+          lab[router].run('nft', line)
+      people = pair.Pair(lab)
+      send, recv = people.transfer(_SIZE)
+      logs = f'{send.log()}\n{recv.log()}'
+      self.assertLess(pair.path_after_both(send, recv), _FIRST_BYTE, logs)
+      for router in ('natA', 'natB'):
+        table = lab[router].run('nft', 'list', 'table', 'inet', 'unasked')
+        self.assertIn('counter packets 0 ', table, logs)
 
   def test_a_double_nat_on_both_sides(self):
     self.check('double-nat')
