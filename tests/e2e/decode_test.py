@@ -22,8 +22,10 @@ from tests.e2e.decoder import session
 from tests.e2e.decoder import signaling
 from tests.e2e.decoder import transfer
 from tests.lab import network
+from tests.lab import topology
 
-_STUN_PORT = 3478
+# STUN, PCP and UPnP: what other documents say.
+_OTHERS = {3478, 5351, 1900}
 _LAN_PORT = 21327
 
 
@@ -45,24 +47,28 @@ def _psk(person):
   return None if fields[3] == '-' else bytes.fromhex(fields[3])
 
 
-class Decode(unittest.TestCase):
+class Recorded(unittest.TestCase):
+  """Alice's line and the broker are recorded; a subclass makes the network.
+
+  Attributes: net, hosts (theirs) with their device, broker (a broker.Broker),
+  options.
+  """
 
   @classmethod
-  def setUpClass(cls):
-    cls.net = lan.Lan()
-    cls.addClassCleanup(cls.net.close)
-    for host in ('alice', 'bob'):
-      cls.net[host].run('ethtool', '-K', 'lan', 'tx-udp-segmentation', 'off')
+  def start_recording(cls, address):
+    for host in cls.hosts:
+      cls.net[host].run('ethtool', '-K', cls.device,
+                        'tx-udp-segmentation', 'off')
     cls.broker = broker.Broker(cls.net['srv'])
     cls.addClassCleanup(cls.broker.close)
-    cls.broker.listen((lan.SERVER, 1883))
+    cls.broker.listen(address)
 
   def setUp(self):
     suffix = self._testMethodName[5:15]
-    self.alice = self.net.person('alice' + suffix, 'alice')
-    self.bob = self.net.person('bob' + suffix, 'bob')
+    self.alice, self.bob = (
+        topology.Person(self.net, name + suffix, host)
+        for name, host in zip(('alice', 'bob'), self.hosts))
     self.random_log = os.path.join(self.net.folder, 'random' + suffix)
-    self.options = lan.options(f'mqtt://{lan.SERVER}')
     library = network.find_program('random_log', 'tests/e2e/random_log.so')
     self.env = {
         'LD_PRELOAD': library,
@@ -76,7 +82,7 @@ class Decode(unittest.TestCase):
   def record(self, run):
     """Does run() under observation; what both then did, as Transfers."""
     before = len(self.broker.messages)
-    ear = sniffer.Recorder(self.net['alice'])
+    ear = sniffer.Recorder(self.net[self.hosts[0]], self.device)
     try:
       run()
       time.sleep(0.2)  # The last CLOSE is on its way.
@@ -93,7 +99,7 @@ class Decode(unittest.TestCase):
     said = {m.type for m in listener.heard}
     self.assertLessEqual({'ready', 'offer', 'answer', 'candidates'}, said)
     for source, to, datagram in ear.datagrams:
-      if _STUN_PORT in (source[1], to[1]):
+      if _OTHERS & {source[1], to[1]}:
         continue
       if to[1] == _LAN_PORT:
         self.check_multicast(couple, datagram, today)
@@ -162,6 +168,24 @@ class Decode(unittest.TestCase):
     with open(self.random_log, encoding='ascii') as file:
       return [bytes.fromhex(line) for line in file]
 
+  def introduce(self):
+    """By keys that are carried by hand: Noise KK."""
+    lan.introduce(self.alice, self.bob)
+    self.assertIsNone(_psk(self.alice))
+
+
+class Decode(Recorded):
+
+  hosts = ('alice', 'bob')
+  device = 'lan'
+  options = lan.options(f'mqtt://{lan.SERVER}')
+
+  @classmethod
+  def setUpClass(cls):
+    cls.net = lan.Lan()
+    cls.addClassCleanup(cls.net.close)
+    cls.start_recording((lan.SERVER, 1883))
+
   def test_a_folder(self):
     """Paired by a code: Noise KKpsk0."""
     code = self.bob.path('code')
@@ -226,8 +250,7 @@ class Decode(unittest.TestCase):
 
   def test_what_goes_on(self):
     """Killed on the way, and begun again; keys carried by hand: Noise KK."""
-    self.net.introduce(self.alice, self.bob)
-    self.assertIsNone(_psk(self.alice))
+    self.introduce()
     content = os.urandom(24 << 20)
     with open(self.alice.path('file'), 'wb') as file:
       file.write(content)
@@ -263,7 +286,7 @@ class Decode(unittest.TestCase):
     self.assertEqual(ended.space.distinct, len(content) - kept)
 
   def test_a_stream(self):
-    self.net.introduce(self.alice, self.bob)
+    self.introduce()
     content = os.urandom(700_000)
     with open(self.alice.path('piped'), 'wb') as file:
       file.write(content)
@@ -290,7 +313,7 @@ class Decode(unittest.TestCase):
       self.assertEqual(out.read(), content)
 
   def test_what_is_kept_back(self):
-    self.net.introduce(self.alice, self.bob)
+    self.introduce()
     for person, content in ((self.alice, b'new'), (self.bob, b'old!')):
       with open(person.path('file'), 'wb') as file:
         file.write(content)
@@ -304,6 +327,45 @@ class Decode(unittest.TestCase):
     file, = one.session.files
     self.assertEqual(file.verdict, session.KEPT_BACK)
     self.assertEqual(one.space.distinct, 0)
+
+
+class Lossy(Recorded):
+  """Two NATs, and a line on which packets get lost and overtake each other."""
+
+  hosts = ('hostA', 'hostB')
+  device = 'eth0'
+
+  @classmethod
+  def setUpClass(cls):
+    cls.net = topology.Lab('homes', link_a='delay=5ms loss=3% reorder=3%',
+                           link_b='delay=5ms')
+    cls.addClassCleanup(cls.net.close)
+    address = topology.SERVER4[0], 1885
+    cls.start_recording(address)
+    cls.options = ['-v', '--broker', 'mqtt://{}:{}'.format(*address)]
+    for server in cls.net.stun:
+      cls.options += ['--stun', server]
+
+  def test_a_lossy_line(self):
+    self.introduce()
+    content = os.urandom(2_000_000)
+    with open(self.alice.path('file'), 'wb') as file:
+      file.write(content)
+
+    def run():
+      self.both(self.start(self.alice, 'send', 'file', '--to', 'bob'),
+                self.start(self.bob, 'recv', '--from', 'alice'))
+
+    one, = self.record(run)
+    self.check_ordinary(one)
+    file, = one.session.files
+    self.assertEqual(one.session.rebuild(file, one.space), content)
+    self.assertEqual(file.digest, pair.xxh128sum(self.alice.path('file')))
+    # Bytes went out more than once, and the ACKs tell of holes.
+    report = dict(one.session.said[session.SENDER])['FINISHED']
+    self.assertGreater(report['lost'], 0)
+    self.assertGreater(one.space.taken, len(content))
+    self.assertGreater(one.most_ranges, 1)
 
 
 if __name__ == '__main__':

@@ -33,13 +33,17 @@ class Lan(network.Network):
     return topology.Person(self, name, host)
 
   def introduce(self, alice, bob):
-    """Both get each other's key by hand."""
-    for one, other, name in ((alice, bob, 'bob'), (bob, alice, 'alice')):
-      code, key, error = other.run([pair.program(), 'id'])
-      assert code == 0, error
-      code, _, error = one.run(
-          [pair.program(), 'peers', 'add', name, key.strip()])
-      assert code == 0, error
+    introduce(alice, bob)
+
+
+def introduce(alice, bob):
+  """Both get each other's key by hand."""
+  for one, other, name in ((alice, bob, 'bob'), (bob, alice, 'alice')):
+    code, key, error = other.run([pair.program(), 'id'])
+    assert code == 0, error
+    code, _, error = one.run(
+        [pair.program(), 'peers', 'add', name, key.strip()])
+    assert code == 0, error
 
 
 def options(*brokers):

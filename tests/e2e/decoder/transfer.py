@@ -26,6 +26,7 @@ class Transfer:
     self.packets = collections.Counter()  # (side, 'payload' or 'probe')
     self.frames = collections.Counter()  # (side, name)
     self.close_codes = [None, None]
+    self.most_ranges = 0  # In an ACK.
 
   def owns(self, datagram):
     return self._channel.owns(datagram)
@@ -62,6 +63,7 @@ class Transfer:
 
   def _take_ack(self, side, frame):
     sent = self._payloads[1 - side]
+    self.most_ranges = max(self.most_ranges, len(frame.ranges))
     for low, high in frame.ranges:
       for number in range(low, high + 1):
         if number not in sent:

@@ -119,9 +119,11 @@ class ByteSpace:
     self._starts = []  # Of extents that do not touch nor overlap, ascending.
     self._extents = {}  # start: bytearray
     self.distinct = 0
+    self.taken = 0  # With what came more than once.
 
   def take(self, offset, data):
     """Raises where it contradicts what came before."""
+    self.taken += len(data)
     end = offset + len(data)
     i = bisect.bisect_right(self._starts, offset) - 1
     if i >= 0 and self._end(i) >= offset:
