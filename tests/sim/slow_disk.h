@@ -37,6 +37,9 @@ class SlowDisk final : public file::Disk {
   bool ready() const override { return visible_ > 0 && disk_.ready(); }
   std::optional<file::Completion> Poll() override;
   void Abandon() override;
+  void UseStrongDigests(file::StrongHasherFactory make) override {
+    disk_.UseStrongDigests(make);
+  }
 
  private:
   Simulator& simulator_;

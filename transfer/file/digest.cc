@@ -13,6 +13,7 @@
 #include <array>
 #include <cstring>
 #include <span>
+#include <utility>
 
 #include "net/base/check.h"
 
@@ -53,11 +54,17 @@ Hasher::~Hasher() = default;
 void Hasher::Reset() {
   P2PCP_CHECK(XXH3_128bits_reset(Raw(static_cast<void*>(state_.get()))) ==
               XXH_OK);
+  if (strong_ != nullptr) strong_->Reset();
+}
+
+void Hasher::SetStrong(std::unique_ptr<StrongHasher> strong) {
+  strong_ = std::move(strong);
 }
 
 void Hasher::Update(ByteSpan bytes) {
   P2PCP_CHECK(XXH3_128bits_update(Raw(static_cast<void*>(state_.get())),
                                   bytes.data(), bytes.size()) == XXH_OK);
+  if (strong_ != nullptr) strong_->Update(bytes);
 }
 
 std::uint64_t Hasher::size() const {
@@ -87,6 +94,7 @@ std::uint64_t Hasher::SizeOf(const Saved& saved) {
 }
 
 bool Hasher::Restore(const Saved& saved) {
+  P2PCP_CHECK(strong_ == nullptr);
   Reset();
   XXH3_state_t& state = *Raw(static_cast<void*>(state_.get()));
   ByteReader reader(saved);
@@ -121,12 +129,28 @@ void Hasher::UpdateZeros(std::uint64_t size) {
 }
 
 Digest Hasher::Finish() const {
-  return Canonical(
+  Digest digest = Canonical(
       XXH3_128bits_digest(Raw(static_cast<const void*>(state_.get()))));
+  if (strong_ != nullptr) digest.strong = strong_->Finish();
+  return digest;
 }
 
 Digest Hasher::Of(ByteSpan bytes) {
   return Canonical(XXH3_128bits(bytes.data(), bytes.size()));
+}
+
+void WholeHasher::SetStrong(std::unique_ptr<StrongHasher> strong) {
+  strong_ = std::move(strong);
+}
+
+Digest WholeHasher::Of(ByteSpan bytes) {
+  Digest digest = Hasher::Of(bytes);
+  if (strong_ != nullptr) {
+    strong_->Reset();
+    strong_->Update(bytes);
+    digest.strong = strong_->Finish();
+  }
+  return digest;
 }
 
 }  // namespace p2pcp::file

@@ -9,20 +9,27 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "net/base/bytes.h"
+#include "transfer/file/strong_hash.h"
 
 namespace p2pcp::file {
 
 struct Digest {
   // The canonical form: the high 64 bits first, big-endian.
   std::array<std::byte, 16> bytes = {};
+  // Of the same content, where somebody has asked for it: it is worked out on
+  // each side, never told by the other, and not compared here.
+  std::optional<StrongDigest> strong = {};
 
   // 32 lower-case hex digits, as xxh128sum prints them.
   std::string ToString() const { return Hex(bytes); }
 
-  friend bool operator==(const Digest&, const Digest&) = default;
+  friend bool operator==(const Digest& a, const Digest& b) {
+    return a.bytes == b.bytes;
+  }
 };
 
 // A running digest. Allocates its state once; movable.
@@ -35,6 +42,9 @@ class Hasher {
 
   // Starts anew with no bytes seen.
   void Reset();
+  // From the next Reset() on it works out the strong digest too; null: not any
+  // more.
+  void SetStrong(std::unique_ptr<StrongHasher> strong);
   void Update(ByteSpan bytes);
   // The same as so many zero bytes.
   void UpdateZeros(std::uint64_t size);
@@ -52,7 +62,8 @@ class Hasher {
   // The bytes that it had seen.
   static std::uint64_t SizeOf(const Saved& saved);
   // Goes on from there. False, and as after Reset(): not saved by this version
-  // of the library, or nothing that can have been saved.
+  // of the library, or nothing that can have been saved. A strong digest does
+  // not go on: REQUIRES: there is none.
   [[nodiscard]] bool Restore(const Saved& saved);
 
  private:
@@ -61,6 +72,19 @@ class Hasher {
     void operator()(State* state) const;
   };
   std::unique_ptr<State, Free> state_;
+  std::unique_ptr<StrongHasher> strong_;
+};
+
+// Digests of what is in memory whole: without a state of XXH3, which small
+// files would spend most of their time on.
+class WholeHasher {
+ public:
+  // As Hasher's, at once.
+  void SetStrong(std::unique_ptr<StrongHasher> strong);
+  Digest Of(ByteSpan bytes);
+
+ private:
+  std::unique_ptr<StrongHasher> strong_;
 };
 
 }  // namespace p2pcp::file

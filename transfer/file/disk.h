@@ -22,6 +22,7 @@
 #include "transfer/file/output_folder.h"
 #include "transfer/file/source_file.h"
 #include "transfer/file/source_tree.h"
+#include "transfer/file/strong_hash.h"
 
 namespace p2pcp::file {
 
@@ -65,7 +66,9 @@ struct Output {
   // Found by kProbeName; kCreate then goes on with them.
   std::shared_ptr<const Remains> remains = nullptr;
 
-  std::string final_name;  // Set when it is put in place: the name it got.
+  // Set when it is put in place: the name it got. By kProbeName: where an
+  // earlier transfer has put it, so kDigestExisting looks there.
+  std::string final_name;
 };
 
 struct Job {
@@ -209,6 +212,11 @@ class Disk {
   // more, and nothing that a job pointed to is used. The destructor does the
   // same.
   virtual void Abandon() = 0;
+  // From now on until Abandon() each digest that completes, but for those of
+  // parts of a file, has a strong one beside it, made by `make`. So all begin
+  // at the beginning: none goes on from what an earlier transfer has noted.
+  // REQUIRES: no job was submitted since the beginning, or Abandon().
+  virtual void UseStrongDigests(StrongHasherFactory make) = 0;
 };
 
 }  // namespace p2pcp::file

@@ -40,7 +40,7 @@ DiskWorker::DiskWorker(Syscalls* syscalls, PartKeeper* keeper,
     : syscalls_(syscalls != nullptr ? *syscalls : Syscalls::Real()),
       keeper_(keeper),
       sources_(sources),
-      target_(syscalls_, keeper) {}
+      target_(syscalls_, keeper, whole_files_) {}
 
 Completion DiskWorker::Execute(const Job& job) {
   Completion completion = CompletionOf(job);
@@ -78,6 +78,27 @@ void DiskWorker::CloseAll() {
   }
   target_.DropStored();
   stream_.Resume();
+  if (make_strong_ != nullptr) UseStrongDigests(nullptr);
+}
+
+void DiskWorker::UseStrongDigests(StrongHasherFactory make) {
+  make_strong_ = make;
+  const auto made = [make] { return make != nullptr ? make() : nullptr; };
+  whole_files_.SetStrong(made());
+  stream_.SetStrong(made());
+  // Those of the slots are made when they are needed.
+  for (Slot& slot : slots_) slot.hasher.reset();
+}
+
+Hasher& DiskWorker::HasherOf(Slot& slot) {
+  if (!slot.hasher) {
+    slot.hasher.emplace();
+    if (make_strong_ != nullptr) {
+      slot.hasher->SetStrong(make_strong_());
+      slot.hasher->Reset();
+    }
+  }
+  return *slot.hasher;
 }
 
 MutableByteSpan DiskWorker::scratch() {
@@ -188,7 +209,7 @@ Status DiskWorker::OpenSource(const Job& job, Slot& slot,
   Result<SourceReader> reader = SourceReader::Open(syscalls_, *job.source);
   if (!reader) return reader.error();
   slot.source.emplace(std::move(*reader));
-  slot.Hash().Reset();
+  HasherOf(slot).Reset();
   slot.kept_source.reset();
   slot.noted = 0;
   const SourceFile& source = *job.source;
@@ -201,9 +222,11 @@ Status DiskWorker::OpenSource(const Job& job, Slot& slot,
   kept.device = source.device;
   kept.inode = source.inode;
   kept.stamp = slot.source->change_time();
-  completion.size = sources_->Restore(kept, slot.Hash());
+  if (make_strong_ == nullptr) {
+    completion.size = sources_->Restore(kept, HasherOf(slot));
+  }
   if (completion.size > job.size) {
-    slot.Hash().Reset();
+    HasherOf(slot).Reset();
     completion.size = 0;
   }
   slot.noted = completion.size;
@@ -215,7 +238,7 @@ Status DiskWorker::ReadSource(const Job& job, Slot& slot,
                               Completion& completion) {
   if (job.source != nullptr) {
     Status read = SourceReader::ReadWhole(syscalls_, *job.source, job.buffer);
-    if (read && job.digest) completion.digest = Hasher::Of(job.buffer);
+    if (read && job.digest) completion.digest = whole_files_.Of(job.buffer);
     return read;
   }
   if (!slot.source) return NotOpen(ErrorCode::kSourceUnreadable);
@@ -227,7 +250,7 @@ Status DiskWorker::ReadSource(const Job& job, Slot& slot,
 Status DiskWorker::DigestSource(const Job& job, Slot& slot,
                                 Completion& completion) {
   if (!slot.source) return NotOpen(ErrorCode::kSourceUnreadable);
-  Hasher& hasher = slot.Hash();
+  Hasher& hasher = HasherOf(slot);
   if (job.digest) hasher.Reset();
   if (job.zeros) {
     hasher.UpdateZeros(job.size);
@@ -259,8 +282,8 @@ void DiskWorker::NoteSource(Slot& slot, bool last) {
 void DiskWorker::TakeDigest(const Job& job, Slot& slot,
                             Completion& completion) {
   if (!job.digest) return;
-  slot.Hash().Update(job.buffer);
-  if (job.last) completion.digest = slot.Hash().Finish();
+  HasherOf(slot).Update(job.buffer);
+  if (job.last) completion.digest = HasherOf(slot).Finish();
   NoteSource(slot, /*last=*/false);
 }
 
@@ -272,7 +295,7 @@ Status DiskWorker::DigestExisting(const Job& job, Slot& slot,
     Result<UniqueFd> fd = target_.OpenExisting(output);
     if (!fd) return fd.error();
     slot.existing = *std::move(fd);
-    slot.Hash().Reset();
+    HasherOf(slot).Reset();
   }
   if (!slot.existing.ok()) return NotOpen(ErrorCode::kCannotWrite);
   const MutableByteSpan buffer = scratch();
@@ -286,11 +309,11 @@ Status DiskWorker::DigestExisting(const Job& job, Slot& slot,
       slot.existing.Close();
       return CannotWrite(output.name, n < 0 ? errno : EIO);
     }
-    slot.Hash().Update(buffer.first(static_cast<std::size_t>(n)));
+    HasherOf(slot).Update(buffer.first(static_cast<std::size_t>(n)));
     done += static_cast<std::uint64_t>(n);
   }
   if (!job.last) return {};
-  completion.digest = slot.Hash().Finish();
+  completion.digest = HasherOf(slot).Finish();
   struct stat info;
   if (syscalls_.Fstat(slot.existing.get(), &info) == 0) {
     const FileTime mtime{info.st_mtim.tv_sec,
@@ -312,6 +335,11 @@ Status DiskWorker::Probe(const Job& job, Completion& completion) {
   if (completion.done) return {};
   if (probed && !completion.same) {
     completion.outdated = keeper_->FindRemains((*folder)->get(), output);
+    if (make_strong_ != nullptr && output.remains != nullptr) {
+      Remains unhashed = *output.remains;
+      unhashed.hashed = 0;
+      output.remains = std::make_shared<const Remains>(std::move(unhashed));
+    }
   }
   return probed;
 }
@@ -322,7 +350,7 @@ Status DiskWorker::Create(const Job& job, Slot& slot) {
   const Output& output = *job.output;
   Result<FolderFd> folder = target_.OpenFolder(output);
   if (!folder) return folder.error();
-  slot.Hash().Reset();
+  HasherOf(slot).Reset();
   if (output.remains != nullptr) {
     return Reopen(job, slot, *std::move(folder));
   }
@@ -332,7 +360,7 @@ Status DiskWorker::Create(const Job& job, Slot& slot) {
   if (!part) return part.error();
   slot.part.emplace(std::move(*part));
   if (keeper_ != nullptr) {
-    slot.part_id = keeper_->Begin(output, slot.part->fd(), &slot.Hash());
+    slot.part_id = keeper_->Begin(output, slot.part->fd(), &HasherOf(slot));
   }
   return {};
 }
@@ -345,7 +373,7 @@ Status DiskWorker::Reopen(const Job& job, Slot& slot, FolderFd folder) {
   if (!part) return part.error();
   slot.part.emplace(std::move(*part));
   slot.part_id = output.remains->part_id;
-  keeper_->Resume(*output.remains, slot.part->fd(), &slot.Hash());
+  keeper_->Resume(*output.remains, slot.part->fd(), &HasherOf(slot));
   return {};
 }
 
@@ -368,7 +396,7 @@ Status DiskWorker::Write(const Job& job, Slot& slot, Completion& completion) {
 Status DiskWorker::Hash(const Job& job, std::uint64_t offset, Slot& slot,
                         Completion& completion) {
   if (!slot.part) return NotOpen(ErrorCode::kCannotWrite);
-  Hasher& hasher = slot.Hash();
+  Hasher& hasher = HasherOf(slot);
   const bool anew = job.kind == Job::Kind::kHash && job.digest;
   if (offset == 0 || anew) hasher.Reset();
   if (job.zeros) {

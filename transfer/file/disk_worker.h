@@ -18,6 +18,7 @@
 #include "transfer/file/source_keeper.h"
 #include "transfer/file/source_reader.h"
 #include "transfer/file/stream_worker.h"
+#include "transfer/file/strong_hash.h"
 #include "transfer/file/syscalls.h"
 #include "transfer/file/target_worker.h"
 #include "transfer/file/unique_fd.h"
@@ -40,6 +41,8 @@ class DiskWorker {
   void Interrupt() { stream_.Interrupt(); }
   // Closes all files; deletes the temporary ones.
   void CloseAll();
+  // As Disk's.
+  void UseStrongDigests(StrongHasherFactory make);
 
  private:
   struct Slot {
@@ -50,11 +53,10 @@ class DiskWorker {
     std::optional<JournalState::Part> kept_source;
     std::uint64_t noted = 0;  // Bytes of it that were, last.
     UniqueFd existing;
-    std::optional<Hasher> hasher;  // Made when first needed.
-
-    Hasher& Hash() { return hasher ? *hasher : hasher.emplace(); }
+    std::optional<Hasher> hasher;  // HasherOf() makes it.
   };
 
+  Hasher& HasherOf(Slot& slot);
   Status Run(const Job& job, Completion& completion);
   Status RunSource(const Job& job, Slot& slot, Completion& completion);
   Status OpenSource(const Job& job, Slot& slot, Completion& completion);
@@ -78,6 +80,8 @@ class DiskWorker {
   Syscalls& syscalls_;
   PartKeeper* const keeper_;
   SourceKeeper* const sources_;
+  StrongHasherFactory make_strong_ = nullptr;
+  WholeHasher whole_files_;
   TargetWorker target_;
   StreamWorker stream_;
   std::array<Slot, Disk::kSlots> slots_;

@@ -34,6 +34,9 @@ class InlineDisk final : public Disk {
   }
   std::optional<Completion> Poll() override;
   void Abandon() override;
+  void UseStrongDigests(StrongHasherFactory make) override {
+    worker_.UseStrongDigests(make);
+  }
 
   // A slow disk: at most n completions are seen by Poll() from now on.
   void Hold(std::size_t n = 0) { visible_ = n; }

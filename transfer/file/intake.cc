@@ -279,10 +279,12 @@ bool Intake::Handle(Completion& done) {
     case Job::Kind::kProbeName: {
       Item& item = (*this)[done.tag];
       if (!done.error) {
-        Decide(item, done.done || (done.same && config_.trust_metadata)
-                         ? Verdict::kHave
-                     : done.same ? Verdict::kCompare
-                                 : Verdict::kWant);
+        const bool there = done.done || done.same;
+        const bool trusted =
+            !compare_all_ && (done.done || config_.trust_metadata);
+        Decide(item, !there    ? Verdict::kWant
+                     : trusted ? Verdict::kHave
+                               : Verdict::kCompare);
         item.outdated = done.outdated;
         if (item.output.remains != nullptr) {
           item.disk_bytes -=

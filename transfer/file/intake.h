@@ -81,6 +81,9 @@ class Intake {
   void End();
   // From now on it may touch the folder.
   void Start() { started_ = true; }
+  // Nothing is taken to be there unread: what an earlier transfer has put in
+  // place is compared too. REQUIRES: not started.
+  void CompareAll() { compare_all_ = true; }
   bool started() const { return started_; }
 
   // Whether the completion is of one of its jobs; then it is taken.
@@ -152,6 +155,7 @@ class Intake {
   const Config config_;
   Disk& disk_;
   bool started_ = false;
+  bool compare_all_ = false;
   bool inspecting_ = false;
   bool folders_made_ = false;
   std::optional<std::uint64_t> free_bytes_;

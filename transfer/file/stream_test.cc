@@ -37,6 +37,7 @@ class StreamDisk final : public Disk {
     done_.clear();
     ++abandoned;
   }
+  void UseStrongDigests(StrongHasherFactory) override {}
 
   // The job at hand; what is read is `most` bytes at most.
   bool Execute(std::size_t most = SIZE_MAX) {

@@ -103,6 +103,10 @@ Status StreamWorker::Write(int fd, ByteSpan bytes) {
 
 Digest StreamWorker::Finish() { return hasher_.Finish(); }
 
+void StreamWorker::SetStrong(std::unique_ptr<StrongHasher> strong) {
+  hasher_.SetStrong(std::move(strong));
+}
+
 void StreamWorker::Interrupt() {
   const std::uint64_t one = 1;
   P2PCP_CHECK(write(wake_.get(), &one, sizeof(one)) == sizeof(one));

@@ -6,6 +6,7 @@
 #define P2PCP_TRANSFER_FILE_STREAM_WORKER_H_
 
 #include <cstddef>
+#include <memory>
 
 #include "net/base/bytes.h"
 #include "net/base/result.h"
@@ -27,6 +28,8 @@ class StreamWorker {
   Status Write(int fd, ByteSpan bytes);
   // Of all that was read or written.
   Digest Finish();
+  // As Hasher's. Nothing was read or written yet.
+  void SetStrong(std::unique_ptr<StrongHasher> strong);
 
   // Whoever waits fails at once, and so does all that follows until Resume().
   void Interrupt();

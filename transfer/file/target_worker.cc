@@ -141,12 +141,14 @@ Status TargetWorker::Probe(const Output& output, Completion& completion) {
 }
 
 Result<UniqueFd> TargetWorker::OpenExisting(const Output& output) {
+  const std::string& name =
+      output.final_name.empty() ? output.name : output.final_name;
   Result<FolderFd> folder = OpenFolder(output);
   if (!folder) return folder.error();
   UniqueFd fd(
-      openat((*folder)->get(), output.name.c_str(),
+      openat((*folder)->get(), name.c_str(),
              O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
-  if (!fd.ok()) return CannotWrite(output.name, errno);
+  if (!fd.ok()) return CannotWrite(name, errno);
   return fd;
 }
 
@@ -191,7 +193,7 @@ Status TargetWorker::Store(const Output& output, ByteSpan content,
     }
     read += static_cast<std::size_t>(n);
   }
-  completion.digest = Hasher::Of(scratch.first(read));
+  completion.digest = whole_files_.Of(scratch.first(read));
   Status set = SetAttributes(fd.get(), output, /*set_mode=*/false);
   if (!set) return set;
   if (few) {

@@ -29,8 +29,8 @@ namespace p2pcp::file {
 class TargetWorker {
  public:
   // What it is given must outlive it; keeper may be null.
-  TargetWorker(Syscalls& syscalls, PartKeeper* keeper)
-      : syscalls_(syscalls), keeper_(keeper) {}
+  TargetWorker(Syscalls& syscalls, PartKeeper* keeper, WholeHasher& hasher)
+      : syscalls_(syscalls), keeper_(keeper), whole_files_(hasher) {}
   ~TargetWorker() { DropStored(); }
   TargetWorker(const TargetWorker&) = delete;
   TargetWorker& operator=(const TargetWorker&) = delete;
@@ -42,7 +42,8 @@ class TargetWorker {
   Status MakeFolder(const Output& output, Completion& completion);
   Status FinishFolder(const Output& output);
   Status Probe(const Output& output, Completion& completion);
-  // Opens what stands under the name of output.
+  // Opens what stands under the name of output, or where an earlier transfer
+  // has put it.
   Result<UniqueFd> OpenExisting(const Output& output);
 
   Status Store(const Output& output, ByteSpan content, MutableByteSpan scratch,
@@ -78,6 +79,7 @@ class TargetWorker {
 
   Syscalls& syscalls_;
   PartKeeper* const keeper_;
+  WholeHasher& whole_files_;
   std::unordered_map<std::string, Folder> folders_;
   std::uint64_t use_counter_ = 0;
   PlacedFiles placed_;

@@ -110,6 +110,12 @@ class ThreadedDisk::Worker {
     return completion;
   }
 
+  void UseStrongDigests(StrongHasherFactory make) {
+    const std::lock_guard lock(mutex_);
+    P2PCP_CHECK(!busy_ && jobs_.empty() && done_.empty());
+    disk_->UseStrongDigests(make);
+  }
+
   void Abandon() {
     std::unique_lock lock(mutex_);
     jobs_.Clear();
@@ -217,6 +223,10 @@ std::optional<Completion> ThreadedDisk::Poll() {
   std::optional<Completion> completion = worker_->Poll();
   if (completion) --outstanding_;
   return completion;
+}
+
+void ThreadedDisk::UseStrongDigests(StrongHasherFactory make) {
+  worker_->UseStrongDigests(make);
 }
 
 void ThreadedDisk::Abandon() {

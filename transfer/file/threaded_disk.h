@@ -35,6 +35,7 @@ class ThreadedDisk final : public Disk {
   bool ready() const override;
   std::optional<Completion> Poll() override;
   void Abandon() override;
+  void UseStrongDigests(StrongHasherFactory make) override;
 
  private:
   class Worker;

@@ -35,6 +35,9 @@ class MeteredDisk final : public file::Disk {
     disk_.Abandon();
     outstanding_ = 0;
   }
+  void UseStrongDigests(file::StrongHasherFactory make) override {
+    disk_.UseStrongDigests(make);
+  }
 
   // To be called after jobs may have been submitted or completed: the time
   // since the last call counts as what it was like then.
