@@ -11,9 +11,9 @@ namespace p2pcp::crypto {
 namespace {
 
 // BLAKE2b over parts, one after the other.
-class Hasher {
+class Blake2b {
  public:
-  Hasher(ByteSpan key, std::size_t size) {
+  Blake2b(ByteSpan key, std::size_t size) {
     InitSodium();
     P2PCP_CHECK(size >= kMinHashSize && size <= kMaxHashSize);
     P2PCP_CHECK(key.size() <= kMaxHashKeySize);
@@ -22,7 +22,9 @@ class Hasher {
     P2PCP_CHECK(crypto_generichash_blake2b_init(&state_, Raw(key), key.size(),
                                                 size) == 0);
   }
-  ~Hasher() { sodium_memzero(&state_, sizeof(state_)); }
+  Blake2b(const Blake2b&) = default;
+  Blake2b& operator=(const Blake2b&) = default;
+  ~Blake2b() { sodium_memzero(&state_, sizeof(state_)); }
 
   void Update(ByteSpan part) {
     crypto_generichash_blake2b_update(&state_, Raw(part), part.size());
@@ -38,14 +40,14 @@ class Hasher {
 }  // namespace
 
 void Hash(ByteSpan message, MutableByteSpan out) {
-  Hasher hasher({}, out.size());
+  Blake2b hasher({}, out.size());
   hasher.Update(message);
   hasher.Final(out);
 }
 
 void KeyedHash(ByteSpan key, ByteSpan message, MutableByteSpan out) {
   P2PCP_CHECK(!key.empty());
-  Hasher hasher(key, out.size());
+  Blake2b hasher(key, out.size());
   hasher.Update(message);
   hasher.Final(out);
 }
@@ -61,7 +63,7 @@ void DeriveBytes(ByteSpan key, std::string_view label, ByteSpan context,
   P2PCP_CHECK(!key.empty());
   P2PCP_CHECK(label.size() <= 255);
   const auto label_size = static_cast<std::byte>(label.size());
-  Hasher hasher(key, out.size());
+  Blake2b hasher(key, out.size());
   hasher.Update(ByteSpan(&label_size, 1));
   hasher.Update(AsBytes(label));
   hasher.Update(context);
@@ -72,6 +74,27 @@ Key DeriveKey(ByteSpan key, std::string_view label, ByteSpan context) {
   Key derived;
   DeriveBytes(key, label, context, derived.bytes);
   return derived;
+}
+
+class RunningHash::Hasher {
+ public:
+  Blake2b state{{}, kSize};
+};
+
+RunningHash::RunningHash() : hasher_(std::make_unique<Hasher>()) {}
+RunningHash::RunningHash(RunningHash&&) noexcept = default;
+RunningHash& RunningHash::operator=(RunningHash&&) noexcept = default;
+RunningHash::~RunningHash() = default;
+
+void RunningHash::Reset() { hasher_->state = Blake2b({}, kSize); }
+
+void RunningHash::Update(ByteSpan bytes) { hasher_->state.Update(bytes); }
+
+std::array<std::byte, RunningHash::kSize> RunningHash::Finish() const {
+  Blake2b last = hasher_->state;
+  std::array<std::byte, kSize> hash;
+  last.Final(hash);
+  return hash;
 }
 
 bool ConstantTimeEqual(ByteSpan a, ByteSpan b) {

@@ -3,7 +3,9 @@
 #ifndef P2PCP_NET_CRYPTO_HASH_H_
 #define P2PCP_NET_CRYPTO_HASH_H_
 
+#include <array>
 #include <cstddef>
+#include <memory>
 #include <string_view>
 
 #include "net/base/bytes.h"
@@ -32,6 +34,27 @@ Bytes KeyedHash(ByteSpan key, ByteSpan message, std::size_t size);
 void DeriveBytes(ByteSpan key, std::string_view label, ByteSpan context,
                  MutableByteSpan out);
 Key DeriveKey(ByteSpan key, std::string_view label, ByteSpan context = {});
+
+// An unkeyed hash of 32 bytes over what comes bit by bit.
+class RunningHash {
+ public:
+  static constexpr std::size_t kSize = 32;
+
+  RunningHash();
+  RunningHash(RunningHash&&) noexcept;
+  RunningHash& operator=(RunningHash&&) noexcept;
+  ~RunningHash();
+
+  // Starts anew with no bytes seen.
+  void Reset();
+  void Update(ByteSpan bytes);
+  // Of all bytes since Reset(); more may follow.
+  std::array<std::byte, kSize> Finish() const;
+
+ private:
+  class Hasher;
+  std::unique_ptr<Hasher> hasher_;
+};
 
 // True if both are of the same size and content; takes the same time wherever
 // they differ.

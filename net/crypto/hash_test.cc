@@ -57,6 +57,26 @@ TEST(Hash, PassesTheSelfTestOfRfc7693) {
   EXPECT_EQ(Hex(of_hashes), vector.Text("hash"));
 }
 
+TEST(RunningHash, IsTheHashOfAllThatCame) {
+  RunningHash running;
+  Bytes all;
+  for (std::size_t size : {0, 1, 127, 128, 129, 1000}) {
+    const Bytes piece =
+        SelfTestSequence(size, static_cast<std::uint32_t>(size));
+    running.Update(piece);
+    all.insert(all.end(), piece.begin(), piece.end());
+    std::array<std::byte, RunningHash::kSize> hash;
+    Hash(all, hash);
+    // More may follow.
+    EXPECT_EQ(running.Finish(), hash) << size;
+    EXPECT_EQ(running.Finish(), hash) << size;
+  }
+  running.Reset();
+  std::array<std::byte, RunningHash::kSize> none;
+  Hash({}, none);
+  EXPECT_EQ(running.Finish(), none);
+}
+
 TEST(KeyedHash, AnotherSizeIsAnotherHashAndNoPrefix) {
   const Key key;
   const std::string longer = Hex(KeyedHash(key, AsBytes("topic"), 32));
