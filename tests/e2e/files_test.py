@@ -4,43 +4,20 @@ digests that xxh128sum prints, in little memory."""
 import filecmp
 import os
 import re
-import signal
 import subprocess
-import time
 import unittest
 
 from tests.e2e import memory
 from tests.e2e import pair
+from tests.e2e import served
 from tests.lab import network
-from tests.lab import topology
 
 _MIB = 1 << 20
 _MEMORY = 64 * _MIB
 
 
-class Serve(unittest.TestCase):
-  """Everything on one machine that has nothing but loopback."""
-
-  @classmethod
-  def setUpClass(cls):
-    cls.lab = pair.Alone()
-    cls.addClassCleanup(cls.lab.close)
-    cls.server = topology.Person(cls.lab, 'server', 'host')
-    # mosquitto changes its user when root starts it; where there is no other
-    # user, it is not to take us for root.
-    prefix = []
-    if not network.is_root_of_machine():
-      prefix = ['unshare', '--user', '--map-user=1000', '--map-group=1000']
-    cls.serve = pair.Command(cls.server, ['serve', '--bind', '127.0.0.1'],
-                             prefix=prefix)
-    cls.serve.when('give both sides these options')
-    deadline = time.monotonic() + 5
-    while not cls.serve.stdout and time.monotonic() < deadline:
-      time.sleep(0.01)
-    words = cls.serve.stdout[0][1].split()
-    cls.lab.broker = words[words.index('--broker') + 1]
-    cls.lab.stun = [words[words.index('--stun') + 1]]
-    cls.people = pair.Pair(cls.lab)
+class Files(served.Served):
+  """Whatever is sent."""
 
   def test_files_of_every_size(self):
     for size in (0, 1, 2, 1199, 1200, 1201, 65535, 65536, 65537, _MIB,
@@ -162,16 +139,6 @@ class Serve(unittest.TestCase):
         self.assertEqual(recv.returncode, code, shown)
         self.assertEqual(send.wait(), code, send.log())
     os.remove(self.people.bob.path('file'))
-
-  @classmethod
-  def tearDownClass(cls):
-    # `serve` itself ends cleanly, and takes its broker along.
-    cls.serve.interrupt(signal.SIGINT)
-    code = cls.serve.wait(10)
-    left = cls.lab['host'].processes()
-    if code != pair.INTERRUPTED or left:
-      raise AssertionError(f'serve ended with {code} and left {left}:\n'
-                           f'{cls.serve.log()}')
 
 
 if __name__ == '__main__':
