@@ -21,6 +21,8 @@ Result<ExitCode> RunPeers(const Options& options, const Home& home,
 Result<ExitCode> RunCompletion(const Options& options);
 Result<ExitCode> RunDoctor(const Options& options, const Home& home,
                            Console& console);
+Result<ExitCode> RunVerify(const Options& options, const Home& home,
+                           Console& console);
 Result<ExitCode> RunConfig(const Options& options, const Home& home,
                            const Environment& environment);
 Result<ExitCode> RunServe(const Options& options, Console& console);

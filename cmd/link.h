@@ -81,6 +81,7 @@ class Link {
     return channel::Channel::kOverhead +
            (v6 ? channel::PathMtu::kHeadersV6 : channel::PathMtu::kHeadersV4);
   }
+  channel::Path path() { return connector_->channel()->path(); }
   // "direct udp4 203.0.113.9:41641".
   std::string PathText();
   // Lets the channel go on for a while, for what both sides still tell.

@@ -52,6 +52,8 @@ Result<ExitCode> Run(const Options& options, const Environment& environment,
       return RunConfig(options, *home, environment);
     case Verb::kPeers:
       return RunPeers(options, *home, console);
+    case Verb::kVerify:
+      return RunVerify(options, *home, console);
     case Verb::kDoctor:
       return RunDoctor(options, *home, console);
     case Verb::kServe:

@@ -9,11 +9,14 @@
 #include "cmd/commands.h"
 #include "cmd/crew/listen.h"
 #include "cmd/partial.h"
+#include "cmd/receipt/receipt_signer.h"
 #include "cmd/self_and_peer.h"
 #include "cmd/text.h"
 #include "cmd/transfer_command.h"
 #include "net/base/random.h"
+#include "net/channel/channel.h"
 #include "net/crypto/contact_rules.h"
+#include "net/udp/event_loop.h"
 #include "transfer/file/output_folder.h"
 #include "transfer/session/receiver.h"
 #include "transfer/session/session.h"
@@ -34,6 +37,21 @@ file::ConflictPolicy PolicyOf(ConflictOption option) {
   return file::ConflictPolicy::kRename;
 }
 
+ReceiptSigner SignerOf(TransferCommand& command) {
+  return ReceiptSigner(&command.self(), [&command] {
+    const channel::Path path = command.link().path();
+    return ReceiptSigner::Circumstances{command.peer_key(), udp::WallTime(),
+                                        path.relayed, !path.remote.ip.is_v4()};
+  });
+}
+
+void SayIfSigned(const ReceiptSigner& receipt, const TransferCommand& command,
+                 Console& console) {
+  if (!receipt.signed_one()) return;
+  console.Line(fmt::format("{} wanted a receipt: you have signed one",
+                           command.peer_name()));
+}
+
 // One file or stream, to the standard output.
 Result<ExitCode> ReceiveStream(const Options& options,
                                const crypto::ContactRules& rules,
@@ -49,13 +67,17 @@ Result<ExitCode> ReceiveStream(const Options& options,
   if (!begun.ok()) return std::move(begun).error();
   if (const auto* signal = std::get_if<ExitCode>(&*begun)) return *signal;
   TransferCommand& command = *std::get<0>(*begun);
-  return command.RunStream([&] {
+  ReceiptSigner receipt = SignerOf(command);
+  const Result<ExitCode> outcome = command.RunStream([&] {
     Receiver::Config config;
     command.Configure(config);
+    config.receipt = &receipt;
     config.max_bytes = rules.max_size;
     return NewStreamReceiver(command.Now(), config, STDOUT_FILENO,
                              command.disk());
   });
+  SayIfSigned(receipt, command, console);
+  return outcome;
 }
 
 }  // namespace
@@ -100,6 +122,7 @@ Result<ExitCode> RunRecv(const Options& options, const Home& home,
   command.KeepState(home, target->folder.RealPath());
   SystemRandom random;
   const bool asks = options.ask || rules->ask;
+  ReceiptSigner receipt = SignerOf(command);
   Receiver* receiver = nullptr;  // The one at hand.
   std::optional<Ask> ask;
   std::optional<Receiver::Listing> accepted;
@@ -110,13 +133,14 @@ Result<ExitCode> RunRecv(const Options& options, const Home& home,
     config.ask = asks;
     config.max_bytes = rules->max_size;
     config.allow_dotfiles = options.allow_dotfiles;
+    config.receipt = &receipt;
     auto made = std::make_unique<Receiver>(command.Now(), config, &*target,
                                            command.disk(), &random);
     receiver = made.get();
     ask.emplace(&command.link().loop(), &console);
     return made;
   };
-  return command.Run(make, [&](const SessionEvent& event) {
+  Result<ExitCode> outcome = command.Run(make, [&](const SessionEvent& event) {
     if (std::holds_alternative<Failed>(event)) {
       // It uses the link, which may be another in a moment.
       ask.reset();
@@ -143,6 +167,8 @@ Result<ExitCode> RunRecv(const Options& options, const Home& home,
       receiver->Decide(command.Now(), accept);
     });
   });
+  SayIfSigned(receipt, command, console);
+  return outcome;
 }
 
 }  // namespace p2pcp::cmd

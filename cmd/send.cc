@@ -14,11 +14,14 @@
 
 #include "cmd/commands.h"
 #include "cmd/crew/send_several.h"
+#include "cmd/receipt/receipt_file.h"
 #include "cmd/text.h"
 #include "cmd/transfer_command.h"
+#include "net/base/random.h"
 #include "net/udp/event_loop.h"
 #include "transfer/file/ignore_rules.h"
 #include "transfer/file/source_tree.h"
+#include "transfer/session/receipt.h"
 #include "transfer/session/sender.h"
 #include "transfer/session/stream_sender.h"
 
@@ -93,8 +96,10 @@ Result<ExitCode> DryRun(file::SourceTree& tree, Console& console) {
                     : ExitCode::kVerified;
 }
 
-Sender::Config ConfigOf(const Options& options, TransferCommand& command) {
+Sender::Config ConfigOf(const Options& options, TransferCommand& command,
+                        ReceiptTaker* receipt) {
   Sender::Config config;
+  config.receipt = receipt;
   command.Configure(config);
   config.congestion = CongestionOf(options.congestion);
   config.rate_limit = options.bwlimit;
@@ -104,7 +109,8 @@ Sender::Config ConfigOf(const Options& options, TransferCommand& command) {
 
 // What comes from the standard input, as it comes.
 std::unique_ptr<Session> StreamSession(const Options& options,
-                                       TransferCommand& command) {
+                                       TransferCommand& command,
+                                       ReceiptTaker* receipt) {
   const auto now = udp::WallTime().time_since_epoch();
   const auto seconds = std::chrono::floor<std::chrono::seconds>(now);
   const StreamOffer offer{
@@ -114,8 +120,27 @@ std::unique_ptr<Session> StreamSession(const Options& options,
        static_cast<std::uint32_t>(
            std::chrono::duration_cast<std::chrono::nanoseconds>(now - seconds)
                .count())}};
-  return NewStreamSender(command.Now(), ConfigOf(options, command), offer,
-                         command.disk());
+  return NewStreamSender(command.Now(), ConfigOf(options, command, receipt),
+                         offer, command.disk());
+}
+
+// The receipt, if there is one, gets its name. Without it a transfer that has
+// succeeded is none.
+Result<ExitCode> Conclude(Result<ExitCode> outcome, ReceiptFile* receipt,
+                          const TransferCommand& command,
+                          const Options& options, Console& console) {
+  if (receipt == nullptr || !receipt->ended()) return outcome;
+  Status concluded = receipt->Conclude(command.peer_key(), command.own_keys());
+  if (concluded.ok()) {
+    console.Line(fmt::format("{} has signed for it: {}", command.peer_name(),
+                             Escape(options.receipt)));
+    return outcome;
+  }
+  if (outcome.ok() && *outcome == ExitCode::kVerified) {
+    return std::move(concluded).error();
+  }
+  console.Error(Escape(concluded.error().message));
+  return outcome;
 }
 
 }  // namespace
@@ -138,19 +163,31 @@ Result<ExitCode> RunSend(const Options& options, const Home& home,
   if (options.peers.size() > 1) {
     return RunSendSeveral(options, home, console, events);
   }
+  SystemRandom random;
+  std::unique_ptr<ReceiptFile> receipt;
+  if (!options.receipt.empty()) {
+    auto created = ReceiptFile::Create(options.receipt, &random);
+    if (!created.ok()) return std::move(created).error();
+    receipt = *std::move(created);
+  }
   auto begun = TransferCommand::Begin(TransferCommand::Side::kSender, options,
                                       home, console, events);
   if (!begun.ok()) return std::move(begun).error();
   if (const auto* signal = std::get_if<ExitCode>(&*begun)) return *signal;
   TransferCommand& command = *std::get<0>(*begun);
   if (stream) {
-    return command.RunStream([&] { return StreamSession(options, command); });
+    return Conclude(command.RunStream([&] {
+      return StreamSession(options, command, receipt.get());
+    }),
+                    receipt.get(), command, options, console);
   }
   command.KeepState(home, "");
-  return command.Run([&] {
-    return std::make_unique<Sender>(command.Now(), ConfigOf(options, command),
+  return Conclude(command.Run([&] {
+    return std::make_unique<Sender>(command.Now(),
+                                    ConfigOf(options, command, receipt.get()),
                                     &*tree, command.disk());
-  });
+  }),
+                  receipt.get(), command, options, console);
 }
 
 }  // namespace p2pcp::cmd

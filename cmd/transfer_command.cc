@@ -57,6 +57,7 @@ Result<std::optional<ExitCode>> TransferCommand::Connect(const Options& options,
                               : ice::Role::kControlled,
        &who_.self, who_.peer, &events_, who_.former ? &*who_.former : nullptr,
        [this](const connect::HandshakeDone& done) {
+         if (done.hand_over) peer_key_ = done.hand_over->to;
          NoteKeys(home_, who_.peer, done, console_);
        },
        again},
@@ -70,6 +71,12 @@ Result<std::optional<ExitCode>> TransferCommand::Connect(const Options& options,
     trace_ = *std::move(trace);
   }
   return link_->Connect();
+}
+
+std::vector<crypto::PublicKey> TransferCommand::own_keys() const {
+  std::vector<crypto::PublicKey> keys = {who_.self.public_key()};
+  if (who_.former) keys.push_back(who_.former->public_key());
+  return keys;
 }
 
 void TransferCommand::KeepState(const Home& home, const std::string& folder) {

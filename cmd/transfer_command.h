@@ -10,7 +10,9 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
+#include <vector>
 
 #include "cmd/console.h"
 #include "cmd/events.h"
@@ -23,6 +25,8 @@
 #include "cmd/trace/trace.h"
 #include "net/base/result.h"
 #include "net/base/time.h"
+#include "net/crypto/identity.h"
+#include "net/crypto/public_key.h"
 #include "transfer/file/journal.h"
 #include "transfer/file/threaded_disk.h"
 #include "transfer/session/session.h"
@@ -42,6 +46,11 @@ class TransferCommand {
                              Events& events);
 
   const std::string& peer_name() const { return who_.peer.name; }
+  // The peer's key of today, though the contact book may have had another one.
+  const crypto::PublicKey& peer_key() const { return peer_key_; }
+  // Ours, and that of before a rotation where the peer may know no other.
+  const crypto::Identity& self() const { return who_.self; }
+  std::vector<crypto::PublicKey> own_keys() const;
   Link& link() { return *link_; }
   file::Disk* disk() { return disk_.get(); }
   TimePoint Now() const { return link_->Now(); }
@@ -79,6 +88,7 @@ class TransferCommand {
         options_(options),
         home_(home),
         who_(std::move(who)),
+        peer_key_(who_.peer.key),
         console_(console),
         events_(events) {}
 
@@ -98,6 +108,7 @@ class TransferCommand {
   const Options& options_;
   const Home& home_;
   const SelfAndPeer who_;  // The link holds on to it.
+  crypto::PublicKey peer_key_;
   Console& console_;
   Events& events_;
   std::unique_ptr<Link> link_;

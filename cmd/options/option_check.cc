@@ -46,6 +46,9 @@ Status CheckSeveral(const RawOptions& raw) {
     return Usage(fmt::format("--to: {} peers at most", kMaxTransfers));
   }
   if (!raw.trace.empty()) return Usage("--trace is for one transfer");
+  if (!raw.receipt.empty()) {
+    return Usage("--receipt is for one peer: send to each by itself");
+  }
   if (raw.ask || raw.verify) {
     return Usage(
         "--ask and --verify are for one peer that is named, without --listen");
@@ -165,6 +168,11 @@ Status Check(Verb verb, const RawOptions& raw, Options* options) {
     return Usage(
         fmt::format("say whom to pair with; usage: {}", TextOf(verb).usage));
   }
+  if (verb == Verb::kVerify && !raw.help &&
+      (raw.arguments.empty() || raw.arguments.size() > 2)) {
+    return Usage(
+        fmt::format("say which receipt; usage: {}", TextOf(verb).usage));
+  }
   if (verb == Verb::kCompletion && !raw.help && raw.arguments.size() != 1) {
     return Usage(
         fmt::format("say for which shell; usage: {}", TextOf(verb).usage));
@@ -231,6 +239,8 @@ Result<Options> CheckOptions(Verb verb, const RawOptions& raw) {
   options.gitignore = raw.gitignore;
   options.follow = raw.follow;
   options.dry_run = raw.dry_run;
+  options.receipt = raw.receipt;
+  options.signer = raw.signer;
   options.no_port_guess = raw.no_port_guess;
   options.json = raw.json;
   options.trace = raw.trace;

@@ -6,10 +6,10 @@ namespace p2pcp::cmd {
 
 namespace po = boost::program_options;
 
-const std::array<VerbText, 9> kVerbs = {{
+const std::array<VerbText, 10> kVerbs = {{
     {Verb::kSend, "send",
      "p2pcp send PATH... --to PEER... [--exclude GLOB]... [--background | "
-     "--cc bbr|cubic] [--bwlimit RATE]",
+     "--cc bbr|cubic] [--bwlimit RATE] [--receipt FILE]",
      "send files and folders to a peer",
      "  p2pcp send holiday.mp4 photos --to bob\n"},
     {Verb::kRecv, "recv",
@@ -28,6 +28,9 @@ const std::array<VerbText, 9> kVerbs = {{
      "NAME [ask=yes|no] [out=DIR] [max-size=SIZE]]",
      "show or change the contact book",
      "  p2pcp peers add bob KEY-THAT-BOB-READ-FROM-p2pcp-id\n"},
+    {Verb::kVerify, "verify", "p2pcp verify RECEIPT [DIR] [--signer PEER|KEY]",
+     "check a receipt of 'send --receipt', and the files that it names in DIR",
+     "  p2pcp verify photos.receipt ~/Pictures\n"},
     {Verb::kDoctor, "doctor", "p2pcp doctor [--with PEER]",
      "see what this network allows, and what to do about it",
      "  p2pcp doctor --with bob\n"},
@@ -124,6 +127,9 @@ po::options_description VerbOptions(Verb verb, RawOptions* raw) {
         "send what symbolic links point to (default: they are left out)");
     add("dry-run,n", po::bool_switch(&raw->dry_run),
         "show what would be sent, and send nothing");
+    add("receipt", po::value(&raw->receipt)->value_name("FILE"),
+        "write what arrived into FILE, signed by the receiver; 'p2pcp verify' "
+        "checks it");
     add("background", po::bool_switch(&raw->background),
         "take only what others leave of the line");
     add("bwlimit", po::value(&raw->bwlimit)->value_name("RATE"),
@@ -186,6 +192,10 @@ po::options_description VerbOptions(Verb verb, RawOptions* raw) {
         "try it with PEER, who runs 'p2pcp doctor --with' or 'p2pcp recv'");
     add("json", po::bool_switch(&raw->json),
         "tell it on stdout as JSON objects, one a line");
+  }
+  if (verb == Verb::kVerify) {
+    add("signer", po::value(&raw->signer)->value_name("PEER|KEY"),
+        "who must have signed it (default: anybody in the contact book)");
   }
   if (verb == Verb::kId) {
     add("rotate", po::bool_switch(&raw->rotate),

@@ -23,7 +23,7 @@ struct VerbText {
 };
 
 // In the order of --help; and other spellings that people type.
-extern const std::array<VerbText, 9> kVerbs;
+extern const std::array<VerbText, 10> kVerbs;
 struct VerbAlias {
   const char* name;
   Verb verb;
@@ -38,10 +38,10 @@ struct RawOptions {
   std::vector<std::string> brokers, stun_servers, paths, arguments, to, from,
       exclude, exclude_from;
   std::string turn, turn_password_file;
-  std::string name, with, out = ".", conflict = "rename", cc, bwlimit = "0",
-                          progress = "auto", bind = "0.0.0.0", config,
-                          code_file, trace, broker_password_file, broker_ca,
-                          tls_cert, tls_key, password_file, host;
+  std::string name, with,
+      out = ".", conflict = "rename", cc, bwlimit = "0", progress = "auto",
+      bind = "0.0.0.0", config, code_file, trace, broker_password_file,
+      broker_ca, tls_cert, tls_key, password_file, host, receipt, signer;
   std::optional<unsigned> broker_port;
   unsigned port = 0, stun_port = 3478, max_transfers = 4;
   double timeout = 0, patience = 600;

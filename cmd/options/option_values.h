@@ -26,7 +26,8 @@ enum class Verb {
   kDoctor,
   kServe,
   kCompletion,
-  kConfig
+  kConfig,
+  kVerify
 };
 
 enum class ConflictOption { kRename, kSkip, kOverwrite };
@@ -80,6 +81,7 @@ struct Options {
   bool gitignore = false;
   bool follow = false;
   bool dry_run = false;
+  std::string receipt;  // The file to write one into; empty: none is wanted.
   bool listen = false;
   unsigned max_transfers = 4;  // At once, with listen.
   bool no_port_guess = false;
@@ -97,7 +99,10 @@ struct Options {
   bool rotate = false;
   bool forget_old = false;
 
-  // peers.
+  // verify: whose receipt it must be, a name or a key; empty: of anybody known.
+  std::string signer;
+
+  // peers, verify.
   std::vector<std::string> arguments;  // After the verb: list, add, ...
 
   // serve.

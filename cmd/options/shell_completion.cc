@@ -47,6 +47,7 @@ constexpr const char* kPeerNames =
 Argument ArgumentOf(Verb verb) {
   switch (verb) {
     case Verb::kSend:
+    case Verb::kVerify:
       return {Takes::kPath, "FILE", ""};
     case Verb::kPair:
       return {Takes::kPeer, "PEER", ""};
@@ -75,7 +76,7 @@ Argument ArgumentOf(const po::option_description& option) {
     argument.words = choice.words;
     return argument;
   }
-  if (argument.name == "PEER") argument.takes = Takes::kPeer;
+  if (argument.name.starts_with("PEER")) argument.takes = Takes::kPeer;
   if (argument.name.find("FILE") != std::string::npos ||
       argument.name.find("DIR") != std::string::npos) {
     argument.takes = Takes::kPath;

@@ -20,6 +20,7 @@
 #include "tests/fuzz/fuzz_input.h"
 #include "transfer/file/faulty_syscalls.h"
 #include "transfer/file/test_folder.h"
+#include "transfer/session/recorded_receipt.h"
 #include "transfer/session/session_pair.h"
 
 namespace p2pcp {
@@ -31,7 +32,7 @@ constexpr Duration kPatience = 300s;
 class Arena {
  public:
   explicit Arena(fuzz::FuzzInput input)
-      : input_(input), pair_(ConfigOf(input_.TakeU8())) {
+      : input_(input), pair_(ConfigOf(input_.TakeU8(), taker_, giver_)) {
     const int files = 1 + input_.TakeU8() % 4;
     for (int i = 0; i < files; ++i) {
       const std::size_t size = input_.TakeU16() * (i == 0 ? 2u : 1u) / 4;
@@ -104,8 +105,11 @@ class Arena {
   }
 
  private:
-  static SessionPair::Config ConfigOf(std::uint8_t bits) {
+  static SessionPair::Config ConfigOf(std::uint8_t bits, RecordedTaker& taker,
+                                      RecordedGiver& giver) {
     SessionPair::Config config;
+    config.giver = &giver;
+    if ((bits & 32) != 0) config.taker = &taker;
     config.conflict = static_cast<file::ConflictPolicy>(bits % 3);
     config.slow_disks = (bits & 64) != 0;
     return config;
@@ -183,6 +187,11 @@ class Arena {
         P2PCP_CHECK(there.contains(name));
       }
     }
+    // A receipt is of what arrived, whatever else befell.
+    if (!taker_.end.empty()) {
+      P2PCP_CHECK(taker_.lines == giver_.lines);
+      P2PCP_CHECK(taker_.lines.size() == done + 1);
+    }
     // Nobody believes in more than there is.
     if (!gone_[0] && !pair_.Outcome(0).has_value()) {
       P2PCP_CHECK(done == contents_.size());
@@ -198,6 +207,8 @@ class Arena {
   }
 
   fuzz::FuzzInput input_;
+  RecordedTaker taker_;
+  RecordedGiver giver_;
   SessionPair pair_;
   std::vector<std::string> contents_;
   bool there_before_ = false;

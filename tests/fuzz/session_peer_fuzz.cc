@@ -31,6 +31,7 @@
 #include "transfer/file/output_folder.h"
 #include "transfer/file/source_tree.h"
 #include "transfer/session/receiver.h"
+#include "transfer/session/recorded_receipt.h"
 #include "transfer/session/sender.h"
 #include "transfer/session/session.h"
 
@@ -96,7 +97,7 @@ class Void final : public ByteSink {
 
 class Duel {
  public:
-  Duel(const Folders& folders, bool victim_receives)
+  Duel(const Folders& folders, bool victim_receives, bool wants_receipt)
       : receives_(victim_receives) {
     Connection::Config config;
     config.max_payload = kMaxPayload;
@@ -105,13 +106,16 @@ class Duel {
                      victim_receives ? nullptr : &void_);
     if (victim_receives) {
       target_.emplace(*file::OpenOutput(folders.out()));
-      victim_ = std::make_unique<Receiver>(now_, Receiver::Config{}, &*target_,
-                                           &disk_, &random_);
+      Receiver::Config config;
+      config.receipt = &giver_;
+      victim_ =
+          std::make_unique<Receiver>(now_, config, &*target_, &disk_, &random_);
     } else {
       const std::vector<std::string> paths = {folders.in()};
       tree_.emplace(*file::SourceTree::Open(paths, {}));
-      victim_ =
-          std::make_unique<Sender>(now_, Sender::Config{}, &*tree_, &disk_);
+      Sender::Config config;
+      if (wants_receipt) config.receipt = &taker_;
+      victim_ = std::make_unique<Sender>(now_, config, &*tree_, &disk_);
     }
     Settle();
   }
@@ -225,6 +229,8 @@ class Duel {
   const bool receives_;
   TimePoint now_{1s};
   SeededRandom random_{1};
+  RecordedGiver giver_;
+  RecordedTaker taker_;
   Filler filler_;
   Void void_;
   std::optional<Connection> hostile_;
@@ -247,10 +253,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
   static const p2pcp::Folders folders;
   folders.Empty();
   p2pcp::fuzz::FuzzInput input(p2pcp::fuzz::InputBytes(data, size));
-  const bool victim_receives = (input.TakeU8() & 1) == 0;
+  const std::uint8_t setting = input.TakeU8();
+  const bool victim_receives = (setting & 1) == 0;
   std::set<std::string> done;
   {
-    p2pcp::Duel duel(folders, victim_receives);
+    p2pcp::Duel duel(folders, victim_receives, (setting & 2) != 0);
     duel.Fight(input);
     done = duel.End();
   }

@@ -35,13 +35,16 @@ enum class Type : std::uint8_t {
   kRepair = 0x13,
   kHave = 0x14,
   kStreamEnd = 0x15,
+  kReceived = 0x16,
+  kReceipt = 0x17,
 };
 
 constexpr std::uint8_t kFolder = 0x01;
 constexpr std::uint8_t kStream = 0x02;
 constexpr std::uint8_t kExecutable = 0x04;
 constexpr std::uint8_t kSparse = 0x08;
-constexpr std::uint8_t kInOrder = 0x01;  // Of ACCEPT.
+constexpr std::uint8_t kInOrder = 0x01;       // Of ACCEPT.
+constexpr std::uint8_t kWantsReceipt = 0x01;  // Of OFFER.
 constexpr unsigned kVerdictBits = 3;
 constexpr std::size_t kMaxMessage = 16 * 1024;
 
@@ -237,6 +240,37 @@ Digests ReadDigests(ByteReader& reader) {
   return digests;
 }
 
+Received ReadReceived(ByteReader& reader) {
+  Received received;
+  do {
+    Received::Told told{reader.ReadVarint(), {}};
+    const ByteSpan digest = reader.ReadBytes(told.digest.size());
+    if (!reader.ok()) break;
+    CopyBytes(digest, told.digest);
+    received.files.push_back(told);
+  } while (reader.remaining() > 0);
+  return received;
+}
+
+Receipt ReadReceipt(ByteReader& reader) {
+  const ByteSpan end = reader.ReadLengthPrefixed();
+  if (end.size() > ReceiptGiver::kMaxEnd) reader.Fail();
+  return Receipt{reader.ok() ? ToBytes(end) : Bytes()};
+}
+
+Offer ReadOffer(ByteReader& reader) {
+  Offer offer;
+  if ((reader.ReadU8() & kWantsReceipt) != 0) {
+    ReceiptId id;
+    const ByteSpan bytes = reader.ReadBytes(id.size());
+    if (reader.ok()) CopyBytes(bytes, id);
+    offer.receipt = id;
+  }
+  // Later versions may say more.
+  reader.ReadBytes(reader.remaining());
+  return offer;
+}
+
 BlockDigests ReadBlockDigests(ByteReader& reader) {
   BlockDigests blocks;
   blocks.index = reader.ReadVarint();
@@ -259,10 +293,7 @@ Message ReadBody(Type type, ByteReader& reader) {
       return Hello{lowest, highest, role == 1};
     }
     case Type::kOffer:
-      // Later versions may say more.
-      reader.ReadU8();
-      reader.ReadBytes(reader.remaining());
-      return Offer{};
+      return ReadOffer(reader);
     case Type::kEntries: {
       Entries entries{reader.ReadVarint(), {}};
       do {
@@ -328,6 +359,10 @@ Message ReadBody(Type type, ByteReader& reader) {
       const std::uint64_t index = reader.ReadVarint();
       return StreamEnd{index, reader.ReadVarint()};
     }
+    case Type::kReceived:
+      return ReadReceived(reader);
+    case Type::kReceipt:
+      return ReadReceipt(reader);
   }
   reader.Fail();
   return Abort{};
@@ -349,9 +384,10 @@ struct Writer {
     writer.WriteVarint(message.highest);
     writer.WriteU8(message.receiver ? 1 : 0);
   }
-  void operator()(const Offer&) const {
+  void operator()(const Offer& message) const {
     WriteHead(writer, Type::kOffer);
-    writer.WriteU8(0);
+    writer.WriteU8(message.receipt ? kWantsReceipt : 0);
+    if (message.receipt) writer.WriteBytes(*message.receipt);
   }
   void operator()(const Entries& message) const {
     WriteHead(writer, Type::kEntries);
@@ -391,6 +427,17 @@ struct Writer {
   void operator()(const FilesDone& message) const {
     WriteHead(writer, Type::kFilesDone);
     WriteRuns(writer, message.runs);
+  }
+  void operator()(const Received& message) const {
+    WriteHead(writer, Type::kReceived);
+    for (const Received::Told& told : message.files) {
+      writer.WriteVarint(told.index);
+      writer.WriteBytes(told.digest);
+    }
+  }
+  void operator()(const Receipt& message) const {
+    WriteHead(writer, Type::kReceipt);
+    writer.WriteLengthPrefixed(message.end);
   }
   void operator()(const FileFailed& message) const {
     WriteHead(writer, Type::kFileFailed);

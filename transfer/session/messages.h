@@ -14,7 +14,9 @@
 #include "transfer/file/digest.h"
 #include "transfer/file/entry.h"
 #include "transfer/file/intake.h"
+#include "transfer/file/strong_hash.h"
 #include "transfer/session/bottleneck.h"
+#include "transfer/session/receipt.h"
 
 namespace p2pcp::message {
 
@@ -38,7 +40,10 @@ struct Hello {
   std::uint64_t highest = 0;
   bool receiver = false;
 };
-struct Offer {};
+struct Offer {
+  // A receipt is wanted, and this is its id.
+  std::optional<ReceiptId> receipt = {};
+};
 struct Entries {
   std::uint64_t first = 0;
   std::vector<file::Entry> entries;  // At least one.
@@ -74,6 +79,18 @@ struct Digests {
 };
 struct FilesDone {
   std::vector<Run> runs;  // At least one; in order, with gaps between them.
+};
+// The same where a receipt is wanted.
+struct Received {
+  struct Told {
+    std::uint64_t index = 0;
+    file::StrongDigest digest;
+  };
+  std::vector<Told> files;  // At least one; in any order.
+};
+// The end of a receipt.
+struct Receipt {
+  Bytes end;  // At most ReceiptGiver::kMaxEnd.
 };
 struct FileFailed {
   std::uint64_t index = 0;
@@ -132,10 +149,11 @@ struct Repair {
   std::vector<Run> runs;  // Blocks.
 };
 
-using Message = std::variant<Hello, Offer, Entries, Decisions, Accept, Decline,
-                             Digests, FilesDone, FileFailed, Done, Finished,
-                             Abort, End, SourceFailed, Holes, Want, CheckBlocks,
-                             BlockDigests, Repair, Have, StreamEnd>;
+using Message =
+    std::variant<Hello, Offer, Entries, Decisions, Accept, Decline, Digests,
+                 FilesDone, FileFailed, Done, Finished, Abort, End,
+                 SourceFailed, Holes, Want, CheckBlocks, BlockDigests, Repair,
+                 Have, StreamEnd, Received, Receipt>;
 
 // Nothing if the bytes are no message.
 std::optional<Message> Parse(ByteSpan bytes);
@@ -152,6 +170,7 @@ inline constexpr std::size_t kMaxSmall = 64;
 inline constexpr std::size_t kMaxRun = 16;
 inline constexpr std::size_t kMaxPart = 8;
 inline constexpr std::size_t kMaxDigest = 24;
+inline constexpr std::size_t kMaxReceived = 40;
 
 }  // namespace p2pcp::message
 

@@ -9,7 +9,9 @@
 #include "net/base/bytes.h"
 #include "net/base/random.h"
 #include "net/base/time.h"
+#include "transfer/file/strong_hash.h"
 #include "transfer/session/bottleneck.h"
+#include "transfer/session/receipt.h"
 
 namespace p2pcp::message {
 namespace {
@@ -22,6 +24,22 @@ file::Digest CountingDigest() {
   return digest;
 }
 
+file::StrongDigest CountingStrongDigest() {
+  file::StrongDigest digest;
+  for (std::size_t i = 0; i < digest.size(); ++i) {
+    digest[i] = static_cast<std::byte>(i);
+  }
+  return digest;
+}
+
+const ReceiptId kReceiptId = [] {
+  ReceiptId id;
+  for (std::size_t i = 0; i < id.size(); ++i) {
+    id[i] = static_cast<std::byte>(0x11 * i);
+  }
+  return id;
+}();
+
 struct Golden {
   const char* hex;
   Message message;
@@ -33,6 +51,9 @@ std::vector<Golden> Goldens() {
   static const std::string digests_hex =
       "0705" + std::string(kDigest) + "02" + kDigest;
   static const std::string blocks_hex = "120503" + std::string(kDigest);
+  static const std::string received_hex = "164100" + std::string(kDigest) +
+                                          "101112131415161718191a1b1c1d1e1f" +
+                                          "05" + std::string(64, '0');
   file::Entry folder;
   folder.kind = file::Entry::Kind::kFolder;
   folder.up = 2;
@@ -54,8 +75,11 @@ std::vector<Golden> Goldens() {
       {"01034040"
        "01",
        Hello{3, 64, true}},
-      // type, flags
+      // type, flags, id of the receipt
       {"0200", Offer{}},
+      {"0201"
+       "00112233445566778899aabbccddeeff",
+       Offer{kReceiptId}},
       // type, first; flags, folders left, name, seconds (zigzag), nanoseconds,
       // size, bytes of data
       {"0302"
@@ -101,6 +125,11 @@ std::vector<Golden> Goldens() {
       {"08050102"
        "4100",
        FilesDone{{{5, 1}, {8, 0x100}}}},
+      // type; (index, digest)...
+      {received_hex.c_str(),
+       Received{{{0x100, CountingStrongDigest()}, {5, {}}}}},
+      // type, length of the end, end
+      {"1703656e64", Receipt{ToBytes(AsBytes("end"))}},
       // type, index, reason
       {"090703", FileFailed{7, Reason::kKeptBack}},
       // type, entries done, microseconds: elapsed, busy, disk, disk's
@@ -165,9 +194,9 @@ TEST(Messages, ParsingGivesBackWhatWasSerialized) {
     EXPECT_EQ(message->index(), golden.message.index());
     EXPECT_EQ(Hex(Serialize(*message)), golden.hex);
   }
-  const auto entries = std::get<Entries>(*Parse(Unhex(Goldens()[3].hex)));
+  const auto entries = std::get<Entries>(*Parse(Unhex(Goldens()[4].hex)));
   EXPECT_EQ(entries.first, 2u);
-  EXPECT_EQ(entries.entries, std::get<Entries>(Goldens()[3].message).entries);
+  EXPECT_EQ(entries.entries, std::get<Entries>(Goldens()[4].message).entries);
 }
 
 // Messages that are a list may end after any element.
@@ -176,6 +205,7 @@ bool IsList(const Message& message) {
          std::holds_alternative<Decisions>(message) ||
          std::holds_alternative<Digests>(message) ||
          std::holds_alternative<FilesDone>(message) ||
+         std::holds_alternative<Received>(message) ||
          std::holds_alternative<Holes>(message) ||
          std::holds_alternative<Have>(message) ||
          std::holds_alternative<BlockDigests>(message) ||
@@ -209,7 +239,9 @@ TEST(Messages, OnlyAGreetingAndAnOfferMayBeLonger) {
 
 TEST(Messages, MalformedOnesAreRefused) {
   for (const char* hex : {
-           "00", "14", "ff",            // No such type.
+           "00",
+           "14",
+           "ff",                        // No such type.
            "01030302",                  // No such role.
            "01020100",                  // Lowest above highest.
            "030002000161040000000705",  // A flag that does not exist.
@@ -225,10 +257,14 @@ TEST(Messages, MalformedOnesAreRefused) {
            "0801010001",              // Runs that touch.
            "0f00ffffffffffffffff02",  // Beyond all offsets.
            "0705",                    // No digest.
+           "16",                      // No file.
+           "0201001122",              // No id.
        }) {
     EXPECT_FALSE(Parse(Unhex(hex)).has_value()) << hex;
   }
   EXPECT_FALSE(Parse({}).has_value());
+  const Bytes end(ReceiptGiver::kMaxEnd + 1);
+  EXPECT_FALSE(Parse(Serialize(Receipt{end})).has_value());
 }
 
 TEST(Messages, AnUnknownReasonIsSomeReason) {

@@ -20,6 +20,7 @@
 #include "transfer/file/disk.h"
 #include "transfer/file/output_folder.h"
 #include "transfer/session/bottleneck.h"
+#include "transfer/session/receipt.h"
 #include "transfer/session/session.h"
 
 namespace p2pcp {
@@ -39,7 +40,9 @@ class Receiver final : public Session {
     std::optional<std::uint64_t> max_bytes = {};
     // Names with a dot in front are taken at the top too.
     bool allow_dotfiles = false;
-    // Each may be null; they must outlive the session.
+    // Each may be null; they must outlive the session. Without a receipt an
+    // offer that wants one is declined.
+    ReceiptGiver* receipt = nullptr;
     const LoadMeter* load = nullptr;
     ConnectionTracer* tracer = nullptr;
   };

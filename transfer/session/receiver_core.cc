@@ -37,6 +37,7 @@ Receiver::Core::Core(TimePoint now, const Config& config,
                      const file::OutputTarget* target, file::Disk* disk,
                      Random* random)
     : Endpoint(now, ConnectionConfig(config), disk, config.load, nullptr, this),
+      giver_(config.receipt),
       ask_(config.ask),
       exact_(target->exact_name.has_value()),
       max_bytes_(config.max_bytes),
@@ -84,8 +85,8 @@ std::optional<Duration> Receiver::Core::Patience() const {
 void Receiver::Core::HandleMessage(TimePoint now,
                                    const message::Message& message) {
   const char* wrong = nullptr;
-  if (std::holds_alternative<message::Offer>(message)) {
-    wrong = HandleOffer();
+  if (const auto* offer = std::get_if<message::Offer>(&message)) {
+    wrong = HandleOffer(now, *offer);
   } else if (phase_ == Phase::kAwaitOffer) {
     wrong = "an offer is missing";
   } else if (const auto* entries = std::get_if<message::Entries>(&message)) {
@@ -109,9 +110,21 @@ void Receiver::Core::HandleMessage(TimePoint now,
   if (wrong != nullptr && running()) FailViolation(now, wrong);
 }
 
-const char* Receiver::Core::HandleOffer() {
+const char* Receiver::Core::HandleOffer(TimePoint now,
+                                        const message::Offer& message) {
   if (phase_ != Phase::kAwaitOffer) return "it offers twice";
   phase_ = Phase::kAwaitEntries;
+  if (!message.receipt) return nullptr;
+  if (giver_ == nullptr) {
+    Refuse(
+        now, message::Reason::kRefused,
+        Error{ErrorCode::kUsage, "a receipt is asked for, and can't be had"});
+    return nullptr;
+  }
+  receipt_ = giver_;
+  receipt_->Begin(*message.receipt);
+  disk()->UseStrongDigests(receipt_->hashers());
+  intake_.CompareAll();
   return nullptr;
 }
 
@@ -128,6 +141,7 @@ const char* Receiver::Core::Handle(TimePoint now,
                    "it with --out -"});
       return nullptr;
     }
+    if (exact_ && intake_.end() == 0) exact_name_ = entry.name;
     Status added = intake_.Add(entry);
     if (!added) {
       Refuse(now, message::Reason::kRefused,
@@ -267,6 +281,7 @@ void Receiver::Core::FinishWhenDone(TimePoint now) {
       !done_.empty() || !intake_.idle() || !sink_.idle()) {
     return;
   }
+  SendReceipt();
   Send(message::Done{
       entries_done_,
       ReceiverReport{machine().Report(now), connection().socket_drops()}});
@@ -324,6 +339,9 @@ void Receiver::Core::TakeDecision(TimePoint now,
     return;
   }
   P2PCP_CHECK(index == decided_);
+  if (item.is_folder && decision.verdict == file::Verdict::kWant) {
+    AddFolderToReceipt(index);
+  }
   ++decided_;
   if (decisions_.parts.empty()) decisions_.first = index;
   if (decisions_.parts.empty() ||
@@ -375,8 +393,10 @@ void Receiver::Core::TakeComparison(TimePoint now,
   switch (decision.verdict) {
     case file::Verdict::kHave:
       not_sent_bytes_ += item.size;
-      return FileIsDone(index, item.output.name, *item.expected,
-                        /*was_there=*/true);
+      return FileIsDone(index,
+                        item.output.final_name.empty() ? item.output.name
+                                                       : item.output.final_name,
+                        *item.found, /*was_there=*/true);
     case file::Verdict::kWant:
       if (!HasRoomFor(now, item)) return;
       Send(message::Want{index});

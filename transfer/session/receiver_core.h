@@ -62,7 +62,7 @@ class Receiver::Core final : private ByteSink, public Endpoint {
   std::uint64_t completed_bytes() const override { return done_bytes_; }
 
   // Each returns what is wrong with the message, nullptr if nothing is.
-  const char* HandleOffer();
+  const char* HandleOffer(TimePoint now, const message::Offer& message);
   const char* Handle(TimePoint now, const message::Entries& message);
   const char* Handle(const message::End& message);
   const char* Handle(const message::Digests& message);
@@ -88,10 +88,16 @@ class Receiver::Core final : private ByteSink, public Endpoint {
                     const std::vector<std::uint64_t>& blocks);
   void FlushDecisions();
   void FlushDone();
+  void AddFolderToReceipt(std::uint64_t index);
+  void AddFileToReceipt(std::uint64_t index, const file::Digest& digest);
+  void FlushReceived();
+  void SendReceipt();
   void FinishWhenDone(TimePoint now);
 
+  ReceiptGiver* const giver_;
   const bool ask_;
   const bool exact_;
+  std::string exact_name_;  // What the sender calls it, then.
   const std::optional<std::uint64_t> max_bytes_;
   file::Intake intake_;
   file::Sink sink_;
@@ -115,6 +121,10 @@ class Receiver::Core final : private ByteSink, public Endpoint {
 
   message::Decisions decisions_;  // To be sent.
   std::vector<std::uint64_t> done_;
+
+  // Null until one is asked for.
+  ReceiptGiver* receipt_ = nullptr;
+  message::Received received_;  // To be sent, then.
 };
 
 }  // namespace p2pcp

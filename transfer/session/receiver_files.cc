@@ -148,7 +148,11 @@ void Receiver::Core::FileIsDone(std::uint64_t index,
       index, intake_.PathOf(index),
       folder == nullptr ? final_name : *folder + '/' + final_name, item.size,
       digest, was_there});
-  done_.push_back(index);
+  if (receipt_ != nullptr) {
+    AddFileToReceipt(index, digest);
+  } else {
+    done_.push_back(index);
+  }
   intake_.Settle(index);
 }
 
@@ -174,6 +178,7 @@ void Receiver::Core::FailFile(std::uint64_t index, Error error) {
 
 // Tells what is done: in order, and what lies together as one.
 void Receiver::Core::FlushDone() {
+  if (receipt_ != nullptr) return FlushReceived();
   std::sort(done_.begin(), done_.end());
   message::FilesDone message;
   for (const std::uint64_t index : done_) {

@@ -17,6 +17,7 @@
 #include "transfer/file/disk.h"
 #include "transfer/file/source_tree.h"
 #include "transfer/session/bottleneck.h"
+#include "transfer/session/receipt.h"
 #include "transfer/session/session.h"
 
 namespace p2pcp {
@@ -30,7 +31,9 @@ class Sender final : public Session {
     Duration initial_rtt = 333ms;
     std::uint64_t rate_limit = 0;
     std::size_t packet_overhead = 0;
-    // Each may be null; they must outlive the session.
+    // Each may be null; they must outlive the session. With a receipt one is
+    // asked for.
+    ReceiptTaker* receipt = nullptr;
     const LoadMeter* load = nullptr;
     ConnectionTracer* tracer = nullptr;
   };

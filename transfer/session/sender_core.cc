@@ -31,10 +31,16 @@ Sender::Core::Core(TimePoint now, const Config& config, file::SourceTree* tree,
     : Endpoint(now, SenderConnectionConfig(config), disk, config.load, this,
                nullptr),
       tree_(*tree),
-      source_(Endpoint::disk()) {
+      source_(Endpoint::disk()),
+      receipt_(config.receipt) {
   tree_.Restart();
   // The list does not wait for the greeting.
-  Send(message::Offer{});
+  message::Offer offer;
+  if (receipt_ != nullptr) {
+    offer.receipt = receipt_->Begin();
+    Endpoint::disk()->UseStrongDigests(receipt_->hashers());
+  }
+  Send(offer);
   Scan();
 }
 

@@ -70,6 +70,9 @@ class Sender::Core final : private ByteSource, public Endpoint {
   const char* HandleAccept(TimePoint now, const message::Accept& message);
   const char* Handle(const message::Decisions& message);
   const char* Handle(const message::FilesDone& message);
+  const char* Handle(TimePoint now, const message::Received& message);
+  const char* Handle(const message::Receipt& message);
+  void SetDone(std::uint64_t index);
   const char* Handle(const message::FileFailed& message);
   const char* Handle(const message::Have& message);
   const char* Handle(const message::Want& message);
@@ -100,6 +103,8 @@ class Sender::Core final : private ByteSource, public Endpoint {
 
   file::SourceTree& tree_;
   file::Source source_;
+  ReceiptTaker* const receipt_;  // Null where none is wanted.
+  bool has_receipt_ = false;
   bool accepted_ = false;
   bool in_order_ = false;  // Holes are sent as zeros.
 

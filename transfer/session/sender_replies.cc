@@ -32,6 +32,10 @@ void Sender::Core::HandleMessage(TimePoint now,
     }
   } else if (const auto* done = std::get_if<message::FilesDone>(&message)) {
     wrong = Handle(*done);
+  } else if (const auto* received = std::get_if<message::Received>(&message)) {
+    wrong = Handle(now, *received);
+  } else if (const auto* receipt = std::get_if<message::Receipt>(&message)) {
+    wrong = Handle(*receipt);
   } else if (const auto* failed = std::get_if<message::FileFailed>(&message)) {
     wrong = Handle(*failed);
   } else if (const auto* have = std::get_if<message::Have>(&message)) {
@@ -129,6 +133,7 @@ const char* Sender::Core::Handle(const message::Decisions& message) {
             continue;
           }
           ++entries_done_;
+          if (receipt_ != nullptr) receipt_->AddFolder(item.source->name());
           break;
         case file::Verdict::kCompare:
           if (item.is_folder) return "it compares a folder";
@@ -145,6 +150,7 @@ const char* Sender::Core::Handle(const message::Decisions& message) {
           break;
         case file::Verdict::kHave:
           if (item.is_folder) return "it has a folder already";
+          if (receipt_ != nullptr) return "it has what is not in the receipt";
           ++entries_done_;
           ++files_done_;
           not_sent_bytes_ += size;
@@ -160,6 +166,7 @@ const char* Sender::Core::Handle(const message::Decisions& message) {
 }
 
 const char* Sender::Core::Handle(const message::FilesDone& message) {
+  if (receipt_ != nullptr) return "it has what is not in the receipt";
   for (const message::Run& run : message.runs) {
     if (run.count > kMaxOpenEntries) return "it has more than is offered";
     for (std::uint64_t i = 0; i < run.count; ++i) {
@@ -168,22 +175,54 @@ const char* Sender::Core::Handle(const message::FilesDone& message) {
       if (!IsOpen(index) || !At(index).has_digest) {
         return "it has a file too early or twice";
       }
-      const Item& item = At(index);
-      const bool was_there = item.state == Item::State::kCompared;
-      const std::uint64_t size = item.source->size;
-      ++entries_done_;
-      ++files_done_;
-      if (was_there) {
-        not_sent_bytes_ += size;
-      } else {
-        done_bytes_ += size;
-      }
-      Emit(p2pcp::FileDone{
-          index, item.source->name(), {}, size, item.digest, was_there});
-      Settle(index);
+      SetDone(index);
     }
   }
   return nullptr;
+}
+
+const char* Sender::Core::Handle(TimePoint now,
+                                 const message::Received& message) {
+  if (receipt_ == nullptr || has_receipt_) return "nobody wants its receipt";
+  for (const message::Received::Told& told : message.files) {
+    if (!IsOpen(told.index) || !At(told.index).has_digest) {
+      return "it has a file too early or twice";
+    }
+    const Item& item = At(told.index);
+    if (item.digest.strong != told.digest) {
+      Fail(now, Error{ErrorCode::kIntegrity,
+                      "the receiver's receipt is of another content of " +
+                          item.source->name()});
+      return nullptr;
+    }
+    receipt_->AddFile(item.source->name(), item.source->size, told.digest);
+    SetDone(told.index);
+  }
+  return nullptr;
+}
+
+const char* Sender::Core::Handle(const message::Receipt& message) {
+  if (receipt_ == nullptr || has_receipt_) return "nobody wants its receipt";
+  if (!accepted_ || !ended_ || open_ > 0) return "its receipt comes too early";
+  has_receipt_ = true;
+  receipt_->End(end() - entries_done_ + unreadable_ + left_out_, message.end);
+  return nullptr;
+}
+
+void Sender::Core::SetDone(std::uint64_t index) {
+  const Item& item = At(index);
+  const bool was_there = item.state == Item::State::kCompared;
+  const std::uint64_t size = item.source->size;
+  ++entries_done_;
+  ++files_done_;
+  if (was_there) {
+    not_sent_bytes_ += size;
+  } else {
+    done_bytes_ += size;
+  }
+  Emit(p2pcp::FileDone{
+      index, item.source->name(), {}, size, item.digest, was_there});
+  Settle(index);
 }
 
 const char* Sender::Core::Handle(const message::FileFailed& message) {
@@ -292,7 +331,8 @@ void Sender::Core::Settle(std::uint64_t index) {
 const char* Sender::Core::HandleDone(TimePoint now,
                                      const message::Done& message) {
   if (!accepted_ || !ended_ || open_ > 0 ||
-      message.entries_done != entries_done_) {
+      message.entries_done != entries_done_ ||
+      (receipt_ != nullptr && !has_receipt_)) {
     return "it is done too early";
   }
   const TransferReport report = SenderReport(now, connection(), machine(),

@@ -31,7 +31,11 @@ std::optional<TestLink::Packet> TestLink::Receive(TimePoint now) {
 }
 
 SessionPair::SessionPair(const Config& config)
-    : config_(config), random_(config.seed), link_(config.seed + 1) {}
+    : config_(config),
+      random_(config.seed),
+      link_(config.seed + 1),
+      taker_(config.taker),
+      giver_(config.giver) {}
 
 void SessionPair::Add(const std::string& name, const std::string& content) {
   paths.push_back(in.Write(name, content));
@@ -56,9 +60,11 @@ void SessionPair::Start() {
   }
   Sender::Config sender_config;
   sender_config.load = config_.load[0];
+  sender_config.receipt = taker_;
   sender_ = std::make_unique<Sender>(now_, sender_config, &*tree_, &*disks[0]);
   Receiver::Config config;
   config.load = config_.load[1];
+  config.receipt = giver_;
   config.conflict = config_.conflict;
   config.ask = config_.ask;
   config.allow_dotfiles = config_.allow_dotfiles;

@@ -27,6 +27,7 @@
 #include "transfer/file/syncer.h"
 #include "transfer/file/test_folder.h"
 #include "transfer/session/bottleneck.h"
+#include "transfer/session/receipt.h"
 #include "transfer/session/receiver.h"
 #include "transfer/session/sender.h"
 #include "transfer/session/session.h"
@@ -85,6 +86,9 @@ class SessionPair {
     std::string out = {};  // In the output folder: the name of --out FILE.
     // What was interrupted is kept (Restart).
     bool journals = false;
+    // As Sender::Config's and Receiver::Config's.
+    ReceiptTaker* taker = nullptr;
+    ReceiptGiver* giver = nullptr;
   };
 
   SessionPair() : SessionPair(Config{}) {}
@@ -94,6 +98,11 @@ class SessionPair {
   void Add(const std::string& name, const std::string& content);
   // Scans what was added and makes both sessions. REQUIRES: once, after Add.
   void Start();
+  // Of sessions that begin from now on, instead of Config's.
+  void UseReceipts(ReceiptTaker* taker, ReceiptGiver* giver) {
+    taker_ = taker;
+    giver_ = giver;
+  }
   // Both sides begin again with Start()'s arguments. Killed ones have not been
   // able to put anything in order. REQUIRES: Config::journals.
   void Restart(bool killed, const file::BootId& boot = {});
@@ -165,6 +174,8 @@ class SessionPair {
   std::unique_ptr<Memory> memory_[2];
   std::optional<file::SourceTree> tree_;
   std::optional<file::OutputTarget> target_;
+  ReceiptTaker* taker_ = nullptr;
+  ReceiptGiver* giver_ = nullptr;
   std::unique_ptr<Sender> sender_;
   std::unique_ptr<Receiver> receiver_;
   std::uint64_t next_number_[2] = {0, 0};

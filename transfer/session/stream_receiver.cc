@@ -6,6 +6,7 @@
 #include <utility>
 #include <variant>
 
+#include "net/base/check.h"
 #include "transfer/connection/byte_space.h"
 #include "transfer/connection/connection.h"
 #include "transfer/file/entry.h"
@@ -14,6 +15,7 @@
 #include "transfer/session/endpoint.h"
 #include "transfer/session/limits.h"
 #include "transfer/session/messages.h"
+#include "transfer/session/receipt.h"
 #include "transfer/session/session_shell.h"
 
 namespace p2pcp {
@@ -36,6 +38,7 @@ class StreamReceiverCore final : private ByteSink, public Endpoint {
       : Endpoint(now, ConnectionConfig(config), disk, config.load, nullptr,
                  this),
         max_bytes_(config.max_bytes),
+        giver_(config.receipt),
         sink_(fd, Endpoint::disk()) {}
 
   Progress progress() const;
@@ -62,6 +65,7 @@ class StreamReceiverCore final : private ByteSink, public Endpoint {
   }
 
   // Each returns what is wrong with the message, nullptr if nothing is.
+  const char* Handle(TimePoint now, const message::Offer& message);
   const char* Handle(TimePoint now, const message::Entries& message);
   const char* Handle(TimePoint now, const message::End& message);
   const char* Handle(const message::Digests& message);
@@ -71,9 +75,12 @@ class StreamReceiverCore final : private ByteSink, public Endpoint {
   void DeclineSize(TimePoint now);
   void Accept(TimePoint now);
   void FinishWhenDone(TimePoint now);
+  void TellDone(const file::Digest& digest);
 
   // More is never asked for, nor written.
   const std::optional<std::uint64_t> max_bytes_;
+  ReceiptGiver* const giver_;
+  ReceiptGiver* receipt_ = nullptr;  // Null until one is asked for.
   file::StreamSink sink_;
   file::EntryChecker checker_;
   bool offered_ = false;
@@ -98,9 +105,8 @@ bool StreamReceiverCore::Write(StreamOffset offset, ByteSpan bytes) {
 void StreamReceiverCore::HandleMessage(TimePoint now,
                                        const message::Message& message) {
   const char* wrong = nullptr;
-  if (std::holds_alternative<message::Offer>(message)) {
-    if (offered_) wrong = "it offers twice";
-    offered_ = true;
+  if (const auto* offer = std::get_if<message::Offer>(&message)) {
+    wrong = Handle(now, *offer);
   } else if (!offered_) {
     wrong = "an offer is missing";
   } else if (const auto* entries = std::get_if<message::Entries>(&message)) {
@@ -125,6 +131,21 @@ void StreamReceiverCore::Decline(TimePoint now, std::string why) {
   Send(message::Decline{reason});
   SetCloseReason(reason);
   Settle(now, Error{ErrorCode::kUsage, std::move(why)}, Linger());
+}
+
+const char* StreamReceiverCore::Handle(TimePoint now,
+                                       const message::Offer& message) {
+  if (offered_) return "it offers twice";
+  offered_ = true;
+  if (!message.receipt) return nullptr;
+  if (giver_ == nullptr) {
+    Decline(now, "a receipt is asked for, and can't be had");
+    return nullptr;
+  }
+  receipt_ = giver_;
+  receipt_->Begin(*message.receipt);
+  disk()->UseStrongDigests(receipt_->hashers());
+  return nullptr;
 }
 
 const char* StreamReceiverCore::Handle(TimePoint now,
@@ -244,12 +265,22 @@ void StreamReceiverCore::FinishWhenDone(TimePoint now) {
     Emit(p2pcp::FileFailed{0, name, *std::move(error)});
   } else {
     Emit(p2pcp::FileDone{0, name, {}, sink_.written(), *sink_.digest(), false});
-    Send(message::FilesDone{{{0, 1}}});
+    TellDone(*sink_.digest());
+  }
+  if (receipt_ != nullptr) {
+    Send(message::Receipt{receipt_->End(done_ ? 0 : 1)});
   }
   Send(message::Done{
       done_ ? 1u : 0u,
       ReceiverReport{machine().Report(now), connection().socket_drops()}});
   Settle(now, UnfinishedError(shortfall_), kDonePatience);
+}
+
+void StreamReceiverCore::TellDone(const file::Digest& digest) {
+  if (receipt_ == nullptr) return Send(message::FilesDone{{{0, 1}}});
+  P2PCP_CHECK(digest.strong.has_value());
+  receipt_->AddFile(entry_->name, sink_.written(), *digest.strong);
+  Send(message::Received{{{0, *digest.strong}}});
 }
 
 Progress StreamReceiverCore::progress() const {

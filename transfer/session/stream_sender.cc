@@ -50,12 +50,23 @@ class StreamSenderCore final : private ByteSource, public Endpoint {
   // Each returns what is wrong with the message, nullptr if nothing is.
   const char* Decide(const message::Decisions& message);
   const char* SetDone(const message::FilesDone& message);
+  const char* SetDone(TimePoint now, const message::Received& message);
+  const char* Take(const message::Receipt& message);
+  const char* SetDone();
   const char* SetFailed(const message::FileFailed& message);
   const char* HandleDone(TimePoint now, const message::Done& message);
 
   enum class Fate : std::uint8_t { kUndecided, kWanted, kSettled };
 
+  // The stream is read from the beginning on.
+  file::Disk* Prepared() {
+    if (receipt_ != nullptr) disk()->UseStrongDigests(receipt_->hashers());
+    return disk();
+  }
+
   const std::string name_;
+  ReceiptTaker* const receipt_;  // Null where none is wanted.
+  bool has_receipt_ = false;
   file::StreamSource source_;
   bool accepted_ = false;
   Fate fate_ = Fate::kUndecided;
@@ -70,12 +81,15 @@ StreamSenderCore::StreamSenderCore(TimePoint now, const Sender::Config& config,
     : Endpoint(now, SenderConnectionConfig(config), disk, config.load, this,
                nullptr),
       name_(offer.name),
-      source_(offer.fd, Endpoint::disk()) {
+      receipt_(config.receipt),
+      source_(offer.fd, Prepared()) {
   file::Entry entry;
   entry.kind = file::Entry::Kind::kStream;
   entry.name = offer.name;
   entry.mtime = offer.mtime;
-  Send(message::Offer{});
+  message::Offer hello;
+  if (receipt_ != nullptr) hello.receipt = receipt_->Begin();
+  Send(hello);
   Send(message::Entries{0, {std::move(entry)}});
 }
 
@@ -123,6 +137,10 @@ void StreamSenderCore::HandleMessage(TimePoint now,
     wrong = Decide(*decisions);
   } else if (const auto* done = std::get_if<message::FilesDone>(&message)) {
     wrong = SetDone(*done);
+  } else if (const auto* received = std::get_if<message::Received>(&message)) {
+    wrong = SetDone(now, *received);
+  } else if (const auto* receipt = std::get_if<message::Receipt>(&message)) {
+    wrong = Take(*receipt);
   } else if (const auto* failed = std::get_if<message::FileFailed>(&message)) {
     wrong = SetFailed(*failed);
   } else if (const auto* all = std::get_if<message::Done>(&message)) {
@@ -156,8 +174,42 @@ const char* StreamSenderCore::Decide(const message::Decisions& message) {
 }
 
 const char* StreamSenderCore::SetDone(const message::FilesDone& message) {
-  if (!ended_ || fate_ != Fate::kWanted || message.runs.size() != 1 ||
+  if (receipt_ != nullptr || message.runs.size() != 1 ||
       message.runs[0] != message::Run{0, 1}) {
+    return "it has what is no stream of ours";
+  }
+  return SetDone();
+}
+
+const char* StreamSenderCore::SetDone(TimePoint now,
+                                      const message::Received& message) {
+  if (receipt_ == nullptr || message.files.size() != 1 ||
+      message.files[0].index != 0) {
+    return "it has what is no stream of ours";
+  }
+  if (const char* wrong = SetDone(); wrong != nullptr) return wrong;
+  if (source_.digest()->strong != message.files[0].digest) {
+    Fail(now,
+         Error{ErrorCode::kIntegrity,
+               "the receiver's receipt is of another content of " + name_});
+    return nullptr;
+  }
+  receipt_->AddFile(name_, source_.end(), message.files[0].digest);
+  return nullptr;
+}
+
+const char* StreamSenderCore::Take(const message::Receipt& message) {
+  if (receipt_ == nullptr || has_receipt_ || !ended_ ||
+      fate_ != Fate::kSettled) {
+    return "nobody wants its receipt";
+  }
+  has_receipt_ = true;
+  receipt_->End(done_ ? 0 : 1, message.end);
+  return nullptr;
+}
+
+const char* StreamSenderCore::SetDone() {
+  if (!ended_ || fate_ != Fate::kWanted) {
     return "it has the stream too early or twice";
   }
   fate_ = Fate::kSettled;
@@ -184,7 +236,8 @@ const char* StreamSenderCore::SetFailed(const message::FileFailed& message) {
 const char* StreamSenderCore::HandleDone(TimePoint now,
                                          const message::Done& message) {
   if (!ended_ || fate_ != Fate::kSettled ||
-      message.entries_done != (done_ ? 1 : 0)) {
+      message.entries_done != (done_ ? 1 : 0) ||
+      (receipt_ != nullptr && !has_receipt_)) {
     return "it is done too early";
   }
   const TransferReport report =
