@@ -130,6 +130,7 @@ class ManualTest(unittest.TestCase):
         '--gitignore': ('', ''),
         '--follow': ('', ''),
         '--dry-run': ('-n', ''),
+        '--receipt': ('', 'FILE'),
         '--background': ('', ''),
         '--bwlimit': ('', 'RATE'),
         '--cc': ('', 'HOW'),

@@ -27,7 +27,9 @@
 #include "transfer/file/test_folder.h"
 #include "transfer/session/bottleneck.h"
 #include "transfer/session/messages.h"
+#include "transfer/session/receipt.h"
 #include "transfer/session/receiver.h"
+#include "transfer/session/recorded_receipt.h"
 #include "transfer/session/sender.h"
 #include "transfer/session/session_pair.h"
 
@@ -35,6 +37,9 @@ namespace p2pcp {
 namespace {
 
 using Names = std::vector<std::string>;
+
+// Of the protocol: what both sides speak.
+constexpr std::uint64_t kVersion = 4;
 
 file::Digest DigestOf(const std::string& text) {
   file::Hasher hasher;
@@ -93,8 +98,9 @@ class Rig {
   void StartSender(const std::vector<std::string>& paths) {
     tree_.emplace(*file::SourceTree::Open(paths, {}));
     disk_.emplace();
-    session_ =
-        std::make_unique<Sender>(now_, Sender::Config{}, &*tree_, &*disk_);
+    Sender::Config config;
+    config.receipt = taker;
+    session_ = std::make_unique<Sender>(now_, config, &*tree_, &*disk_);
   }
 
   void Say(const message::Message& message) {
@@ -119,6 +125,14 @@ class Rig {
       if (const T* found = std::get_if<T>(&message)) return found;
     }
     return nullptr;
+  }
+  template <typename T>
+  std::vector<const T*> AllHeard() const {
+    std::vector<const T*> all;
+    for (const message::Message& message : heard_) {
+      if (const T* found = std::get_if<T>(&message)) all.push_back(found);
+    }
+    return all;
   }
   template <typename T>
   std::size_t Count() const {
@@ -163,6 +177,7 @@ class Rig {
 
   file::TestFolder folder;
   TextSource source;
+  ReceiptTaker* taker = nullptr;  // Of the sender.
   std::optional<Error> failed;
   bool completed = false;
   int files_done = 0;
@@ -212,7 +227,7 @@ class HostileSender : public testing::Test {
     rig_ = std::make_unique<Rig>(true);
     rig_->StartReceiver();
   }
-  void Greet() { rig_->Say(message::Hello{3, 3, false}); }
+  void Greet() { rig_->Say(message::Hello{kVersion, kVersion, false}); }
   // Greets and offers these entries, and no others.
   void Offer(std::vector<file::Entry> entries) {
     Greet();
@@ -439,7 +454,7 @@ TEST_F(HostileSender, MessagesOutOfOrderAreViolations) {
         Greet();
       },
       [&] {
-        rig_->Say(message::Hello{3, 3, true});
+        rig_->Say(message::Hello{kVersion, kVersion, true});
       },
       [&] {
         offer();
@@ -518,18 +533,18 @@ TEST_F(HostileSender, MessagesOutOfOrderAreViolations) {
 }
 
 TEST_F(HostileSender, NoCommonVersionIsSaidToBeThat) {
-  rig_->Say(message::Hello{4, 9, false});
+  rig_->Say(message::Hello{kVersion + 1, 9, false});
   ExpectFailure(ErrorCode::kVersionMismatch, message::Reason::kVersionMismatch);
 }
 
 TEST_F(HostileSender, EarlierVersionsAreNotSpoken) {
-  rig_->Say(message::Hello{1, 2, false});
+  rig_->Say(message::Hello{1, kVersion - 1, false});
   ExpectFailure(ErrorCode::kVersionMismatch, message::Reason::kVersionMismatch);
 }
 
 TEST_F(HostileSender, ALaterVersionThatSpeaksOursIsFine) {
   rig_->source.text = "content";
-  Bytes hello = message::Serialize(message::Hello{3, 7, false});
+  Bytes hello = message::Serialize(message::Hello{kVersion, 7, false});
   hello.push_back(std::byte{42});
   rig_->SayBytes(hello);
   rig_->Say(message::Offer{});
@@ -631,10 +646,11 @@ class HostileReceiver : public testing::Test {
  protected:
   HostileReceiver() { Reset(); }
 
-  void Reset() {
+  void Reset(ReceiptTaker* taker = nullptr) {
     rig_ = std::make_unique<Rig>(false);
+    rig_->taker = taker;
     rig_->StartSender({in_.Write("a", "content"), in_.Write("b", "more")});
-    rig_->Say(message::Hello{3, 3, true});
+    rig_->Say(message::Hello{kVersion, kVersion, true});
   }
   // Accepts, and wants both.
   void Accept() {
@@ -657,6 +673,89 @@ class HostileReceiver : public testing::Test {
   file::TestFolder in_;
   std::unique_ptr<Rig> rig_;
 };
+
+TEST_F(HostileReceiver, WithoutItsPartNothingIsInAReceipt) {
+  RecordedTaker taker;
+  const auto received = [&](std::uint64_t index, const std::string& content) {
+    rig_->Say(message::Received{{{index, RecordedHasher::Of(content)}}});
+  };
+  const auto hear_digests = [&] {
+    Accept();
+    ASSERT_TRUE(rig_->RunUntil(
+        [&] {
+          std::size_t told = 0;
+          for (const auto* digests : rig_->AllHeard<message::Digests>()) {
+            told += digests->digests.size();
+          }
+          return told == 2;
+        },
+        30s));
+  };
+  const std::vector<std::function<void()>> cases = {
+      // Done without a digest, or before there can be one, or twice.
+      [&] {
+        hear_digests();
+        rig_->Say(message::FilesDone{{{0, 1}}});
+      },
+      [&] {
+        ASSERT_NE(rig_->Hear<message::End>(), nullptr);
+        rig_->Say(message::Accept{});
+        Decide(0, 2, file::Verdict::kHave);
+      },
+      [&] {
+        Accept();
+        received(9, "");
+      },
+      [&] {
+        hear_digests();
+        received(0, "content");
+        received(0, "content");
+      },
+      // The end too early, twice, or never.
+      [&] {
+        hear_digests();
+        received(0, "content");
+        rig_->Say(message::Receipt{});
+      },
+      [&] {
+        hear_digests();
+        received(0, "content");
+        received(1, "more");
+        rig_->Say(message::Receipt{});
+        rig_->Say(message::Receipt{});
+      },
+      [&] {
+        hear_digests();
+        received(0, "content");
+        received(1, "more");
+        rig_->Say(message::Done{2, {}});
+      },
+  };
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    SCOPED_TRACE(i);
+    Reset(&taker);
+    cases[i]();
+    ExpectViolation();
+  }
+  Reset(&taker);
+  hear_digests();
+  received(1, "more");
+  received(0, "Content");
+  ASSERT_TRUE(rig_->Run());
+  EXPECT_EQ(rig_->failed->code, ErrorCode::kIntegrity);
+  EXPECT_EQ(taker.lines, Names{RecordedTaker::FileLine("b", "more")});
+  // Nobody wants one.
+  for (const bool end : {false, true}) {
+    Reset();
+    hear_digests();
+    if (end) {
+      rig_->Say(message::Receipt{});
+    } else {
+      received(0, "content");
+    }
+    ExpectViolation();
+  }
+}
 
 TEST_F(HostileReceiver, MessagesOutOfOrderAreViolations) {
   const auto accept = [&] {
