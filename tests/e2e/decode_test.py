@@ -6,6 +6,7 @@ and all that their random sources gave (random_log.cc); from these it has to mak
 out every message, packet and frame, and the files, byte for byte.
 """
 
+import hashlib
 import os
 import signal
 import time
@@ -18,6 +19,7 @@ from tests.e2e import sniffer
 from tests.e2e.decoder import channel
 from tests.e2e.decoder import keys
 from tests.e2e.decoder import pairing
+from tests.e2e.decoder import receipt
 from tests.e2e.decoder import session
 from tests.e2e.decoder import signaling
 from tests.e2e.decoder import transfer
@@ -311,6 +313,39 @@ class Decode(Recorded):
     self.assertEqual(one.session.rebuild(file, one.space), content)
     with open(self.bob.path('out'), 'rb') as out:
       self.assertEqual(out.read(), content)
+
+  def test_signed_for(self):
+    self.net.introduce(self.alice, self.bob)
+    contents = {b'tree/a/one': os.urandom(100_000), b'tree/two': b'',
+                b'tree/gr\xf6sse': b'latin'}
+    os.makedirs(self.alice.path('tree/a'))
+    os.makedirs(self.alice.path('tree/empty'))
+    for path, content in contents.items():
+      with open(os.path.join(os.fsencode(self.alice.folder), path),
+                'wb') as file:
+        file.write(content)
+
+    def run():
+      self.both(self.start(self.alice, 'send', 'tree', '--to', 'bob',
+                           '--receipt', 'signed'),
+                self.start(self.bob, 'recv', '--from', 'alice'))
+
+    one, = self.record(run)
+    # The text that goes by is the one that is kept, and the signature is good.
+    with open(self.alice.path('signed'), 'rb') as file:
+      self.assertEqual(file.read(), one.session.receipt)
+    said = receipt.read(one.session.receipt)
+    self.assertEqual(said.files, {
+        path: (len(content),
+               hashlib.blake2b(content, digest_size=32).digest())
+        for path, content in contents.items()
+    })
+    self.assertEqual(said.folders, {b'tree', b'tree/a', b'tree/empty'})
+    self.assertEqual(said.missing, 0)
+    self.assertEqual(said.sender, _device(self.alice).ed25519)
+    self.assertEqual(said.receiver, _device(self.bob).ed25519)
+    self.assertTrue(all(f.done or f.entry.flags & session.FOLDER
+                        for f in one.session.files))
 
   def test_what_is_kept_back(self):
     self.introduce()

@@ -7,6 +7,7 @@ import unittest
 from tests.e2e.decoder import channel
 from tests.e2e.decoder import cpace
 from tests.e2e.decoder import keys
+from tests.e2e.decoder import receipt
 from tests.e2e.decoder import ristretto
 from tests.e2e.decoder import signaling
 from tests.e2e.decoder import wire
@@ -26,6 +27,22 @@ def _rows(text):
 
 def _hex(text):
   return bytes.fromhex(''.join(text.split()))
+
+
+class Receipt(unittest.TestCase):
+
+  def test_is_signed(self):
+    with open('testdata/receipt/two_files.receipt', 'rb') as file:
+      text = file.read()
+    said = receipt.read(text)
+    self.assertEqual(set(said.files), {b'photos/a.jpg', b'b \xff'})
+    self.assertEqual(said.files[b'photos/a.jpg'],
+                     (5, hashlib.blake2b(b'hello', digest_size=32).digest()))
+    self.assertEqual(said.missing, 1)
+    self.assertEqual(said.sender, keys.Device(bytes(range(32))).ed25519)
+    self.assertEqual(said.receiver, keys.Device(bytes(range(32, 64))).ed25519)
+    with self.assertRaises(keys.Violation):
+      receipt.read(text.replace(b'5 1\n', b'5 2\n'))
 
 
 class Signaling(unittest.TestCase):

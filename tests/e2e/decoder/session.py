@@ -31,9 +31,10 @@ def _hello(reader):
 
 
 def _offer(reader):
-  if reader.number(1) != 0:
+  flags = reader.number(1)
+  if flags > 1:
     raise Violation('flags of an OFFER')
-  return {}
+  return {'receipt': reader.bytes(16) if flags else None}
 
 
 def _entry(reader):
@@ -97,6 +98,17 @@ def _digests(reader):
   return {'digests': result}
 
 
+def _received(reader):
+  return reader.varint(), reader.bytes(32)
+
+
+def _receipt(reader):
+  size = reader.varint()
+  if size > 1024:
+    raise Violation('a receipt whose end is too long')
+  return {'text': reader.bytes(size)}
+
+
 def _accept(reader):
   flags = reader.number(1)
   if flags & ~1:
@@ -144,6 +156,8 @@ MESSAGES = {
     0x13: ('REPAIR', RECEIVER, _runs('blocks', 'index')),
     0x14: ('HAVE', RECEIVER, _runs('have', 'index')),
     0x15: ('STREAM_END', SENDER, _varints('index', 'size')),
+    0x16: ('RECEIVED', RECEIVER, _some(_received, 'files')),
+    0x17: ('RECEIPT', RECEIVER, _receipt),
 }
 
 
@@ -186,6 +200,7 @@ class Session:
     self._open = []  # The folders that are open.
     self._decided = 0
     self._space = 0  # How long the byte space is.
+    self.receipt = None  # Its text so far, where one is wanted.
 
   def take(self, side, data):
     name, fields = read_message(data, side)
@@ -196,6 +211,10 @@ class Session:
     handler = getattr(self, '_' + name.lower(), None)
     if handler:
       handler(**fields)
+
+  def _offer(self, receipt):
+    if receipt is not None:
+      self.receipt = b'p2pcp receipt 1\nid %s\n' % receipt.hex().encode()
 
   def _entries(self, first, entries):
     if first != len(self.files):
@@ -215,8 +234,14 @@ class Session:
     for count, verdict in decisions:
       for file in self.files[self._decided:self._decided + count]:
         file.verdict = verdict
-        if verdict == WANTED and not file.entry.flags & FOLDER:
+        folder = file.entry.flags & FOLDER
+        if verdict == WANTED and not folder:
           self._place(file)
+        if self.receipt is not None:
+          if verdict == HAS:
+            raise Violation('a file that is not in the receipt')
+          if verdict == WANTED and folder:
+            self.receipt += b'folder %s\n' % file.path
       self._decided += count
       if self._decided > len(self.files):
         raise Violation('a decision on what was not offered')
@@ -249,7 +274,23 @@ class Session:
     for index, digest in digests:
       self.files[index].digest = digest
 
+  def _received(self, files):
+    if self.receipt is None:
+      raise Violation('RECEIVED without a receipt')
+    for index, digest in files:
+      file = self.files[index]
+      file.done = True
+      self.receipt += b'file %d %s %s\n' % (
+          file.size, digest.hex().encode(), file.path)
+
+  def _receipt(self, text):
+    if self.receipt is None:
+      raise Violation('RECEIPT without a receipt')
+    self.receipt += text
+
   def _files_done(self, indexes):
+    if self.receipt is not None:
+      raise Violation('files that are not in the receipt')
     for first, count in indexes:
       for file in self.files[first:first + count]:
         file.done = True
