@@ -1,7 +1,9 @@
 """Thousands of peers at one broker, in one process: they say as much as p2pcp
 says, at the same times, under topics of the same form, and mean nothing by it.
 
-usage: light_peers.py HOST PORT PEERS RATE SECONDS
+usage: light_peers.py HOST PORT PEERS RATE SECONDS [AUTHORITY]
+
+With AUTHORITY, the file that says whom to trust, by TLS.
 
 Runs in the namespace of the broker. Prints JSON objects, a line each: one when
 all peers listen, one after SECONDS of that alone, one after SECONDS with RATE
@@ -19,6 +21,7 @@ import random
 import resource
 import select
 import socket
+import ssl
 import struct
 import sys
 import time
@@ -96,30 +99,48 @@ class Client:
     self.sock.setblocking(False)
     self.inbox = b''
     self.outbox = _connect()
+    self.shaking = world.tls is not None  # Hands.
+    self.wants_write = True
     self.sock.connect_ex(world.address)
     world.watch(self)
+
+  def shake(self):
+    """Goes on with the TLS handshake, on a connection that stands."""
+    if not isinstance(self.sock, ssl.SSLSocket):
+      self.sock = self.world.tls.wrap_socket(
+          self.sock, do_handshake_on_connect=False,
+          server_hostname=self.world.address[0])
+    try:
+      self.sock.do_handshake()
+      self.shaking = False
+    except ssl.SSLWantReadError:
+      pass
+    self.wants_write = not self.shaking
+    self.world.watch(self)
 
   def send(self, data):
     self.world.sent += len(data)
     if self.outbox:
       self.outbox += data
       return
-    try:
-      done = self.sock.send(data)
-    except BlockingIOError:
-      done = 0
-    if done < len(data):
-      self.outbox = data[done:]
-      self.world.watch(self)
+    self.outbox = data
+    self.writable()
 
   def writable(self):
-    done = self.sock.send(self.outbox)
+    try:
+      done = self.sock.send(self.outbox)
+    except (BlockingIOError, ssl.SSLWantWriteError):
+      done = 0
     self.outbox = self.outbox[done:]
-    if not self.outbox:
+    if self.wants_write != bool(self.outbox):
+      self.wants_write = bool(self.outbox)
       self.world.watch(self)
 
   def readable(self):
-    data = self.sock.recv(65536)
+    try:
+      data = self.sock.recv(65536)
+    except ssl.SSLWantReadError:
+      return  # A record that is not complete.
     if not data:
       raise SystemExit('the broker has hung up')
     self.world.received += len(data)
@@ -215,8 +236,9 @@ class Sender(Client):
 class World:
   """One loop for all of them, and what they have counted."""
 
-  def __init__(self, address):
+  def __init__(self, address, authority=None):
     self.address = address
+    self.tls = authority and ssl.create_default_context(cafile=authority)
     self.sent = self.received = self.publishes = self.deliveries = 0
     self.listening = 0
     self.took = []  # Seconds of each rendezvous, in this period.
@@ -227,7 +249,7 @@ class World:
 
   def watch(self, client):
     fd = client.sock.fileno()
-    events = select.EPOLLIN | (select.EPOLLOUT if client.outbox else 0)
+    events = select.EPOLLIN | (select.EPOLLOUT if client.wants_write else 0)
     if fd in self._clients:
       self._epoll.modify(fd, events)
     else:
@@ -261,6 +283,9 @@ class World:
         client = self._clients.get(fd)
         if client is None:
           continue
+        if client.shaking:
+          client.shake()
+          continue
         if events & select.EPOLLOUT:
           client.writable()
         if events & (select.EPOLLIN | select.EPOLLHUP):
@@ -284,10 +309,10 @@ def _tell(what, world, before, seconds, **more):
 
 
 def main():
-  host, port, peers, rate, seconds = sys.argv[1:]
+  host, port, peers, rate, seconds, *authority = sys.argv[1:]
   peers, rate, seconds = int(peers), float(rate), float(seconds)
   random.seed(1)
-  world = World((host, int(port)))
+  world = World((host, int(port)), *authority)
 
   begin, before = time.monotonic(), world.counts()
   for number in range(peers):

@@ -69,24 +69,41 @@ def _percentile(values, share):
   return values[min(len(values) - 1, int(share * len(values)))]
 
 
-def _real_transfers(people, count):
+def _certificate(folder):
+  """One that has signed itself, and its key: their paths."""
+  certificate, key = (os.path.join(folder, n) for n in ('cert.pem', 'key.pem'))
+  subprocess.run([
+      'openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt',
+      'ec_paramgen_curve:P-256', '-nodes', '-keyout', key, '-out', certificate,
+      '-days', '2', '-subj', '/CN=bench', '-addext',
+      'subjectAltName=IP:127.0.0.1'
+  ], check=True, capture_output=True)
+  return certificate, key
+
+
+def _real_transfers(people, count, extra):
   """Seconds from when both are subscribed until both have a path."""
   times = []
   for number in range(count):
     name = f'file{number}'
     pair.write_file(people.alice.path(name), 1000)
-    recv = people.recv()
+    recv = people.recv(extra=extra)
     recv.when('subscribed')
-    send = people.send(name)
+    send = people.send(name, extra=extra)
     people.expect(send, recv, timeout=60)
     times.append(pair.path_after_both(send, recv))
   return sorted(times)
 
 
-def run(peers, rate, seconds, real):
+def run(peers, rate, seconds, real, tls=False):
   """One row of the table."""
   with pair.Alone() as lab:
-    lab.broker = f'mqtt://127.0.0.1:{servers.MQTT_PORT}'
+    scheme, config, authority = 'mqtt', _BROKER, []
+    if tls:
+      certificate, key = _certificate(lab.folder)
+      config += f'certfile {certificate}\nkeyfile {key}\n'
+      scheme, authority = 'mqtts', [certificate]
+    lab.broker = f'{scheme}://127.0.0.1:{servers.MQTT_PORT}'
     lab.stun = [NO_STUN]
     # The broker and the peers inherit it.
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -95,13 +112,14 @@ def run(peers, rate, seconds, real):
                        f'there may be {most} (ulimit -Hn)')
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     servers.start_mosquitto(lab, lab['host'],
-                            extra=_BROKER, log_type='error')
+                            extra=config, log_type='error')
     broker = _broker_process(lab)
     bare = Counters(lab, broker)
     load = lab.start(
         lab['host'],
         [sys.executable, os.path.join(_HERE, 'light_peers.py'), '127.0.0.1',
-         str(servers.MQTT_PORT), str(peers), str(rate), str(seconds)],
+         str(servers.MQTT_PORT), str(peers), str(rate), str(seconds),
+         *authority],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     # Else the times would be those of whatever else runs here.
@@ -135,12 +153,13 @@ def run(peers, rate, seconds, real):
     _, listen = period(go_on())
     before = go_on()
     people = pair.Pair(lab)
-    times = _real_transfers(people, real)
+    times = _real_transfers(people, real,
+                            [f'--broker-ca={a}' for a in authority])
     _, meet = period(before)
     went = meet.pop('times')
     go_on()
     return {
-        'peers': peers, 'come': come, 'listen': listen,
+        'peers': peers, 'tls': tls, 'come': come, 'listen': listen,
         'meet': meet,
         'p50': _percentile(went, 0.5) if went else None,
         'p99': _percentile(went, 0.99) if went else None,
@@ -188,12 +207,14 @@ def main():
                       help='of each period (%(default)s)')
   parser.add_argument('--real', type=int, default=10,
                       help='transfers of the real program (%(default)s)')
+  parser.add_argument('--tls', action='store_true',
+                      help='a broker that takes TLS only')
   parser.add_argument('--out', metavar='FILE', help='all numbers, as JSON')
   arguments = parser.parse_args()
   rows = []
   for peers in map(int, arguments.peers.split(',')):
     rows.append(run(peers, arguments.rate, arguments.seconds,
-                    arguments.real))
+                    arguments.real, arguments.tls))
     print('\n'.join(table(rows[-1:]).splitlines()[2:]), file=sys.stderr,
           flush=True)
   about = {

@@ -28,6 +28,12 @@ class Rendezvous(unittest.TestCase):
     self.assertEqual(len(row['real']), 1)
     self.assertIn('| 40 | 8 |', rendezvous.table([row]))
 
+  def test_by_tls(self):
+    row = rendezvous.run(peers=8, rate=100, seconds=2, real=1, tls=True)
+    self.assertGreater(row['meet']['met'], 0)
+    self.assertLessEqual(row['meet']['began'] - row['meet']['met'], 3)
+    self.assertEqual(len(row['real']), 1)
+
   def test_the_program_says_as_much(self):
     """Seven messages of 1,024 bytes, and three topics for each side."""
     with pair.Alone() as lab:
