@@ -235,7 +235,7 @@ TEST_F(PartFileTest, FailuresAreToldAndLeaveNothing) {
 // What a sender declares and does not send is not taken from others.
 TEST_F(PartFileTest, ReservesALittleAheadOfWhatIsWritten) {
   constexpr std::uint64_t kAhead = 64 << 20;
-  output_.size = 100 * kAhead;
+  output_.size = 3 * kAhead;
   Result<PartFile> part = PartFile::Create(syscalls_, Dir(), output_);
   ASSERT_TRUE(part.ok());
   EXPECT_EQ(syscalls_.reserved_end, kAhead);
