@@ -19,10 +19,11 @@ _CHANGING = (
     (r'rtt [\d.]+ m?s', 'rtt 1.0 ms'),
     # A bar that was on its way when something else was said.
     (r'.*[\u2580-\u259f].*\n', ''),
-    # groff 1.22 and 1.23 head manual pages differently; what follows the names
-    # of all options changes with them.
-    (r'P2PCP\(1\) .* P2PCP\(1\)', 'P2PCP(1) ... P2PCP(1)'),
-    (r'(?s)(SYNOPSIS\n +p2pcp send PATH \.\.\.).*', r'\1\n'),
+    # Versions of groff set manual pages differently, and more options are no
+    # other screen.
+    (r'P2PCP\(1\) [^()]+ Manual\s+P2PCP\(1\)', 'P2PCP(1) ... P2PCP(1)'),
+    (r'(?m)^ +p2pcp — ', '     p2pcp — '),
+    (r'(?s)SYNOPSIS\n.*', 'SYNOPSIS\n'),
     (r'limited by .*', 'limited by ...'),
     (r'[\d.]+ .?i?B of (\S+ .?i?B) are there', r'1.0 MiB of \1 are there'),
 )
