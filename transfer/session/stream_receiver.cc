@@ -77,7 +77,7 @@ class StreamReceiverCore final : private ByteSink, public Endpoint {
   void FinishWhenDone(TimePoint now);
   void TellDone(const file::Digest& digest);
 
-  // More is never asked for, nor written.
+  // More is declined, and never written.
   const std::optional<std::uint64_t> max_bytes_;
   ReceiptGiver* const giver_;
   ReceiptGiver* receipt_ = nullptr;  // Null until one is asked for.
@@ -91,12 +91,19 @@ class StreamReceiverCore final : private ByteSink, public Endpoint {
   bool source_failed_ = false;
   bool settled_ = false;  // FILES_DONE or FILE_FAILED was sent.
   bool done_ = false;
-  const char* violation_ = nullptr;  // In a DATA frame.
+  std::optional<std::uint64_t> stream_size_;  // From STREAM_END.
+  // In a DATA frame.
+  const char* violation_ = nullptr;
+  bool too_much_ = false;
   Shortfall shortfall_;
 };
 
 bool StreamReceiverCore::Write(StreamOffset offset, ByteSpan bytes) {
   if (!running()) return false;
+  if (max_bytes_ && offset.value() + bytes.size() > *max_bytes_) {
+    too_much_ = true;
+    return false;
+  }
   if (accepted_ && sink_.Write(offset.value(), bytes)) return true;
   violation_ = "it sends what is not wanted of it";
   return false;
@@ -199,7 +206,11 @@ const char* StreamReceiverCore::Handle(TimePoint now,
                                        const message::End& message) {
   if (end_) return "its list ends twice";
   end_ = message;
-  if (message.entries != checker_.entries()) return "its sizes do not add up";
+  const bool stream = entry_ && entry_->is_stream();
+  if (message.entries != checker_.entries() || (stream && !stream_size_) ||
+      message.bytes != (stream ? *stream_size_ : checker_.total())) {
+    return "its sizes do not add up";
+  }
   if (!entry_) {
     Decline(now, "the sender has nothing to offer");
   } else if (!accepted_) {
@@ -222,6 +233,7 @@ const char* StreamReceiverCore::Handle(const message::StreamEnd& message) {
       !sink_.End(message.size)) {
     return "its stream ends where it can't";
   }
+  stream_size_ = message.size;
   return nullptr;
 }
 
@@ -236,7 +248,7 @@ const char* StreamReceiverCore::Handle(const message::SourceFailed& message) {
 void StreamReceiverCore::Advance(TimePoint now) {
   if (violation_ != nullptr) return FailViolation(now, violation_);
   if (sink_.error()) return Fail(now, *sink_.error());
-  if (max_bytes_ && sink_.written() > *max_bytes_) return DeclineSize(now);
+  if (too_much_) return DeclineSize(now);
   if (const std::uint64_t released = sink_.TakeReleased(); released > 0) {
     connection().ReleaseBytes(released);
   }
