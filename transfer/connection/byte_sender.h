@@ -84,6 +84,15 @@ class ByteSender {
   std::uint64_t AckedUpTo() const {
     return acked_.empty() || acked_.Front().begin > 0 ? 0 : acked_.Front().end;
   }
+  // How much of [begin, end) has arrived, or need not.
+  std::uint64_t AckedIn(std::uint64_t begin, std::uint64_t end) const {
+    std::uint64_t bytes = 0;
+    acked_.ForEachPresent(begin, end, [&](RangeSet::Range range) {
+      bytes += range.size();
+      return true;
+    });
+    return bytes;
+  }
   std::uint64_t acked_bytes() const { return acked_total_; }
   std::uint64_t offered_bytes() const { return offered_.size(); }
   std::uint64_t retransmitted_bytes() const { return retransmitted_; }

@@ -89,8 +89,11 @@ TEST_F(ByteSenderTest, SendsOfferedRangesInOrder) {
   EXPECT_EQ(Next(), kNone);
   Ack(100, 700);
   EXPECT_FALSE(sender_.AllAcked());
+  EXPECT_EQ(sender_.AckedIn(0, 10'000), 600u);
+  EXPECT_EQ(sender_.AckedIn(600, 5100), 100u);
   Ack(5000, 5400);
   EXPECT_TRUE(sender_.AllAcked());
+  EXPECT_EQ(sender_.AckedIn(600, 5100), 200u);
 }
 
 // All packets of a train have to have one size.

@@ -196,6 +196,11 @@ class Connection final : private LossDetection::Handler {
     return StreamOffset(bytes_out_.AckedUpTo());
   }
 
+  // How much of [begin, end) has arrived there, or is not to be sent.
+  std::uint64_t AckedIn(std::uint64_t begin, std::uint64_t end) const {
+    return bytes_out_.AckedIn(begin, end);
+  }
+
   // --- The byte space, at its receiver ---
 
   // The sink has disposed of n more bytes: the peer may send n more.

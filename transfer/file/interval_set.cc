@@ -51,6 +51,17 @@ bool IntervalSet::Add(std::uint64_t begin, std::uint64_t end) {
   return true;
 }
 
+std::uint64_t IntervalSet::BytesIn(std::uint64_t begin,
+                                   std::uint64_t end) const {
+  std::uint64_t bytes = 0;
+  for (std::size_t i = Find(begin, /*touching=*/false);
+       i < intervals_.size() && intervals_[i].begin < end; ++i) {
+    bytes +=
+        std::min(intervals_[i].end, end) - std::max(intervals_[i].begin, begin);
+  }
+  return bytes;
+}
+
 Interval IntervalSet::FirstGap(std::uint64_t begin, std::uint64_t end) const {
   P2PCP_CHECK(begin <= end);
   const std::size_t index = Find(begin, /*touching=*/false);

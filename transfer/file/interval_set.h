@@ -37,6 +37,9 @@ class IntervalSet {
   // The first offset from begin on that is not in the set.
   std::uint64_t ContiguousEnd(std::uint64_t begin) const;
 
+  // How much of [begin, end) is in the set.
+  std::uint64_t BytesIn(std::uint64_t begin, std::uint64_t end) const;
+
   // Sorted, disjoint, not touching.
   const std::vector<Interval>& list() const { return intervals_; }
   std::size_t intervals() const { return intervals_.size(); }

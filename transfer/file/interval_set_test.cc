@@ -86,6 +86,10 @@ TEST(IntervalSet, AgreesWithAMapOfBytes) {
       std::uint64_t gap_end = contiguous;
       while (gap_end < kSize && !model[gap_end]) ++gap_end;
       ASSERT_EQ(set.FirstGap(from, kSize), (Interval{contiguous, gap_end}));
+      const std::uint64_t to = from + random.Below(kSize - from + 1);
+      std::uint64_t in_part = 0;
+      for (std::uint64_t i = from; i < to; ++i) in_part += model[i];
+      ASSERT_EQ(set.BytesIn(from, to), in_part);
     }
   }
 }

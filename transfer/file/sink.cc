@@ -101,6 +101,12 @@ bool Sink::IsOpen(std::uint64_t piece) const {
          !pieces_[piece].dropped;
 }
 
+std::uint64_t Sink::WrittenOf(std::uint64_t id, std::uint64_t piece) const {
+  if (!IsOpen(piece) || pieces_[piece].id != id) return 0;
+  const std::uint64_t begin = pieces_[piece].begin;
+  return written_.BytesIn(begin, begin + pieces_[piece].size);
+}
+
 bool Sink::IsSmall(const Piece& piece) const {
   return piece.size <= kSmallFile && !piece.output.sparse &&
          piece.output.remains == nullptr &&

@@ -155,6 +155,9 @@ class Sink {
 
   // Holes count as written.
   std::uint64_t written_bytes() const { return written_bytes_; }
+  // Those of file `id`, if `piece` is its piece and open, else 0. Of a small
+  // file all of them count at once.
+  std::uint64_t WrittenOf(std::uint64_t id, std::uint64_t piece) const;
   std::uint64_t total() const { return pieces_.total(); }
 
  private:

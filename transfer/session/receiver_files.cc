@@ -212,6 +212,8 @@ Progress Receiver::Core::progress() const {
       continue;
     }
     progress.current_file = intake_.PathOf(i);
+    progress.current_bytes_total = intake_[i].size;
+    progress.current_bytes_done = sink_.WrittenOf(i, intake_[i].piece);
     break;
   }
   switch (phase_) {

@@ -268,6 +268,12 @@ Progress Sender::Core::progress() const {
   for (const Item& item : items_) {
     if (item.is_folder || item.state == Item::State::kSettled) continue;
     progress.current_file = item.source->name();
+    progress.current_bytes_total = item.source->size;
+    if (item.state == Item::State::kWanted) {
+      const std::uint64_t begin = source_.Begin(item.piece);
+      progress.current_bytes_done =
+          connection().AckedIn(begin, begin + item.source->size);
+    }
     break;
   }
   if (state() == State::kOver) {

@@ -117,6 +117,9 @@ struct Progress {
   bool complete = false;
   // The first file that is not done, empty if none. Peer's text at a receiver.
   std::string current_file;
+  // Of it: what is there, with holes, and its size.
+  std::uint64_t current_bytes_done = 0;
+  std::uint64_t current_bytes_total = 0;
 };
 
 class Session {

@@ -651,6 +651,7 @@ TEST(Session, ProgressCountsFromNothingToAll) {
   pair.Start();
   EXPECT_EQ(pair.sender().progress().phase, Progress::Phase::kGreeting);
   std::uint64_t last[2] = {0, 0};
+  bool halfway[2] = {false, false};
   ASSERT_TRUE(pair.RunUntil([&] {
     const Progress now[2] = {pair.sender().progress(),
                              pair.receiver().progress()};
@@ -658,9 +659,16 @@ TEST(Session, ProgressCountsFromNothingToAll) {
       EXPECT_GE(now[i].bytes_done, last[i]);
       EXPECT_LE(now[i].bytes_done, std::uint64_t{4} << 20);
       last[i] = now[i].bytes_done;
+      if (now[i].current_file == "a") {
+        // There is no other.
+        EXPECT_EQ(now[i].current_bytes_total, std::uint64_t{4} << 20);
+        EXPECT_LE(now[i].current_bytes_done, now[i].current_bytes_total);
+        halfway[i] = halfway[i] || now[i].current_bytes_done >= 2 << 20;
+      }
     }
     return pair.Over(0) && pair.Over(1);
   }));
+  EXPECT_TRUE(halfway[0] && halfway[1]);
   for (const Progress& progress :
        {pair.sender().progress(), pair.receiver().progress()}) {
     EXPECT_EQ(progress.phase, Progress::Phase::kOver);

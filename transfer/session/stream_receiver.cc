@@ -304,6 +304,8 @@ Progress StreamReceiverCore::progress() const {
   progress.bytes_total =
       end_ ? end_->bytes : connection().stats().data_bytes_received;
   if (entry_) progress.current_file = entry_->name;
+  progress.current_bytes_done = progress.bytes_done;
+  progress.current_bytes_total = progress.bytes_total;
   if (state() == State::kOver) {
     progress.phase = Progress::Phase::kOver;
   } else if (!greeted()) {

@@ -256,6 +256,8 @@ Progress StreamSenderCore::progress() const {
   progress.bytes_total = source_.end();
   progress.complete = source_.digest().has_value();
   progress.current_file = name_;
+  progress.current_bytes_done = progress.bytes_done;
+  progress.current_bytes_total = progress.bytes_total;
   if (state() == State::kOver) {
     progress.phase = Progress::Phase::kOver;
   } else if (!greeted()) {
