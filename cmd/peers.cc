@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "cmd/commands.h"
+#include "cmd/options/option_tables.h"
 #include "cmd/product.h"
 #include "cmd/text.h"
 #include "net/crypto/contact_book.h"
@@ -31,6 +32,20 @@ std::string Day(std::optional<UnixTime> time) {
   if (!time) return "never";
   const std::time_t seconds = time->time_since_epoch().count();
   return fmt::format("{:%Y-%m-%d}", fmt::localtime(seconds));
+}
+
+// Whether there is a contact of that name; if not, which name is near.
+Status MustKnow(const ContactBook& book, const std::string& name) {
+  if (book.Find(name) != nullptr) return {};
+  std::vector<std::string> names;
+  for (const Contact& contact : book.contacts()) names.push_back(contact.name);
+  std::string message = fmt::format("there is no contact '{}'", Escape(name));
+  if (const auto nearest = Nearest(name, names)) {
+    message += fmt::format("; did you mean '{}'?", *nearest);
+  } else {
+    message += "; 'p2pcp peers' lists all";
+  }
+  return Usage(message);
 }
 
 // The rules of a contact as words that `set` takes.
@@ -119,12 +134,8 @@ Result<ExitCode> Set(const std::vector<std::string>& words, const Home& home,
   crypto::ContactRules rules;
   const Status updated =
       ContactBook::Update(home.peers, [&](ContactBook& book) -> Status {
-        const Contact* const contact = book.Find(words[1]);
-        if (contact == nullptr) {
-          return Usage(
-              fmt::format("there is no contact '{}'", Escape(words[1])));
-        }
-        rules = contact->rules;
+        if (Status known = MustKnow(book, words[1]); !known.ok()) return known;
+        rules = book.Find(words[1])->rules;
         for (std::size_t i = 2; i < words.size(); ++i) {
           if (Status set = SetRule(words[i], rules); !set.ok()) return set;
         }
@@ -184,13 +195,16 @@ Result<ExitCode> RunPeers(const Options& options, const Home& home,
   if (action == "rename") {
     if (!takes(2)) return Usage("usage: p2pcp peers rename OLD NEW");
     return Change(home, [&](ContactBook& book) {
-      return book.Rename(words[1], words[2]);
+      const Status known = MustKnow(book, words[1]);
+      return known.ok() ? book.Rename(words[1], words[2]) : known;
     });
   }
   if (action == "remove") {
     if (!takes(1)) return Usage("usage: p2pcp peers remove NAME");
-    return Change(home,
-                  [&](ContactBook& book) { return book.Remove(words[1]); });
+    return Change(home, [&](ContactBook& book) {
+      const Status known = MustKnow(book, words[1]);
+      return known.ok() ? book.Remove(words[1]) : known;
+    });
   }
   if (action == "set") {
     if (words.size() < 3) {
@@ -202,11 +216,11 @@ Result<ExitCode> RunPeers(const Options& options, const Home& home,
   }
   std::string message =
       fmt::format("peers: there is no action '{}'", Escape(action));
-  if (const auto nearest =
-          Nearest(action, {"list", "add", "rename", "remove", "set"})) {
+  const std::vector<std::string> actions = WordsOf(Verb::kPeers);
+  if (const auto nearest = Nearest(action, actions)) {
     message += fmt::format("; did you mean '{}'?", *nearest);
   } else {
-    message += "; there are list, add, rename, remove and set";
+    message += fmt::format("; there are {}", fmt::join(actions, ", "));
   }
   return Usage(message);
 }

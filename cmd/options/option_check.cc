@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "cmd/text.h"
 #include "transfer/file/path_policy.h"
@@ -24,6 +25,33 @@ constexpr char kAny[] = "any";
 
 Error Usage(std::string message) {
   return Error{ErrorCode::kUsage, std::move(message)};
+}
+
+// "rename, skip or overwrite".
+std::string Alternatives(const std::vector<std::string>& words) {
+  std::string text = words.front();
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    text += (i + 1 == words.size() ? " or " : ", ") + words[i];
+  }
+  return text;
+}
+
+// The value that `typed` stands for after --option.
+template <typename Table, typename Value>
+Status TakeWord(const std::string& option, const Table& table,
+                const std::string& typed, Value* value) {
+  for (const auto& each : table) {
+    if (typed != each.word) continue;
+    *value = each.value;
+    return {};
+  }
+  const std::vector<std::string> words = WordsOf(option);
+  std::string message = fmt::format("--{}: {}, not '{}'", option,
+                                    Alternatives(words), Escape(typed));
+  if (const auto nearest = Nearest(typed, words)) {
+    message += fmt::format("; did you mean '{}'?", *nearest);
+  }
+  return Usage(message);
 }
 
 // Of more than one peer, or more than one transfer.
@@ -97,17 +125,17 @@ Status Check(Verb verb, const RawOptions& raw, Options* options) {
   if (!(raw.timeout >= 0) || raw.timeout > 1e9) {
     return Usage("--timeout: a number of seconds, 0 or more");
   }
-  if (raw.progress == "always") {
-    options->console.progress = ProgressMode::kAlways;
-  } else if (raw.progress == "never") {
-    options->console.progress = ProgressMode::kNever;
-  } else if (raw.progress != "auto") {
-    return Usage("--progress: auto, always or never");
+  if (Status taken = TakeWord("progress", kProgressWords, raw.progress,
+                              &options->console.progress);
+      !taken.ok()) {
+    return taken;
   }
-  if (raw.cc == "cubic") {
-    options->congestion = CongestionOption::kCubic;
-  } else if (!raw.cc.empty() && raw.cc != "bbr") {
-    return Usage("--cc: bbr or cubic");
+  if (!raw.cc.empty()) {
+    if (Status taken =
+            TakeWord("cc", kCongestionWords, raw.cc, &options->congestion);
+        !taken.ok()) {
+      return taken;
+    }
   }
   if (raw.background) {
     if (!raw.cc.empty()) {
@@ -127,12 +155,10 @@ Status Check(Verb verb, const RawOptions& raw, Options* options) {
                     kMinBwlimit));
   }
   options->bwlimit = *bwlimit;
-  if (raw.conflict == "skip") {
-    options->conflict = ConflictOption::kSkip;
-  } else if (raw.conflict == "overwrite") {
-    options->conflict = ConflictOption::kOverwrite;
-  } else if (raw.conflict != "rename") {
-    return Usage("--conflict: rename, skip or overwrite");
+  if (Status taken = TakeWord("conflict", kConflictWords, raw.conflict,
+                              &options->conflict);
+      !taken.ok()) {
+    return taken;
   }
   if (verb == Verb::kSend && !raw.help) {
     if (raw.paths.empty()) {

@@ -59,6 +59,38 @@ const VerbText& TextOf(Verb verb) {
 
 namespace {
 
+template <typename Table>
+std::vector<std::string> WordsIn(const Table& table) {
+  std::vector<std::string> words;
+  for (const auto& each : table) words.push_back(each.word);
+  return words;
+}
+
+}  // namespace
+
+std::vector<std::string> WordsOf(const std::string& option) {
+  if (option == "conflict") return WordsIn(kConflictWords);
+  if (option == "progress") return WordsIn(kProgressWords);
+  if (option == "cc") return WordsIn(kCongestionWords);
+  return {};
+}
+
+std::vector<std::string> WordsOf(Verb verb) {
+  if (verb == Verb::kPeers) return {"list", "add", "rename", "remove", "set"};
+  if (verb == Verb::kCompletion) return {"bash", "zsh", "fish"};
+  return {};
+}
+
+std::vector<std::string> AliasesOf(Verb verb) {
+  std::vector<std::string> names;
+  for (const VerbAlias& alias : kVerbAliases) {
+    if (alias.verb == verb) names.push_back(alias.name);
+  }
+  return names;
+}
+
+namespace {
+
 po::options_description CommonOptions(RawOptions* raw) {
   po::options_description options("Options of every command that connects");
   auto add = options.add_options();

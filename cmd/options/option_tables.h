@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "cmd/console.h"
 #include "cmd/options/option_values.h"
 
 namespace p2pcp::cmd {
@@ -32,6 +33,30 @@ extern const std::array<VerbAlias, 5> kVerbAliases;
 
 // REQUIRES: it is in kVerbs.
 const VerbText& TextOf(Verb verb);
+
+// What an option that takes one of a few words means by each of them.
+template <typename Value>
+struct Word {
+  const char* word;
+  Value value;
+};
+inline constexpr std::array<Word<ConflictOption>, 3> kConflictWords = {
+    {{"rename", ConflictOption::kRename},
+     {"skip", ConflictOption::kSkip},
+     {"overwrite", ConflictOption::kOverwrite}}};
+inline constexpr std::array<Word<ProgressMode>, 3> kProgressWords = {
+    {{"auto", ProgressMode::kAuto},
+     {"always", ProgressMode::kAlways},
+     {"never", ProgressMode::kNever}}};
+inline constexpr std::array<Word<CongestionOption>, 2> kCongestionWords = {
+    {{"bbr", CongestionOption::kBbr}, {"cubic", CongestionOption::kCubic}}};
+
+// The words that may stand after an option, empty if others may; and those
+// after a command, as `list` after `peers`.
+std::vector<std::string> WordsOf(const std::string& option);
+std::vector<std::string> WordsOf(Verb verb);
+// Other spellings of a command.
+std::vector<std::string> AliasesOf(Verb verb);
 
 // Options as they were typed, not checked yet.
 struct RawOptions {

@@ -40,6 +40,7 @@ Result<Verb> ParseVerb(const std::string& word) {
   }
   for (const VerbAlias& alias : kVerbAliases) {
     if (word == alias.name) return alias.verb;
+    names.push_back(alias.name);
   }
   std::string message = fmt::format("there is no command '{}'", Escape(word));
   if (const auto nearest = Nearest(word, names)) {
@@ -195,10 +196,12 @@ std::string HelpText(Verb verb) {
   }
   const VerbText& about = TextOf(verb);
   RawOptions raw;
-  text << "usage: " << about.usage << "\n\nTo " << about.summary
-       << ".\n\nExample:\n"
-       << about.example << "\n"
-       << AllOptions(verb, &raw);
+  text << "usage: " << about.usage << "\n\nTo " << about.summary << ".";
+  if (const auto aliases = AliasesOf(verb); !aliases.empty()) {
+    text << fmt::format("\n{} may be spelt {}, too.", about.name,
+                        fmt::join(aliases, ", "));
+  }
+  text << "\n\nExample:\n" << about.example << "\n" << AllOptions(verb, &raw);
   return text.str();
 }
 

@@ -208,6 +208,27 @@ TEST_F(OptionsTest, RefusesNonsense) {
   }
 }
 
+TEST_F(OptionsTest, AWordThatIsNoneIsToldWithTheNearest) {
+  EXPECT_EQ(ErrorOf({"recv", "--from", "a", "--conflict", "overwrit"}),
+            "--conflict: rename, skip or overwrite, not 'overwrit'; did you "
+            "mean 'overwrite'?");
+  EXPECT_EQ(ErrorOf({"send", "x", "--to", "a", "--cc", "reno"}),
+            "--cc: bbr or cubic, not 'reno'");
+  environment_["P2PCP_PROGRESS"] = "allways";
+  EXPECT_NE(ErrorOf({"id"}).find("did you mean 'always'?"), std::string::npos);
+}
+
+TEST_F(OptionsTest, OtherSpellingsOfCommandsAreKnown) {
+  for (const char* word : {"receive", "rx", "get"}) {
+    EXPECT_EQ(Parse({word, "--from", "a"})->verb, Verb::kRecv);
+  }
+  EXPECT_EQ(Parse({"tx", "x", "--to", "a"})->verb, Verb::kSend);
+  EXPECT_NE(ErrorOf({"recieve", "--from", "a"}).find("'receive'"),
+            std::string::npos);
+  EXPECT_NE(HelpText(Verb::kRecv).find("recv may be spelt receive, rx, get"),
+            std::string::npos);
+}
+
 TEST_F(OptionsTest, AMistakeInTheFileNamesTheFile) {
   WriteConfig("prot = 1\n");
   const std::string message = ErrorOf({"recv", "--from", "a"});

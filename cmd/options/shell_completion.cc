@@ -21,7 +21,7 @@ enum class Takes { kNothing, kPath, kPeer, kWords, kOther };
 struct Argument {
   Takes takes = Takes::kNothing;
   std::string name;   // As --help has it.
-  const char* words;  // Of kWords, separated by spaces.
+  std::string words;  // Of kWords, separated by spaces.
 };
 
 struct Item {
@@ -31,18 +31,22 @@ struct Item {
   Argument argument;
 };
 
-// Options whose argument is one of a few words.
-struct Choice {
-  std::string_view option;
-  const char* words;
-};
-constexpr Choice kChoices[] = {{"conflict", "rename skip overwrite"},
-                               {"progress", "auto always never"},
-                               {"cc", "bbr cubic"}};
-
 // The first column of the contact book's table.
 constexpr const char* kPeerNames =
     "p2pcp peers list 2>/dev/null | cut -d ' ' -f 1";
+
+std::string Joined(const std::vector<std::string>& words) {
+  return fmt::format("{}", fmt::join(words, " "));
+}
+
+// The command and its other spellings, as a pattern of `case`.
+std::string Spellings(const VerbText& verb, std::string_view separator) {
+  std::string names = verb.name;
+  for (const std::string& alias : AliasesOf(verb.verb)) {
+    names += std::string(separator) + alias;
+  }
+  return names;
+}
 
 Argument ArgumentOf(Verb verb) {
   switch (verb) {
@@ -52,9 +56,9 @@ Argument ArgumentOf(Verb verb) {
     case Verb::kPair:
       return {Takes::kPeer, "PEER", ""};
     case Verb::kPeers:
-      return {Takes::kWords, "ACTION", "list add rename remove set"};
+      return {Takes::kWords, "ACTION", Joined(WordsOf(verb))};
     case Verb::kCompletion:
-      return {Takes::kWords, "SHELL", "bash zsh fish"};
+      return {Takes::kWords, "SHELL", Joined(WordsOf(verb))};
     case Verb::kRecv:
     case Verb::kId:
     case Verb::kConfig:
@@ -70,10 +74,9 @@ Argument ArgumentOf(Verb verb) {
 Argument ArgumentOf(const po::option_description& option) {
   if (option.semantic()->max_tokens() == 0) return {Takes::kNothing, "", ""};
   Argument argument{Takes::kOther, option.format_parameter(), ""};
-  for (const Choice& choice : kChoices) {
-    if (choice.option != option.long_name()) continue;
+  if (const auto words = WordsOf(option.long_name()); !words.empty()) {
     argument.takes = Takes::kWords;
-    argument.words = choice.words;
+    argument.words = Joined(words);
     return argument;
   }
   if (argument.name.starts_with("PEER")) argument.takes = Takes::kPeer;
@@ -146,7 +149,8 @@ std::string Bash() {
         "        -*) COMPREPLY=($(compgen -W '{}' -- \"$cur\")) ;;\n"
         "        *) {} ;;\n"
         "      esac ;;\n",
-        verb.name, arguments, options, BashReply(ArgumentOf(verb.verb)));
+        Spellings(verb, "|"), arguments, options,
+        BashReply(ArgumentOf(verb.verb)));
   }
   return fmt::format(
       "# p2pcp(1) for bash; made by `p2pcp completion bash`\n"
@@ -219,7 +223,7 @@ std::string Zsh() {
         "      {})\n"
         "      _arguments -S \\\n{}"
         "        {} ;;\n",
-        verb.name, specs,
+        Spellings(verb, "|"), specs,
         own.takes == Takes::kNothing
             ? "'*: :'"
             : Quote(fmt::format("*:{}:{}", own.name, ZshAction(own))));
@@ -275,8 +279,8 @@ std::string Fish() {
     text +=
         fmt::format("complete -c p2pcp -n __fish_use_subcommand -a {} -d {}\n",
                     verb.name, Quote(verb.summary));
-    const std::string when =
-        Quote(fmt::format("__fish_seen_subcommand_from {}", verb.name));
+    const std::string when = Quote(
+        fmt::format("__fish_seen_subcommand_from {}", Spellings(verb, " ")));
     for (const Item& item : ItemsOf(verb.verb)) {
       text +=
           fmt::format("complete -c p2pcp -n {} -l {}{}{} -d {}\n", when,

@@ -101,6 +101,14 @@ class CompletionTest(unittest.TestCase):
     self.assertEqual(self.complete('send', 'x', '--to', ''), {'bob'})
     self.assertEqual(self.complete('pair', 'b'), {'bob'})
 
+  def test_bash_knows_other_spellings_of_commands(self):
+    for spelling, command in (('receive', 'recv'), ('rx', 'recv'),
+                              ('tx', 'send'), ('contacts', 'peers')):
+      self.assertEqual(self.complete(spelling, '--'),
+                       set(self.options_of(command)))
+    self.assertEqual(self.complete('contacts', ''),
+                     {'list', 'add', 'rename', 'remove', 'set'})
+
   def test_zsh_and_fish_take_their_scripts(self):
     for shell in ('zsh', 'fish'):
       with self.subTest(shell):
@@ -119,7 +127,8 @@ class CompletionTest(unittest.TestCase):
     fish = self.run_program('completion', 'fish')
     for command in self.help.commands:
       with self.subTest(command):
-        own = zsh.partition(f'\n      {command})')[2].partition(';;')[0]
+        own = re.split(rf'\n      {command}(?:\|[a-z|]+)?\)', zsh,
+                       maxsplit=1)[1].partition(';;')[0]
         found = set(
             re.findall(r"^ *'\*(--?[\w-]+)\[", own,
                                    re.M))
@@ -129,7 +138,7 @@ class CompletionTest(unittest.TestCase):
         self.assertEqual(found, wanted)
         lines = [
             line for line in fish.splitlines()
-            if f"seen_subcommand_from {command}'" in line
+            if re.search(rf"seen_subcommand_from {command}[ ']", line)
         ]
         found = {
             '--' + match[1] for match in
