@@ -24,6 +24,8 @@ Ask::~Ask() {
 
 void Ask::Show(const std::string& peer, const Receiver::Listing& listing,
                std::function<void(bool)> answer) {
+  // Below the question is where the answer is typed.
+  console_->ClearLive();
   console_->Error(fmt::format("{} offers {}{} file(s), {} in all:", peer,
                               listing.complete ? "" : "at least ",
                               listing.files, FormatSize(listing.bytes)));

@@ -3,26 +3,48 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstdlib>
+
+#include "cmd/text.h"
 
 namespace p2pcp::cmd {
 namespace {
 
-// To the start of the line, then erase to its end (ECMA-48 EL).
-constexpr std::string_view kEraseLine = "\r\x1b[K";
+// ECMA-48: EL erases to the end of the line, ED to that of the screen.
+constexpr std::string_view kEraseToLineEnd = "\x1b[K";
+constexpr std::string_view kEraseToScreenEnd = "\x1b[J";
+constexpr std::size_t kUsualColumns = 80;
 
-bool DumbTerminal() {
-  const char* term = std::getenv("TERM");
-  return term == nullptr || std::string_view(term) == "dumb";
+std::string_view Variable(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? std::string_view() : value;
+}
+
+bool IsCleverTerminal() {
+  const std::string_view term = Variable("TERM");
+  return isatty(STDERR_FILENO) == 1 && !term.empty() && term != "dumb";
+}
+
+// Most terminals break lines anew when their width changes. xterm and GNU
+// screen cut them off instead, and say who they are.
+bool Reflows() {
+  return Variable("XTERM_VERSION").empty() && Variable("STY").empty();
 }
 
 }  // namespace
 
-Console::Console(const Config& config) : config_(config) {
+bool StderrHasColour() {
+  return IsCleverTerminal() && Variable("NO_COLOR").empty();
+}
+
+Console::Console(const Config& config)
+    : config_(config), colour_(StderrHasColour()), reflows_(Reflows()) {
   switch (config.progress) {
     case ProgressMode::kAuto:
-      live_ = !config.quiet && isatty(STDERR_FILENO) == 1 && !DumbTerminal();
+      live_ = !config.quiet && IsCleverTerminal();
       break;
     case ProgressMode::kAlways:
       live_ = true;
@@ -31,6 +53,9 @@ Console::Console(const Config& config) : config_(config) {
       live_ = false;
       break;
   }
+  const std::string_view columns = Variable("COLUMNS");
+  std::from_chars(columns.data(), columns.data() + columns.size(),
+                  columns_by_environment_);
 }
 
 Console::~Console() { ClearLive(); }
@@ -46,8 +71,17 @@ void Console::Write(std::string_view text) {
 }
 
 void Console::Error(std::string_view text) {
-  ClearLive();
-  Write(std::string(text) + "\n");
+  const StyledLine live = drawn_;
+  std::string out;
+  if (!live.empty()) out = ToBegin() + std::string(kEraseToLineEnd);
+  out += text;
+  out += '\n';
+  drawn_.clear();
+  if (!live.empty() && DisplayWidth(PlainText(live)) <= columns()) {
+    out += Drawing(live);
+    drawn_ = live;
+  }
+  Write(out);
 }
 
 void Console::Line(std::string_view text) {
@@ -58,25 +92,41 @@ void Console::Step(std::string_view text) {
   if (config_.verbose) Error(text);
 }
 
-std::size_t Console::columns() const {
+std::size_t Console::TerminalColumns() const {
   winsize size = {};
   if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
     return size.ws_col;
   }
-  return 80;
+  return columns_by_environment_ > 0 ? columns_by_environment_ : kUsualColumns;
 }
 
-void Console::Live(std::string_view text) {
-  std::string out(kEraseLine);
-  out += text;
-  drawn_ = true;
-  Write(out);
+std::size_t Console::columns() const {
+  return std::max<std::size_t>(TerminalColumns(), 2) - 1;
+}
+
+std::string Console::ToBegin() const {
+  const std::size_t rows = RowsOf(PlainText(drawn_), TerminalColumns());
+  if (rows == 1 || !reflows_) return "\r";
+  return "\x1b[" + std::to_string(rows - 1) + "A\r" +
+         std::string(kEraseToScreenEnd);
+}
+
+std::string Console::Drawing(const StyledLine& line) const {
+  return (colour_ ? ColouredText(line) : PlainText(line)) +
+         std::string(kEraseToLineEnd);
+}
+
+void Console::Live(const StyledLine& line) {
+  // What was there is written over, and only then is the rest erased: nothing
+  // flickers.
+  Write(ToBegin() + Drawing(line));
+  drawn_ = line;
 }
 
 void Console::ClearLive() {
-  if (!drawn_) return;
-  drawn_ = false;
-  Write(kEraseLine);
+  if (drawn_.empty()) return;
+  Write(ToBegin() + std::string(kEraseToLineEnd));
+  drawn_.clear();
 }
 
 }  // namespace p2pcp::cmd

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "cmd/bottleneck_text.h"
+#include "cmd/remedy.h"
 #include "cmd/text.h"
 #include "cmd/version.h"
 #include "net/base/bytes.h"
@@ -201,6 +202,8 @@ void Events::Handle(const Progress& progress, const ConnectionStats& stats,
   event["complete"] = progress.complete;
   if (!progress.current_file.empty()) {
     SetName(event, "name", progress.current_file);
+    event["file_bytes"] = progress.current_bytes_done;
+    event["file_bytes_total"] = progress.current_bytes_total;
   }
   event["bytes_per_second"] = bytes_per_second;
   event["eta_seconds"] = eta ? Json(Seconds(*eta)) : Json();
@@ -288,6 +291,9 @@ void Events::Failed(ExitCode code, std::string_view message) {
   event["exit_code"] = static_cast<int>(code);
   event["retryable"] = IsRetryable(code);
   event["message"] = message;
+  if (const auto remedy = RemedyFor(code, can_go_on()); !remedy.empty()) {
+    event["remedy"] = remedy;
+  }
   if (!resume_.empty()) event["resume"] = resume_;
   output_->Write(Line(event));
 }

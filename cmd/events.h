@@ -38,6 +38,7 @@ class Events {
   void Lost(std::string_view peer, Duration patience);
   // The command that goes on, for whatever error is told from now on.
   void SetResume(std::string command) { resume_ = std::move(command); }
+  bool can_go_on() const { return !resume_.empty(); }
   // detail: the broker's URL; empty for other steps.
   void Connecting(std::string_view step, std::string_view detail = {});
   void Path(std::string_view text, std::size_t max_payload, Duration rtt);

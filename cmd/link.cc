@@ -36,7 +36,8 @@ constexpr std::size_t kMaxEarly = 64;
 Link::Link(Config config, Console* console)
     : config_(std::move(config)),
       console_(console),
-      stall_(config_.peer.name, console, config_.events) {}
+      stall_(config_.peer.name, console, config_.events),
+      steps_(config_.peer.name, config_.again, console, config_.events) {}
 
 Link::~Link() {
   if (!connector_ || !mqtt_) return;
@@ -69,6 +70,8 @@ Status Link::Start(const Options& options) {
       if (!signal_) signal_ = code;
       ++signals_seen_;
     }
+    state_wanted_ = signals_.StateWanted() || state_wanted_;
+    resized_ = signals_.Resized() || resized_;
   });
 
   Result<Servers> servers = ChooseServers(options);
@@ -235,7 +238,7 @@ void Link::HandleMqtt() {
             std::get_if<signaling::MqttClient::BrokerUp>(&*event)) {
       brokers_.HandleUp();
       const std::string& url = brokers_.url(up->broker);
-      config_.events->Connecting("broker", url);
+      steps_.HandleBroker(now, url);
       Step(fmt::format("broker {}: subscribed", Escape(url)));
       connector_->HandleSubscribed(now, udp::WallTime());
     } else if (auto* down =
@@ -266,24 +269,24 @@ void Link::HandleConnectorEvents(TimePoint now) {
       // The NAT has forgotten us, and the brokers' connections with us.
       if (stall_.stalled()) RedialBrokers();
     } else if (std::holds_alternative<connect::PeerSeen>(*event)) {
-      config_.events->Connecting("peer");
+      steps_.HandlePeer(now);
       Step(fmt::format("{} is there", config_.peer.name));
     } else if (std::holds_alternative<connect::PeerBusy>(*event)) {
-      config_.events->Connecting("busy");
+      steps_.HandleBusy(now);
       console_->Line(
           fmt::format("{} is busy with another transfer; waiting for our turn",
                       config_.peer.name));
     } else if (const auto* done =
                    std::get_if<connect::HandshakeDone>(&*event)) {
       met_ = true;
-      config_.events->Connecting("handshake");
+      steps_.HandleHandshake(now);
       early_.clear();
       if (config_.on_handshake) config_.on_handshake(*done);
       Step(fmt::format("handshake done; {} candidates of {}'s",
                        done->remote_candidates, config_.peer.name));
     } else if (std::holds_alternative<connect::PeerGone>(*event)) {
       met_ = false;
-      config_.events->Connecting("gone");
+      steps_.HandleGone(now);
       Step(fmt::format("{} began anew or left; waiting", config_.peer.name));
     } else if (std::holds_alternative<connect::PeerKnocks>(*event)) {
       knocked_ = now;
@@ -498,15 +501,28 @@ Error Link::NobodyCame() const {
 }
 
 Result<std::optional<ExitCode>> Link::Connect() {
-  if (!expected_ && !config_.again) {
+  if (!expected_ && !config_.again && !console_->live()) {
     console_->Line(fmt::format("waiting for {} ...", config_.peer.name));
   }
   if (!expected_) config_.events->Waiting(config_.peer.name);
+  steps_.Begin(started_, timeout_);
+  // Where all goes well there is nothing to be seen of it.
+  TimePoint next_draw = started_ + kTick;
   while (!connected_) {
     if (signal_) return signal_;
     if (error_) return *error_;
     const TimePoint now = loop_->Now();
-    TimePoint until = now + kTick;
+    if (std::exchange(resized_, false)) next_draw = std::min(next_draw, now);
+    if (std::exchange(state_wanted_, false)) {
+      console_->Error(steps_.State(now, connector_->channel() == nullptr
+                                            ? ""
+                                            : extra_sockets_->Report()));
+    }
+    if (now >= next_draw) {
+      steps_.Draw(now);
+      next_draw = now + kTick;
+    }
+    TimePoint until = next_draw;
     if (!met_) {
       const TimePoint never_up = started_ + kBrokerTimeout;
       // On a network that leads nowhere there is nobody to be reached but those

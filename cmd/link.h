@@ -17,6 +17,7 @@
 #include "cmd/events.h"
 #include "cmd/exit_code.h"
 #include "cmd/local_network.h"
+#include "cmd/network/connect_steps.h"
 #include "cmd/network/extra_sockets.h"
 #include "cmd/network/lan_link.h"
 #include "cmd/network/relay_link.h"
@@ -84,6 +85,10 @@ class Link {
   channel::Path path() { return connector_->channel()->path(); }
   // "direct udp4 203.0.113.9:41641".
   std::string PathText();
+  // Since when nothing has come, while a new path is looked for.
+  std::optional<Duration> StalledFor(TimePoint now) const {
+    return stall_.stalled() ? std::optional(stall_.quiet(now)) : std::nullopt;
+  }
   // Lets the channel go on for a while, for what both sides still tell.
   void Linger(Duration duration) {
     for (const TimePoint end = Now() + duration; Now() < end && !signal_;) {
@@ -99,8 +104,11 @@ class Link {
   static constexpr Duration kTick = 250ms;
   struct Handler {
     std::function<void(const SessionEvent&)> on_event;
-    // At least each kTick, for the progress line.
+    // At least each kTick, for the progress line; at once when the terminal has
+    // another size.
     std::function<void(TimePoint)> on_tick;
+    // The user asks how it stands (SIGUSR1).
+    std::function<void(TimePoint)> on_state_wanted;
   };
   // Carries the session until its terminal event has been handed out and the
   // last packets have been sent. disk_fd is readable when the session's disk
@@ -169,6 +177,7 @@ class Link {
   std::unique_ptr<ExtraSockets> extra_sockets_;
   std::unique_ptr<Pump> pump_;
   Stall stall_;
+  ConnectSteps steps_;
   bool loopback_ = false;  // Loopback addresses are candidates.
   Session* session_ = nullptr;
 
@@ -178,6 +187,8 @@ class Link {
   // A broker that is down is tried again and again.
   LogLimiter broker_log_{12, 60s};
   bool advised_ = false;
+  bool resized_ = false;       // The terminal, since the last line was drawn.
+  bool state_wanted_ = false;  // By the user.
   bool met_ = false;
   bool connected_ = false;
   // When a process of the peer's was heard of that is not the one at hand.

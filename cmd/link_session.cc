@@ -47,7 +47,8 @@ std::optional<ExitCode> Link::Run(Session* session, int disk_fd,
       first_byte = true;
       Step("first bytes of the file are there");
     }
-    if (now >= next_tick) {
+    if (std::exchange(state_wanted_, false)) handler.on_state_wanted(now);
+    if (now >= next_tick || std::exchange(resized_, false)) {
       handler.on_tick(now);
       if (knocked_ && now - *knocked_ <= kKnockLife && stall_.stalled() &&
           connector_->channel()->quiet(now) >= kGoneAfter) {

@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,9 @@
 #include "cmd/link.h"
 #include "cmd/options/options.h"
 #include "cmd/product.h"
+#include "cmd/remedy.h"
+#include "cmd/signals.h"
+#include "cmd/styled_line.h"
 #include "cmd/version.h"
 #include "net/base/check.h"
 #include "net/base/sanitizer.h"
@@ -66,9 +70,14 @@ Result<ExitCode> Run(const Options& options, const Environment& environment,
   return ExitCode::kOther;
 }
 
-int Finish(const Error& error) {
+int Finish(const Error& error, bool can_go_on = false) {
   const ExitCode code = ExitCodeFor(error.code);
-  std::fprintf(stderr, "p2pcp: %s\n", error.message.c_str());
+  const StyledLine line = {{"p2pcp:", Style::kBad}, {" " + error.message}};
+  const std::string_view remedy = RemedyFor(code, can_go_on);
+  std::fprintf(
+      stderr, "%s\n%s%s",
+      (StderrHasColour() ? ColouredText(line) : PlainText(line)).c_str(),
+      std::string(remedy).c_str(), remedy.empty() ? "" : "\n");
   return static_cast<int>(code);
 }
 
@@ -98,6 +107,7 @@ void FollowParent() {
 
 int Main(std::vector<std::string> args) {
   KeepSecrets();
+  Signals::IgnoreStateRequests();
   if (args.empty()) {
     std::fputs(FirstWords().c_str(), stderr);
     return static_cast<int>(ExitCode::kUsage);
@@ -134,7 +144,7 @@ int Main(std::vector<std::string> args) {
   console.ClearLive();
   if (!code.ok()) {
     events.Failed(ExitCodeFor(code.error().code), code.error().message);
-    return Finish(code.error());
+    return Finish(code.error(), events.can_go_on());
   }
   if (*code != ExitCode::kVerified) {
     events.Failed(*code, TextOf(*code));

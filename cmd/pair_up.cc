@@ -94,6 +94,7 @@ class Encounter {
   Status Show();
   Status Take();
   void Hint();
+  void TellState();
   void Turn(TimePoint now);
   void Publish();
   void HandleMqtt();
@@ -145,6 +146,7 @@ Status Encounter::Start() {
   started_ = loop_->Now();
   loop_->Watch(signals_.fd(), EPOLLIN, [this](std::uint32_t) {
     if (const auto code = signals_.Take()) signal_ = code;
+    if (signals_.StateWanted()) TellState();
   });
   Result<std::unique_ptr<signaling::MqttClient>> mqtt =
       signaling::MqttClient::Start(started_,
@@ -217,6 +219,20 @@ Status Encounter::Take() {
                                       name_));
   }
   return {};
+}
+
+void Encounter::TellState() {
+  std::string wanted = "what was agreed on to be confirmed there";
+  if (!brokers_.was_up()) {
+    wanted = "a broker";
+  } else if (!paired_) {
+    wanted = sides_.shows && sides_.takes
+                 ? "the code to be typed on either side"
+             : sides_.shows ? "the code to be typed there"
+                            : "the code to be typed here";
+  }
+  console_->Error(fmt::format("pairing with {} for {}; waiting for {}", name_,
+                              FormatDuration(loop_->Now() - started_), wanted));
 }
 
 // Who is asked for a code and sees none has been forgotten here, not there.

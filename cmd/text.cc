@@ -6,9 +6,11 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <iterator>
 #include <numeric>
 #include <system_error>
 
+#include "cmd/char_width_tables.h"
 #include "net/base/check.h"
 
 namespace p2pcp::cmd {
@@ -45,54 +47,38 @@ CodePoint DecodeUtf8(std::string_view text) {
   return {value, size};
 }
 
-struct Range {
-  char32_t first, last;
-};
-
+// REQUIRES: ranges are sorted and disjoint.
 template <std::size_t N>
-bool In(const std::array<Range, N>& ranges, char32_t c) {
-  return std::any_of(ranges.begin(), ranges.end(), [c](const Range& range) {
-    return c >= range.first && c <= range.last;
-  });
+bool In(const std::array<CharRange, N>& ranges, char32_t c) {
+  const auto after =
+      std::upper_bound(ranges.begin(), ranges.end(), c,
+                       [](char32_t value, const CharRange& range) {
+                         return value < range.first;
+                       });
+  return after != ranges.begin() && c <= std::prev(after)->last;
 }
 
 // Characters that change how their neighbours look, or look like nothing.
-constexpr std::array<Range, 9> kDeceptive = {{{0x7f, 0x9f},
-                                              {0xad, 0xad},
-                                              {0x61c, 0x61c},
-                                              {0x200b, 0x200f},
-                                              {0x2028, 0x202e},
-                                              {0x2060, 0x206f},
-                                              {0xfeff, 0xfeff},
-                                              {0xfff9, 0xfffb},
-                                              {0xe0000, 0xe0fff}}};
+constexpr std::array<CharRange, 9> kDeceptive = {{{0x7f, 0x9f},
+                                                  {0xad, 0xad},
+                                                  {0x61c, 0x61c},
+                                                  {0x200b, 0x200f},
+                                                  {0x2028, 0x202e},
+                                                  {0x2060, 0x206f},
+                                                  {0xfeff, 0xfeff},
+                                                  {0xfff9, 0xfffb},
+                                                  {0xe0000, 0xe0fff}}};
 
-// Combining marks of the scripts that people meet in file names.
-constexpr std::array<Range, 9> kZeroWidth = {{{0x300, 0x36f},
-                                              {0x483, 0x489},
-                                              {0x591, 0x5bd},
-                                              {0x64b, 0x65f},
-                                              {0x1ab0, 0x1aff},
-                                              {0x1dc0, 0x1dff},
-                                              {0x20d0, 0x20ff},
-                                              {0xfe00, 0xfe0f},
-                                              {0xfe20, 0xfe2f}}};
-
-// East Asian wide and fullwidth blocks (Unicode TR 11) and emoji.
-constexpr std::array<Range, 10> kWide = {{{0x1100, 0x115f},
-                                          {0x2e80, 0x303e},
-                                          {0x3041, 0xa4cf},
-                                          {0xa960, 0xa97c},
-                                          {0xac00, 0xd7a3},
-                                          {0xf900, 0xfaff},
-                                          {0xfe30, 0xfe6f},
-                                          {0xff00, 0xff60},
-                                          {0x1f300, 0x1faff},
-                                          {0x20000, 0x3fffd}}};
+// Two of these make a flag, which takes two columns; some terminals give two to
+// each.
+constexpr char32_t kFirstFlagLetter = 0x1f1e6;
+constexpr char32_t kLastFlagLetter = 0x1f1ff;
 
 std::size_t WidthOf(char32_t c) {
-  if (In(kZeroWidth, c)) return 0;
-  return In(kWide, c) ? 2 : 1;
+  if (c < 0x80) return 1;
+  if (In(kZeroWidthChars, c)) return 0;
+  if (c >= kFirstFlagLetter && c <= kLastFlagLetter) return 2;
+  return In(kWideChars, c) ? 2 : 1;
 }
 
 // The longest prefix of escaped text that takes at most `columns`.
@@ -177,6 +163,23 @@ std::size_t DisplayWidth(std::string_view escaped) {
   return width;
 }
 
+std::size_t RowsOf(std::string_view escaped, std::size_t columns) {
+  P2PCP_CHECK(columns >= 1);
+  std::size_t rows = 1;
+  std::size_t used = 0;
+  while (!escaped.empty()) {
+    const CodePoint c = DecodeUtf8(escaped);
+    const std::size_t width = std::min(WidthOf(c.value), columns);
+    if (used + width > columns) {
+      ++rows;
+      used = 0;
+    }
+    used += width;
+    escaped.remove_prefix(std::max<std::size_t>(c.size, 1));
+  }
+  return rows;
+}
+
 std::string Ellipsize(std::string_view escaped, std::size_t columns) {
   P2PCP_CHECK(columns >= 1);
   if (DisplayWidth(escaped) <= columns) return std::string(escaped);
@@ -191,6 +194,13 @@ std::string Ellipsize(std::string_view escaped, std::size_t columns) {
         std::max<std::size_t>(DecodeUtf8(escaped.substr(tail_begin)).size, 1);
   }
   return std::string(head) + "\u2026" + std::string(escaped.substr(tail_begin));
+}
+
+std::string CutOff(std::string_view escaped, std::size_t columns) {
+  P2PCP_CHECK(columns >= 1);
+  if (DisplayWidth(escaped) <= columns) return std::string(escaped);
+  return std::string(escaped.substr(0, PrefixBytes(escaped, columns - 1))) +
+         "\u2026";
 }
 
 std::string FormatSize(std::uint64_t bytes) {
@@ -262,6 +272,19 @@ std::string FormatDuration(Duration duration) {
   if (s < 3600) return fmt::format("{} min {:02} s", s / 60, s % 60);
   if (s < 86400) return fmt::format("{} h {:02} min", s / 3600, s / 60 % 60);
   return fmt::format("{} d {} h", s / 86400, s / 3600 % 24);
+}
+
+std::string FormatRemaining(Duration duration) {
+  const std::int64_t s = std::max<std::int64_t>(
+      0, std::chrono::round<std::chrono::seconds>(duration).count());
+  const auto to = [s](std::int64_t step) {
+    return std::chrono::seconds((s + step / 2) / step * step);
+  };
+  if (s < 60) return FormatDuration(to(1));
+  if (s < 595) return FormatDuration(to(5));
+  // Seconds would be zeros from here on.
+  if (s < 3570) return fmt::format("{} min", to(60).count() / 60);
+  return FormatDuration(s < 86400 ? to(300) : to(3600));
 }
 
 std::string FormatLatency(Duration duration) {

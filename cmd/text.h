@@ -25,12 +25,20 @@ std::string Escape(std::string_view text);
 bool IsUtf8(std::string_view text);
 
 // Columns that escaped text takes on a terminal: 2 for East Asian wide
-// characters and emoji, 0 for combining marks.
+// characters and emoji, 0 for combining marks. Where terminals differ (flags,
+// U+FE0F) it is the most that one gives them.
 std::size_t DisplayWidth(std::string_view escaped);
+
+// Rows that escaped text takes on a terminal of so many columns, where a wide
+// character is not broken. REQUIRES: columns >= 1.
+std::size_t RowsOf(std::string_view escaped, std::size_t columns);
 
 // Escaped text cut to at most `columns`, an ellipsis in the middle where
 // something was left out. REQUIRES: columns >= 1.
 std::string Ellipsize(std::string_view escaped, std::size_t columns);
+
+// The same with the ellipsis at the end, for sentences.
+std::string CutOff(std::string_view escaped, std::size_t columns);
 
 // "0 B", "999 B", "1.0 KiB", "256.0 MiB", ...
 std::string FormatSize(std::uint64_t bytes);
@@ -44,6 +52,9 @@ std::optional<std::uint64_t> ParseSize(std::string_view text);
 std::string FormatBitRate(double bytes_per_second);
 // "3 s", "2 min 05 s", "1 h 02 min", "3 d 4 h".
 std::string FormatDuration(Duration duration);
+// The same for what is left of a time that is only estimated: in steps that
+// grow with it (1 s, 5 s, 1 min, 5 min, 1 h), so that it does not flicker.
+std::string FormatRemaining(Duration duration);
 // "0.41 ms", "23 ms", "1.2 s": for round-trip times and set-up steps.
 std::string FormatLatency(Duration duration);
 

@@ -33,13 +33,48 @@ TEST(DisplayWidth, CountsColumnsNotBytes) {
   EXPECT_EQ(DisplayWidth("\U0001f600"), 2u);
 }
 
+TEST(DisplayWidth, KnowsMarksAndWideCharactersOfAllScripts) {
+  // Hangul syllables, and the same spelt by conjoining letters.
+  EXPECT_EQ(DisplayWidth("\ud55c\uae00"), 4u);
+  EXPECT_EQ(DisplayWidth("\u1112\u1161\u11ab"), 2u);
+  // Thai, Hebrew, Devanagari and Arabic marks.
+  EXPECT_EQ(DisplayWidth("\u0e17\u0e35\u0e48"), 1u);
+  EXPECT_EQ(DisplayWidth("\u05e9\u05c1"), 1u);
+  EXPECT_EQ(DisplayWidth("\u0928\u0941"), 1u);
+  EXPECT_EQ(DisplayWidth("\u0628\u0651"), 1u);
+  // Fullwidth and halfwidth forms.
+  EXPECT_EQ(DisplayWidth("\uff21"), 2u);
+  EXPECT_EQ(DisplayWidth("\uff71"), 1u);
+  // Emoji outside of the emoji blocks, and what is none inside.
+  EXPECT_EQ(DisplayWidth("\u231a\u26a1\u2705"), 6u);
+  EXPECT_EQ(DisplayWidth("\U0001f321"), 1u);
+  // Planes of ideographs, and the ends of the tables.
+  EXPECT_EQ(DisplayWidth("\U00020000\U0003fffd"), 4u);
+  EXPECT_EQ(DisplayWidth("\u10ff\u1100\u115f"), 5u);
+  // Terminals differ here: what the widest of them gives.
+  EXPECT_EQ(DisplayWidth("\u2764\ufe0f"), 2u);
+  EXPECT_EQ(DisplayWidth("\U0001f1e9\U0001f1ea"), 4u);
+}
+
+TEST(RowsOf, CountsRowsAndBreaksNoWideCharacter) {
+  EXPECT_EQ(RowsOf("", 10), 1u);
+  EXPECT_EQ(RowsOf("0123456789", 10), 1u);
+  EXPECT_EQ(RowsOf("0123456789a", 10), 2u);
+  EXPECT_EQ(RowsOf("0123456789a", 1), 11u);
+  EXPECT_EQ(RowsOf("\u65e5\u672c\u8a9e", 5), 2u);
+  EXPECT_EQ(RowsOf("\u65e5\u672c\u8a9e", 3), 3u);
+}
+
 TEST(Ellipsize, NeverExceedsTheColumnsGiven) {
   const std::string name = "\u65e5\u672c\u8a9e-a-rather-long-name.tar.gz";
   for (std::size_t columns = 1; columns <= 40; ++columns) {
     EXPECT_LE(DisplayWidth(Ellipsize(name, columns)), columns) << columns;
+    EXPECT_LE(DisplayWidth(CutOff(name, columns)), columns) << columns;
   }
   EXPECT_EQ(Ellipsize("abcdefghij", 5), "ab\u2026ij");
   EXPECT_EQ(Ellipsize("abc", 3), "abc");
+  EXPECT_EQ(CutOff("abcdefghij", 5), "abcd\u2026");
+  EXPECT_EQ(CutOff("abc", 3), "abc");
 }
 
 TEST(Format, SizesRatesAndTimes) {
@@ -54,6 +89,12 @@ TEST(Format, SizesRatesAndTimes) {
   EXPECT_EQ(FormatDuration(125s), "2 min 05 s");
   EXPECT_EQ(FormatDuration(3720s), "1 h 02 min");
   EXPECT_EQ(FormatDuration(76h), "3 d 4 h");
+  EXPECT_EQ(FormatRemaining(59s), "59 s");
+  EXPECT_EQ(FormatRemaining(127s), "2 min 05 s");
+  EXPECT_EQ(FormatRemaining(629s), "10 min");
+  EXPECT_EQ(FormatRemaining(3599s), "1 h 00 min");
+  EXPECT_EQ(FormatRemaining(3870s), "1 h 05 min");
+  EXPECT_EQ(FormatRemaining(76h), "3 d 4 h");
   EXPECT_EQ(FormatLatency(410us), "0.41 ms");
   EXPECT_EQ(FormatLatency(23ms), "23 ms");
   EXPECT_EQ(FormatLatency(1200ms), "1.2 s");

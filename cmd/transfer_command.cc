@@ -136,10 +136,15 @@ Result<ExitCode> TransferCommand::RunOnce(
     return std::move(prepared).error();
   }
   const std::unique_ptr<Session> session = make();
-  TransferView view(
-      side_ == Side::kSender ? "sent" : "received",
-      [this] { return link_->PathText(); }, session.get(), &console_, &events_,
-      [this](const std::string& text) { link_->Step(text); });
+  const bool sends = side_ == Side::kSender;
+  TransferView view(Now(),
+                    {sends ? "sent" : "received",
+                     (sends ? "sending to " : "receiving from ") + peer_name()},
+                    !sends,
+                    {[this] { return link_->PathText(); },
+                     [this](TimePoint now) { return link_->StalledFor(now); },
+                     [this](const std::string& text) { link_->Step(text); }},
+                    session.get(), &console_, &events_);
   const std::optional<ExitCode> signal =
       link_->Run(session.get(), disk_->fd(),
                  {[&](const SessionEvent& event) {
@@ -153,7 +158,8 @@ Result<ExitCode> TransferCommand::RunOnce(
                   [&](TimePoint now) {
                     view.HandleTick(now);
                     if (trace_ != nullptr) trace_->Tick();
-                  }});
+                  },
+                  [&](TimePoint now) { view.HandleStateWanted(now); }});
   return Link::Conclude(view.outcome(), signal);
 }
 

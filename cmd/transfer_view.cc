@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "cmd/bottleneck_text.h"
+#include "cmd/styled_line.h"
 #include "cmd/text.h"
 
 namespace p2pcp::cmd {
@@ -17,14 +18,14 @@ std::string Files(std::uint64_t count) {
 void TransferView::HandleEvent(TimePoint now, const SessionEvent& event) {
   if (const auto* offered = std::get_if<Offered>(&event)) {
     events_->Handle(*offered);
-    step_(fmt::format("offered: {}{}, {}", offered->complete ? "" : "at least ",
-                      Files(offered->file_count),
-                      FormatSize(offered->total_bytes)));
+    sources_.step(fmt::format(
+        "offered: {}{}, {}", offered->complete ? "" : "at least ",
+        Files(offered->file_count), FormatSize(offered->total_bytes)));
   } else if (const auto* started = std::get_if<Started>(&event)) {
     events_->Handle(*started);
     started_ = now;
     last_plain_ = now;
-    step_(fmt::format(
+    sources_.step(fmt::format(
         "transferring {}{}, {}", started->complete ? "" : "at least ",
         Files(started->file_count), FormatSize(started->total_bytes)));
   } else if (const auto* left_out = std::get_if<LeftOut>(&event)) {
@@ -53,7 +54,7 @@ void TransferView::HandleEvent(TimePoint now, const SessionEvent& event) {
     } else if (files_shown_ == kMaxFilesShown + 1) {
       console_->Line("... (-v says all)");
     }
-    if (files_shown_ > kMaxFilesShown) step_(line);
+    if (files_shown_ > kMaxFilesShown) sources_.step(line);
   } else if (const auto* failed = std::get_if<FileFailed>(&event)) {
     events_->Handle(*failed);
     const std::string& message = failed->error.message;
@@ -74,16 +75,16 @@ void TransferView::Summarize(TimePoint now, const Completed& completed) {
   const Duration took = started_ ? now - *started_ : Duration(0);
   const double seconds = std::chrono::duration<double>(took).count();
   const ConnectionStats& stats = session_->stats();
-  events_->Done(completed, stats, took, path_());
-  std::string line =
-      fmt::format("{} {}, {} in {:.2f} s", verb_, Files(completed.file_count),
-                  FormatSize(completed.total_bytes), seconds);
+  events_->Done(completed, stats, took, sources_.path());
+  std::string line = fmt::format("{} {}, {} in {:.2f} s", words_.done,
+                                 Files(completed.file_count),
+                                 FormatSize(completed.total_bytes), seconds);
   if (seconds > 0 && completed.total_bytes > 0) {
     line += fmt::format(
         " ({})",
         FormatRate(static_cast<double>(completed.total_bytes) / seconds));
   }
-  line += fmt::format(", {}", path_());
+  line += fmt::format(", {}", sources_.path());
   if (stats.smoothed_rtt > Duration(0)) {
     line += ", rtt " + FormatLatency(stats.smoothed_rtt);
   }
@@ -94,13 +95,13 @@ void TransferView::Summarize(TimePoint now, const Completed& completed) {
         static_cast<double>(completed.total_bytes) / seconds);
     if (!sentence.empty()) console_->Line(sentence);
   }
-  step_(fmt::format(
+  sources_.step(fmt::format(
       "packets: {} sent, {} received, {} lost ({} of them arrived late); "
       "{} probe timeouts; {} sent again",
       stats.packets_sent, stats.packets_received, stats.packets_lost,
       stats.packets_spuriously_lost, stats.probe_timeouts,
       FormatSize(stats.data_bytes_retransmitted)));
-  step_(fmt::format(
+  sources_.step(fmt::format(
       "path: rtt {} smoothed, {} at least; congestion window {}, {}",
       FormatLatency(stats.smoothed_rtt), FormatLatency(stats.min_rtt),
       FormatSize(stats.congestion_window),
@@ -109,25 +110,25 @@ void TransferView::Summarize(TimePoint now, const Completed& completed) {
           : "paced at " + FormatRate(static_cast<double>(stats.pacing_rate))));
 }
 
-void TransferView::HandleTick(TimePoint now) {
-  const Progress progress = session_->progress();
-  if (progress.phase == Progress::Phase::kOver) return;
-  meter_.Update(now, progress.bytes_done);
-  const std::optional<Duration> eta =
-      meter_.Eta(progress.bytes_total - progress.bytes_done);
-  events_->Handle(progress, session_->stats(), meter_.rate(), eta);
+ProgressView TransferView::View(TimePoint now, const Progress& progress) const {
   ProgressView view;
   view.name = Escape(progress.current_file);
+  view.file_bytes_done = progress.current_bytes_done;
+  view.file_bytes_total = progress.current_bytes_total;
   view.bytes_done = progress.bytes_done;
   view.bytes_total = progress.bytes_total;
   view.files_done = progress.files_done;
   view.files_total = progress.files_total;
+  view.complete = progress.complete;
   view.rate = meter_.rate();
-  view.eta = eta;
-  view.path = path_();
+  view.slow_rate = meter_.slow_rate();
+  view.eta = meter_.Eta(progress.bytes_total - progress.bytes_done);
+  view.path = sources_.path();
+  view.stalled = sources_.stalled(now);
   if (session_->stats().smoothed_rtt > Duration(0)) {
     view.rtt = session_->stats().smoothed_rtt;
   }
+  view.phase = true;
   switch (progress.phase) {
     case Progress::Phase::kGreeting:
     case Progress::Phase::kOffering:
@@ -144,14 +145,38 @@ void TransferView::HandleTick(TimePoint now) {
       break;
     case Progress::Phase::kTransferring:
     case Progress::Phase::kOver:
+      view.phase = false;
       break;
   }
+  return view;
+}
+
+void TransferView::HandleTick(TimePoint now) {
+  const Progress progress = session_->progress();
+  if (progress.phase == Progress::Phase::kOver) return;
+  // Until bytes may flow there is no rate; what was there before is no rate.
+  if (progress.phase == Progress::Phase::kTransferring ||
+      progress.phase == Progress::Phase::kFinishing) {
+    if (sources_.stalled(now)) {
+      meter_.Pause(now, progress.bytes_done);
+    } else {
+      meter_.Update(now, progress.bytes_done);
+    }
+  }
+  const ProgressView view = View(now, progress);
+  events_->Handle(progress, session_->stats(), view.rate, view.eta);
   if (console_->live()) {
+    if (asks_ && progress.phase == Progress::Phase::kDeciding) return;
     console_->Live(RenderProgress(view, console_->columns()));
   } else if (started_ && now - last_plain_ >= kPlainInterval) {
     last_plain_ = now;
-    console_->Line(RenderProgress(view, 160));
+    console_->Line(PlainText(RenderProgress(view, kPlainColumns)));
   }
+}
+
+void TransferView::HandleStateWanted(TimePoint now) {
+  console_->Error(
+      RenderState(View(now, session_->progress()), words_.now, now - begun_));
 }
 
 Result<ExitCode> TransferView::outcome() const {

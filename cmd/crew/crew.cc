@@ -64,6 +64,7 @@ Status Crew::Open() {
   loop_ = *std::move(loop);
   loop_->Watch(signals_.fd(), EPOLLIN, [this](std::uint32_t) {
     const auto code = signals_.Take();
+    if (signals_.StateWanted()) TellState();
     if (!code) return;
     if (!signal_) signal_ = code;
     for (auto& [number, worker] : workers_) {
@@ -100,6 +101,17 @@ Status Crew::Open() {
                                 [this] { hub_->Redial(loop_->Now()); });
   if (address_watch.ok()) address_watch_ = *std::move(address_watch);
   return {};
+}
+
+void Crew::TellState() {
+  console_->Error(fmt::format(
+      "{} under way{}{}",
+      workers_.size() == 1 ? "1 transfer"
+                           : fmt::format("{} transfers", workers_.size()),
+      brokers_.was_up() ? "" : "; no broker was reached yet",
+      workers_.empty() ? "" : ":"));
+  // Each says its own; what it says is passed on.
+  for (auto& [number, worker] : workers_) worker.process->Signal(SIGUSR1);
 }
 
 unsigned Crew::FreePlace() const {

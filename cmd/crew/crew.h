@@ -60,7 +60,7 @@ class Crew {
   std::size_t running() const { return workers_.size(); }
 
   // Waits for the first event or `until`, and acts on it. A signal is passed on
-  // to the workers, each time one comes.
+  // to the workers, each time one comes; so is the wish to know how it stands.
   void Turn(TimePoint until);
   // The exit code of the first signal that came.
   std::optional<ExitCode> signal() const { return signal_; }
@@ -79,6 +79,7 @@ class Crew {
   Crew(const Options& options, Console* console, Events* events,
        Handler handler);
   Status Open();
+  void TellState();
   void HandleEnd(unsigned number, int status);
   unsigned FreePlace() const;
 

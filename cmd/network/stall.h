@@ -29,6 +29,8 @@ class Stall {
   void HandleTick(TimePoint now);
 
   bool stalled() const { return since_.has_value(); }
+  // Since when nothing has come. REQUIRES: stalled().
+  Duration quiet(TimePoint now) const { return now - *since_; }
   // How often silence was reported in this stall.
   int reports() const { return reports_; }
 

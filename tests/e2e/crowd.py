@@ -4,6 +4,7 @@ import json
 import os
 import time
 
+from tests.e2e import event_schema
 from tests.e2e import pair
 from tests.lab import topology
 
@@ -98,9 +99,12 @@ def events(command):
     assert len(set(keys)) == len(keys), keys
     return dict(pairs)
 
-  return [
+  told = [
       json.loads(line, object_pairs_hook=unique) for _, line in command.stdout
   ]
+  for event in told:
+    event_schema.check(event)
+  return told
 
 
 def unfinished(folder):

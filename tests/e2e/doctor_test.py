@@ -3,6 +3,7 @@
 import json
 import unittest
 
+from tests.e2e import event_schema
 from tests.e2e import pair
 from tests.lab import network
 from tests.lab import routers
@@ -22,7 +23,9 @@ class Doctor(unittest.TestCase):
 
   def diagnosis(self, command, code):
     self.assertEqual(command.wait(20), code, command.log())
-    return json.loads(command.stdout[0][1])
+    diagnosis = json.loads(command.stdout[0][1])
+    event_schema.check(diagnosis)
+    return diagnosis
 
   def outlook(self, diagnosis, word):
     return next(verdict['outlook'] for verdict in diagnosis['verdicts']
@@ -85,6 +88,7 @@ class Doctor(unittest.TestCase):
     for command in (alice, bob):
       self.assertEqual(command.wait(30), pair.VERIFIED, command.log())
       trial = json.loads(command.stdout[1][1])
+      event_schema.check(trial)
       self.assertTrue(trial['works'], command.log())
       self.assertRegex(trial['path'], 'direct udp4')
       self.assertIn('a path will be punched, because', command.text,

@@ -4,6 +4,7 @@ import json
 import os
 import unittest
 
+from tests.e2e import event_schema
 from tests.e2e import pair
 from tests.lab import network
 from tests.lab import topology
@@ -15,6 +16,8 @@ _SLOW_WRITES = 'tests/e2e/slow_writes.so'
 def events_of(command):
   """The events of --json, checked one by one."""
   events = [json.loads(line) for _, line in command.stdout]
+  for event in events:
+    event_schema.check(event)
   assert events[0]['event'] == 'start' and events[0]['schema'] == 1, events[0]
   return events
 
