@@ -170,15 +170,19 @@ void Events::Handle(const LeftOut& left_out) {
 
 void Events::Handle(const FileDone& done) {
   if (!output_) return;
-  const std::string digest = done.digest.ToString();
+  // What an earlier run has verified is not read again, and has none.
+  const bool unread = done.was_there && done.digest == file::Digest{};
+  const std::string digest = unread ? "" : done.digest.ToString();
   Json event = Event("file");
   SetName(event, "name", done.name);
   if (!done.final_name.empty()) SetName(event, "final_name", done.final_name);
   event["bytes"] = done.size;
-  event["xxh128"] = digest;
+  if (!unread) event["xxh128"] = digest;
   if (done.was_there) event["was_there"] = true;
   output_->Write(Line(event));
-  if (++files_done_ <= kMaxDigests) digests_.push_back({done.name, digest});
+  if (++files_done_ <= kMaxDigests && !unread) {
+    digests_.push_back({done.name, digest});
+  }
 }
 
 void Events::Handle(const FileFailed& failed) {

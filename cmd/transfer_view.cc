@@ -45,9 +45,12 @@ void TransferView::HandleEvent(TimePoint now, const SessionEvent& event) {
     events_->Handle(*done);
     const std::string& name =
         done->final_name.empty() ? done->name : done->final_name;
+    // What an earlier run has verified is not read again.
+    const bool unread = done->was_there && done->digest == file::Digest{};
     const std::string line = fmt::format(
-        "{}  {}  xxh128 {}  {}", Escape(name), FormatSize(done->size),
-        done->digest.ToString(), done->was_there ? "was there" : "verified");
+        "{}  {}  {}{}", Escape(name), FormatSize(done->size),
+        unread ? "" : fmt::format("xxh128 {}  ", done->digest.ToString()),
+        done->was_there ? "was there" : "verified");
     // A folder may have a million.
     if (++files_shown_ <= kMaxFilesShown) {
       console_->Line(line);

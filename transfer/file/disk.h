@@ -63,6 +63,9 @@ struct Output {
   FileTime mtime;
   bool executable = false;
   bool sparse = false;
+  // The inode of the file that kDigestExisting has looked at, of this size and
+  // time: what the transfer may still replace by this file, and by no other.
+  std::uint64_t compared = 0;
   // Found by kProbeName; kCreate then goes on with them.
   std::shared_ptr<const Remains> remains = nullptr;
 

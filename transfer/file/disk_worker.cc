@@ -320,6 +320,7 @@ Status DiskWorker::DigestExisting(const Job& job, Slot& slot,
                          static_cast<std::uint32_t>(info.st_mtim.tv_nsec)};
     completion.same = S_ISREG(info.st_mode) && mtime == output.mtime &&
                       static_cast<std::uint64_t>(info.st_size) == output.size;
+    if (completion.same) target_.NotePlaced(info.st_ino, *job.output);
   }
   slot.existing.Close();
   return {};
@@ -332,7 +333,10 @@ Status DiskWorker::Probe(const Job& job, Completion& completion) {
   Result<FolderFd> folder = target_.OpenFolder(output);
   if (!folder) return folder.error();
   completion.done = keeper_->IsInPlace((*folder)->get(), output);
-  if (completion.done) return {};
+  if (completion.done) {
+    target_.NotePlaced(output);
+    return {};
+  }
   if (probed && !completion.same) {
     completion.outdated = keeper_->FindRemains((*folder)->get(), output);
     if (make_strong_ != nullptr && output.remains != nullptr) {

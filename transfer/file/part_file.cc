@@ -261,7 +261,7 @@ Status PutInPlace(Syscalls& syscalls, int dirfd, const std::string& part_name,
     if (output.fresh ||
         (number == 1 &&
          fstatat(dirfd, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0 &&
-         placed.Has(info.st_ino))) {
+         info.st_ino != output.compared && placed.Has(info.st_ino))) {
       return Collides(output);
     }
     if (output.conflict == ConflictPolicy::kOverwrite) {

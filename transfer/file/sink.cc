@@ -70,6 +70,7 @@ std::uint64_t Sink::Add(File file) {
   output.mtime = file.mtime;
   output.executable = file.executable;
   output.sparse = file.sparse;
+  output.compared = file.compared;
   output.remains = std::move(file.remains);
   // A chunk that the space ended in gets longer.
   const std::uint64_t end = pieces_.total();

@@ -72,6 +72,7 @@ class Sink {
     FileTime mtime;
     bool executable = false;
     bool sparse = false;
+    std::uint64_t compared = 0;                        // As Output's.
     std::shared_ptr<const Remains> remains = nullptr;  // As Output's.
   };
 

@@ -97,7 +97,12 @@ Status TargetWorker::MakeFolder(const Output& output, Completion& completion) {
   Result<FolderFd> parent = OpenFolder(output);
   if (!parent) return parent.error();
   const int dirfd = (*parent)->get();
+  struct stat info;
+  const char* const name = output.name.c_str();
   if (syscalls_.MakeFolder(dirfd, output.name, 0777) == 0) {
+    if (fstatat(dirfd, name, &info, AT_SYMLINK_NOFOLLOW) == 0) {
+      made_.Add(info.st_ino);
+    }
     NoteTouched(*std::move(parent));
     return {};
   }
@@ -106,7 +111,8 @@ Status TargetWorker::MakeFolder(const Output& output, Completion& completion) {
                     errno);
   }
   if (errno != EEXIST) return CannotWrite(output.name, errno);
-  completion.exists = true;
+  completion.exists = fstatat(dirfd, name, &info, AT_SYMLINK_NOFOLLOW) != 0 ||
+                      !made_.Has(info.st_ino);
   // Confined like everything else: a link is no folder.
   const UniqueFd fd(
       OpenBeneath(dirfd, output.name, O_PATH | O_DIRECTORY | O_CLOEXEC, 0));
@@ -138,6 +144,20 @@ Status TargetWorker::Probe(const Output& output, Completion& completion) {
   completion.exists = probe->exists;
   completion.same = probe->same;
   return {};
+}
+
+void TargetWorker::NotePlaced(const Output& output) {
+  const Result<FolderFd> folder = OpenFolder(output);
+  struct stat info;
+  if (folder && fstatat((*folder)->get(), output.final_name.c_str(), &info,
+                        AT_SYMLINK_NOFOLLOW) == 0) {
+    placed_.Add(info.st_ino);
+  }
+}
+
+void TargetWorker::NotePlaced(std::uint64_t inode, Output& output) {
+  placed_.Add(inode);
+  output.compared = inode;
 }
 
 Result<UniqueFd> TargetWorker::OpenExisting(const Output& output) {

@@ -42,6 +42,11 @@ class TargetWorker {
   Status MakeFolder(const Output& output, Completion& completion);
   Status FinishFolder(const Output& output);
   Status Probe(const Output& output, Completion& completion);
+  // The file under the name that output.final_name says is of this transfer
+  // too, as if it had been placed.
+  void NotePlaced(const Output& output);
+  // The same of a file that is open. output may still replace it.
+  void NotePlaced(std::uint64_t inode, Output& output);
   // Opens what stands under the name of output, or where an earlier transfer
   // has put it.
   Result<UniqueFd> OpenExisting(const Output& output);
@@ -83,6 +88,9 @@ class TargetWorker {
   std::unordered_map<std::string, Folder> folders_;
   std::uint64_t use_counter_ = 0;
   PlacedFiles placed_;
+  // Folders that this transfer has made: names of it that meet in one of them
+  // must not meet for the second time in what lies there.
+  PlacedFiles made_;
 
   // By part number.
   std::unordered_map<std::uint64_t, Stored> stored_;

@@ -419,6 +419,7 @@ void Receiver::Core::AddToSink(std::uint64_t index) {
                           .mtime = output.mtime,
                           .executable = output.executable,
                           .sparse = output.sparse,
+                          .compared = output.compared,
                           .remains = output.remains});
   if (output.remains != nullptr) TellRemains(index, *output.remains);
 }
