@@ -13,6 +13,11 @@ work=$folder/p2pcp-$version
 cp -R "$here/debian" "$work/debian"
 cp "$here/p2pcp-serve.service" "$work/debian/p2pcp.p2pcp-serve.service"
 cp "$here/p2pcp-listen.service" "$work/debian/p2pcp.p2pcp-listen.user.service"
+# What those who look after it, or write programs around it, read.
+for document in SECURITY.md cmd/EVENTS.md cmd/RENDEZVOUS.md; do
+  cp "$here/../../$document" "$work"
+  basename "$document"
+done >"$work/debian/docs"
 cat >"$work/debian/changelog" <<TEXT
 p2pcp ($version) unstable; urgency=medium
 
