@@ -90,7 +90,8 @@ TEST(PathMtu, RandomLossIsNoBlackHole) {
       const RunResult result = RunTransfer(scenario);
       EXPECT_EQ(result.failure, "") << loss << " " << seed;
       EXPECT_EQ(result.black_holes, 0u) << loss << " " << seed;
-      EXPECT_EQ(result.datagram_size, 1472u) << loss << " " << seed;
+      // Of 1,472: the last step of the search may lose each of its probes.
+      EXPECT_GE(result.datagram_size, 1452u) << loss << " " << seed;
     }
   }
 }
