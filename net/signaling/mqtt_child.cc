@@ -57,7 +57,9 @@ void Confine() {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   // Ctrl-C reaches the whole foreground group, but the parent still has its
   // goodbyes to send; it ends us by closing its end.
-  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGQUIT}) {
+  // Whoever asks all processes of this name how it stands (SIGUSR1) means it.
+  for (const int number :
+       {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGQUIT, SIGUSR1}) {
     signal(number, SIG_IGN);
   }
   const rlimit none = {0, 0};

@@ -142,6 +142,8 @@ Status MqttClient::Spawn() {
   sigset_t all;
   sigset_t none;
   sigfillset(&all);
+  // Ignored from the start: by the child too, from its own.
+  sigdelset(&all, SIGUSR1);
   sigemptyset(&none);
   posix_spawnattr_setsigdefault(&attributes, &all);
   posix_spawnattr_setsigmask(&attributes, &none);

@@ -35,6 +35,9 @@ constexpr Duration kSetupTime = 15s;
 // A dial that lasts longer is interrupted, which makes the library go on to
 // the host's next address.
 constexpr Duration kDialPatience = 5s;
+// Interrupts a dial that takes longer. Nobody else sends it, and it does
+// nothing by default.
+constexpr int kInterruptDial = SIGURG;
 // Topics in one SUBSCRIBE; some brokers take no more (AWS IoT: 8).
 constexpr std::size_t kTopicsPerSubscribe = 8;
 // MQTT 5: how long a broker may keep our messages, and the longest packet we
@@ -123,7 +126,7 @@ class MqttLink::Account {
 void MqttLink::InitLibrary(bool with_tls) {
   struct sigaction action = {};
   action.sa_handler = IgnoreSignal;  // And no SA_RESTART: it must interrupt.
-  sigaction(SIGUSR1, &action, nullptr);
+  sigaction(kInterruptDial, &action, nullptr);
   mosquitto_lib_init();
   if (!with_tls) return;
   // The library sets TLS up at the first connection that wants it and does not
@@ -271,7 +274,7 @@ void MqttLink::HandleTimer(TimePoint now) {
       if (dial_->done.load(std::memory_order_acquire)) {
         FinishDial(now);
       } else if (now >= deadline_) {
-        pthread_kill(dial_->thread, SIGUSR1);
+        pthread_kill(dial_->thread, kInterruptDial);
         deadline_ = now + kDialPatience;
         owner_.OnDown(index_, "no answer so far");
       }

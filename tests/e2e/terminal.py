@@ -203,6 +203,9 @@ class Screen:
         raise AssertionError(f'no row matches {pattern!r}:\n{self}')
       check()
 
+  def type(self, text):
+    os.write(self._master, text.encode())
+
   def resize(self, columns):
     """Another width, at a moment at which the program writes nothing."""
     self.process.send_signal(signal.SIGSTOP)

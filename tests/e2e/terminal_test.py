@@ -110,6 +110,23 @@ class TerminalTest(unittest.TestCase):
     self.assertIn('p2pcp: alice did not', str(screen).replace('\n', ' '))
     self.assertNotIn('waiting', screen.terminal.text()[0])
 
+  def test_nothing_is_drawn_where_an_answer_is_typed(self):
+    pair.write_file(self.people.alice.path('asked'), 1000)
+    recv = terminal.Screen(self.people.bob,
+                           self.command('recv', '--from', 'alice', '--ask'))
+    recv.until('waiting for alice to appear  ')
+    send = pair.Command(self.people.alice, [
+        'send', 'asked', '--to', 'bob', *self.people.options])
+    recv.until('Take them')
+    recv.type('ye')
+    while recv.read(0.6):  # Two quarters of a second, at which lines are drawn.
+      pass
+    self.assertEqual(recv.terminal.text()[-2:], ['Take them? [y/N]', 'ye'])
+    recv.type('s\n')
+    self.assertEqual((recv.wait(), send.wait()), (0, 0), f'{recv}{send.log()}')
+    self.assertIn('yes', recv.terminal.text())
+    os.remove(self.people.bob.path('asked'))
+
   def test_where_there_is_no_such_terminal(self):
     recv = ['recv', '--from', 'alice', '--timeout', '1']
     dumb = terminal.Screen(self.people.bob, self.command(*recv),
@@ -142,12 +159,20 @@ class TerminalTest(unittest.TestCase):
     for _ in range(40):
       # Until the program has begun they would end it.
       time.sleep(0.25)
-      send.interrupt(signal.SIGUSR1)
+      # The process that talks to brokers, too, as pkill does.
+      os.killpg(send.process.pid, signal.SIGUSR1)
       if send.stderr:
         break
     send.when('^waiting for bob to appear for .* s$', timeout=1)
-    send.interrupt()
-    self.assertEqual(send.wait(), pair.INTERRUPTED, send.log())
+    for command in (send,
+                    pair.Command(alice, ['pair', 'carol', '--show', '-q',
+                                         *self.people.options[1:]])):
+      if command is not send:
+        command.when(r'\d{4}-[a-z]')
+        command.interrupt(signal.SIGUSR1)
+        command.when('^pairing with carol for .*; waiting for ')
+      command.interrupt()
+      self.assertEqual(command.wait(), pair.INTERRUPTED, command.log())
 
 
 if __name__ == '__main__':
