@@ -11,7 +11,6 @@
 #include <cstdio>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -70,14 +69,24 @@ Result<ExitCode> Run(const Options& options, const Environment& environment,
   return ExitCode::kOther;
 }
 
-int Finish(const Error& error, bool can_go_on = false) {
+// What there is to say besides about a failure of a command that connects;
+// others name the file or the option themselves.
+std::string RemedyOf(const Options& options, const Error& error,
+                     const Events& events) {
+  const bool connects =
+      options.verb == Verb::kSend || options.verb == Verb::kRecv ||
+      options.verb == Verb::kPair || options.verb == Verb::kDoctor;
+  if (!connects) return "";
+  return std::string(RemedyFor(ExitCodeFor(error.code), events.can_go_on()));
+}
+
+int Finish(const Error& error, const std::string& remedy = "") {
   const ExitCode code = ExitCodeFor(error.code);
   const StyledLine line = {{"p2pcp:", Style::kBad}, {" " + error.message}};
-  const std::string_view remedy = RemedyFor(code, can_go_on);
   std::fprintf(
       stderr, "%s\n%s%s",
       (StderrHasColour() ? ColouredText(line) : PlainText(line)).c_str(),
-      std::string(remedy).c_str(), remedy.empty() ? "" : "\n");
+      remedy.c_str(), remedy.empty() ? "" : "\n");
   return static_cast<int>(code);
 }
 
@@ -144,7 +153,7 @@ int Main(std::vector<std::string> args) {
   console.ClearLive();
   if (!code.ok()) {
     events.Failed(ExitCodeFor(code.error().code), code.error().message);
-    return Finish(code.error(), events.can_go_on());
+    return Finish(code.error(), RemedyOf(*options, code.error(), events));
   }
   if (*code != ExitCode::kVerified) {
     events.Failed(*code, TextOf(*code));
