@@ -9,6 +9,7 @@ from tests.e2e import event_schema
 
 DOCUMENT = 'cmd/EVENTS.md'
 CODE = 'cmd/events.cc'
+DOCTOR = 'cmd/doctor/diagnosis.cc'
 
 
 def fields_in_code():
@@ -23,6 +24,20 @@ def fields_in_code():
       fields |= {field, field + '_hex'}
     events[name] = fields
   return events
+
+
+def doctors_fields_in_code():
+  """Names of fields at any depth of what doctor writes, `event` left out."""
+  text = manual_test.read(DOCTOR).partition('std::string DiagnosisAsJson(')[2]
+  return set(re.findall(r'[{[]"(\w+)"[],]', text)) - {'event'}
+
+
+def names_in(schema):
+  """Names of fields at any depth."""
+  names = set()
+  for name, own in schema.get('properties', {}).items():
+    names |= {name} | names_in(own)
+  return names | (names_in(schema['items']) if 'items' in schema else set())
 
 
 def rows_in_document():
@@ -67,6 +82,14 @@ class EventsTest(unittest.TestCase):
         for field in fields:
           if not field.endswith('_hex'):  # Which go with every name.
             self.assertIn(f'`{field}`', self.rows[name])
+
+  def test_what_doctor_writes_is_in_the_schema(self):
+    fields = doctors_fields_in_code()
+    self.assertIn('mapping', fields)
+    self.assertIn('rtt_ms', fields)
+    self.assertEqual(
+        names_in(self.schema.events['diagnosis']) |
+        names_in(self.schema.events['trial']), fields | {'event'})
 
   def test_errors_are_those_of_the_exit_codes(self):
     names = self.schema.root['$defs']['error_name']['enum']
