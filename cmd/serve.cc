@@ -25,6 +25,8 @@ namespace {
 // How often a broker that starts is tried, and for how long.
 constexpr Duration kReadyPoll = 20ms;
 constexpr Duration kReadyTimeout = 10s;
+// How often it is looked whether files of the user's are others.
+constexpr Duration kFilesPoll = 2s;
 
 // What to tell others to connect to: the bound address, or for a wildcard the
 // machine's first address of that family.
@@ -126,7 +128,24 @@ class Server {
     if (Status status = Announce(); !status.ok()) return status;
     manager_->Ready(HealthText(Health()));
     TellHealth(0);
+    LookAtFiles();
     return {};
+  }
+
+  // A certificate that was renewed, users that have come.
+  void LookAtFiles() {
+    loop_->SetTimer(loop_->Now() + kFilesPoll, [this] {
+      if (broker_is_up_) {
+        const Result<bool> taken = broker_.Refresh();
+        if (!taken.ok()) {
+          console_->Line("not taken, the old ones count on: " +
+                         Escape(taken.error().message));
+        } else if (*taken) {
+          console_->Line("took certificate and users anew");
+        }
+      }
+      LookAtFiles();
+    });
   }
 
   // Each minute to the service manager, each hour to whoever reads the log.

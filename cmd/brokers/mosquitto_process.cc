@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -239,48 +240,62 @@ std::optional<MosquittoProcess::User> MosquittoProcess::UserToBecome() {
 
 // A folder for what mosquitto reads, of its user alone. Under /run, which is
 // memory, where we may write there: root's copies of keys.
-class MosquittoProcess::Folder {
- public:
-  static Result<Folder> Make(const std::optional<User>& user) {
-    std::error_code ignored;
-    std::filesystem::path above = std::filesystem::temp_directory_path(ignored);
-    if (above.empty()) above = "/tmp";
-    if (user && access("/run", W_OK) == 0) above = "/run";
-    std::string path = (above / "p2pcp-serve.XXXXXX").string();
-    if (mkdtemp(path.data()) == nullptr) return OsError(path);
-    Folder folder(path, user);
-    if (user && chown(path.c_str(), user->uid, user->gid) != 0) {
-      return OsError("giving " + path + " to mosquitto's user");
-    }
-    return folder;
-  }
-  Folder(Folder&& other) noexcept
-      : path_(std::exchange(other.path_, {})), user_(other.user_) {}
-  Folder& operator=(Folder&&) = delete;
-  ~Folder() {
-    std::error_code ignored;
-    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
-  }
+namespace {
 
-  // A new file of mode 0600; its path.
-  Result<std::filesystem::path> Write(const char* name,
-                                      ByteSpan content) const {
-    const std::filesystem::path file = path_ / name;
-    const udp::FileDescriptor fd(
-        open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-             0600));
-    if (!fd.valid() || write(fd.get(), content.data(), content.size()) !=
-                           static_cast<ssize_t>(content.size())) {
-      return OsError(file.string());
+// An empty folder of that user alone, under /run, which is memory, where we may
+// write there: root's copies of keys.
+Result<std::filesystem::path> MakeFolder(bool as_other_user) {
+  std::error_code ignored;
+  std::filesystem::path above = std::filesystem::temp_directory_path(ignored);
+  if (above.empty()) above = "/tmp";
+  if (as_other_user && access("/run", W_OK) == 0) above = "/run";
+  std::string path = (above / "p2pcp-serve.XXXXXX").string();
+  if (mkdtemp(path.data()) == nullptr) return OsError(path);
+  return std::filesystem::path(path);
+}
+
+// Another text where one of the files has become another.
+std::string StateOf(const MosquittoOptions& options) {
+  std::string text;
+  for (const std::filesystem::path* file :
+       {&options.tls_cert, &options.tls_key, &options.password_file}) {
+    struct stat state = {};
+    if (file->empty() || stat(file->c_str(), &state) != 0) {
+      text += "-;";
+    } else {
+      text += fmt::format("{} {} {} {};", state.st_ino, state.st_size,
+                          state.st_mtim.tv_sec, state.st_mtim.tv_nsec);
     }
-    if (user_ && fchown(fd.get(), user_->uid, user_->gid) != 0) {
-      return OsError("giving " + file.string() + " to mosquitto's user");
-    }
-    return file;
   }
-  // Replaces what the user has given by copies, since mosquitto is to run as
-  // somebody else.
-  Status Copy(const Given& given, MosquittoOptions& options) const {
+  return text;
+}
+
+}  // namespace
+
+Result<std::filesystem::path> MosquittoProcess::Write(const char* name,
+                                                      ByteSpan content) const {
+  const std::filesystem::path file = folder_ / name;
+  std::string path = (folder_ / "new.XXXXXX").string();
+  const udp::FileDescriptor fd(mkostemp(path.data(), O_CLOEXEC));
+  if (!fd.valid() || write(fd.get(), content.data(), content.size()) !=
+                         static_cast<ssize_t>(content.size())) {
+    return OsError(file.string());
+  }
+  if (user_ && fchown(fd.get(), user_->uid, user_->gid) != 0) {
+    return OsError("giving " + file.string() + " to mosquitto's user");
+  }
+  if (rename(path.c_str(), file.c_str()) != 0) return OsError(file.string());
+  return file;
+}
+
+Status MosquittoProcess::WriteFiles() {
+  Given given;
+  if (Status read = Read(given_, given); !read.ok()) return read;
+  MosquittoOptions options = given_;
+  if (user_) {
+    // Copies, since mosquitto is to run as somebody else.
+    std::ifstream stream(given_.tls_cert, std::ios::binary);
+    const std::string cert{std::istreambuf_iterator<char>(stream), {}};
     const auto copy = [&](std::filesystem::path& file, const char* name,
                           ByteSpan content) -> Status {
       if (file.empty()) return {};
@@ -289,22 +304,19 @@ class MosquittoProcess::Folder {
       file = *std::move(written);
       return {};
     };
-    std::ifstream stream(options.tls_cert, std::ios::binary);
-    const std::string cert{std::istreambuf_iterator<char>(stream), {}};
     Status status = copy(options.tls_cert, "cert.pem", AsBytes(cert));
     if (status.ok()) status = copy(options.tls_key, "key.pem", given.key);
     if (status.ok()) status = copy(options.password_file, "users", given.users);
-    return status;
+    if (!status.ok()) return status;
   }
-  std::filesystem::path Release() { return std::exchange(path_, {}); }
-
- private:
-  Folder(std::filesystem::path path, std::optional<User> user)
-      : path_(std::move(path)), user_(user) {}
-
-  std::filesystem::path path_;
-  std::optional<User> user_;
-};
+  const auto acl = Write("acl", AsBytes(MosquittoAcl(given.names)));
+  if (!acl.ok()) return acl.error();
+  const std::string text = MosquittoConfig(options, *acl);
+  const auto config = Write("mosquitto.conf", AsBytes(text));
+  if (!config.ok()) return config.error();
+  config_ = *config;
+  return {};
+}
 
 pid_t MosquittoProcess::Spawn() const {
   const std::optional<User> user =
@@ -375,30 +387,50 @@ Result<MosquittoProcess> MosquittoProcess::Start(MosquittoOptions options) {
   Result<std::uint16_t> port = FreePort(options.listen);
   if (!port.ok()) return std::move(port).error();
   options.listen.port = *port;
-  Given given;
-  if (Status read = Read(options, given); !read.ok()) {
-    return std::move(read).error();
-  }
-  MosquittoProcess process(options.listen, program);
-  process.user_ = UserToBecome();
-  Result<Folder> folder = Folder::Make(process.user_);
-  if (!folder.ok()) return std::move(folder).error();
-  if (process.user_) {
-    if (Status copied = folder->Copy(given, options); !copied.ok()) {
-      return std::move(copied).error();
+  // What is wrong with the user's files is told before anything else is.
+  {
+    Given given;
+    if (Status read = Read(options, given); !read.ok()) {
+      return std::move(read).error();
     }
   }
-  const auto acl = folder->Write("acl", AsBytes(MosquittoAcl(given.names)));
-  if (!acl.ok()) return acl.error();
-  const std::string text = MosquittoConfig(options, *acl);
-  const auto config = folder->Write("mosquitto.conf", AsBytes(text));
-  if (!config.ok()) return config.error();
-  process.config_ = *config;
-  process.folder_ = folder->Release();
+  MosquittoProcess process(std::move(options), program);
+  process.user_ = UserToBecome();
+  Result<std::filesystem::path> folder = MakeFolder(process.user_.has_value());
+  if (!folder.ok()) return std::move(folder).error();
+  process.folder_ = *std::move(folder);
+  const std::optional<User>& user = process.user_;
+  if (user && chown(process.folder_.c_str(), user->uid, user->gid) != 0) {
+    return OsError("giving " + process.folder_.string() +
+                   " to mosquitto's user");
+  }
+  if (Status written = process.WriteFiles(); !written.ok()) {
+    return std::move(written).error();
+  }
   if (Status started = process.Restart(); !started.ok()) {
     return std::move(started).error();
   }
   return process;
+}
+
+MosquittoProcess::MosquittoProcess(MosquittoOptions given,
+                                   std::filesystem::path program)
+    : address_(given.listen),
+      given_(std::move(given)),
+      loaded_(StateOf(given_)),
+      seen_(loaded_),
+      program_(std::move(program)) {}
+
+Result<bool> MosquittoProcess::Refresh() {
+  const std::string last = std::exchange(seen_, StateOf(given_));
+  // While it changes a key may stand beside the certificate of another.
+  if (seen_ == loaded_ || seen_ != last) return false;
+  loaded_ = seen_;
+  if (Status written = WriteFiles(); !written.ok()) {
+    return std::move(written).error();
+  }
+  kill(pid_, SIGHUP);
+  return true;
 }
 
 Status MosquittoProcess::Restart() {
@@ -422,6 +454,9 @@ std::string MosquittoProcess::Reap() {
 
 MosquittoProcess::MosquittoProcess(MosquittoProcess&& other) noexcept
     : address_(other.address_),
+      given_(std::move(other.given_)),
+      loaded_(std::move(other.loaded_)),
+      seen_(std::move(other.seen_)),
       program_(std::move(other.program_)),
       folder_(std::exchange(other.folder_, {})),
       config_(std::move(other.config_)),

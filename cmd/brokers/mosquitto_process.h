@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "net/base/bytes.h"
 #include "net/base/result.h"
 #include "net/base/socket_address.h"
 #include "net/udp/file_descriptor.h"
@@ -65,6 +66,12 @@ class MosquittoProcess {
   Status Restart();
   // Whether it takes connections already.
   bool Accepts() const;
+  // To be called every now and then. Where certificate, key or users have
+  // become others, and were the same at two calls, it makes the broker read
+  // them again; whoever is connected stays. True: it did. An error is told
+  // once: what stands there now is not fit, and the old counts on. REQUIRES: it
+  // runs.
+  Result<bool> Refresh();
 
  private:
   // Whom it runs as where root starts it; nullopt: as whoever we are.
@@ -72,14 +79,21 @@ class MosquittoProcess {
     uid_t uid = 0;
     gid_t gid = 0;
   };
-  class Folder;
 
   static std::optional<User> UserToBecome();
-  MosquittoProcess(SocketAddress address, std::filesystem::path program)
-      : address_(address), program_(std::move(program)) {}
+  MosquittoProcess(MosquittoOptions given, std::filesystem::path program);
   pid_t Spawn() const;
+  // All that mosquitto reads, into the folder.
+  Status WriteFiles();
+  // A file of mode 0600 there, for mosquitto's user, whole at any time; its
+  // path.
+  Result<std::filesystem::path> Write(const char* name, ByteSpan content) const;
 
   SocketAddress address_;
+  MosquittoOptions given_;  // By the user.
+  // Which files those were when they were read, and at the last call.
+  std::string loaded_;
+  std::string seen_;
   std::filesystem::path program_;
   std::filesystem::path folder_;  // Ours to remove, with all that is in it.
   std::filesystem::path config_;

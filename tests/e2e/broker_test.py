@@ -2,6 +2,7 @@
 and brokers that die in the middle. On one machine with nothing but loopback."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -141,6 +142,25 @@ class Brokers(unittest.TestCase):
     # And it takes its broker and its copies along.
     serve.interrupt(signal.SIGINT)
     self.assertEqual(serve.wait(10), pair.INTERRUPTED)
+
+  def test_a_certificate_that_is_renewed(self):
+    pair.write_file(self.people.alice.path('file'), _SIZE)
+    cert, key = certificate(self.server, 'first')
+    serve, words = self.serve('--tls-cert', cert, '--tls-key', key)
+    old = self.server.path('old.pem')
+    shutil.copy(cert, old)
+    self.transfer(words + ['--broker-ca', old])
+    os.replace(certificate(self.server, 'next')[1], key)
+    os.replace(self.server.path('next.pem'), cert)
+    serve.when('took certificate and users anew')
+    self.transfer(words + ['--broker-ca', cert])
+    self.refused(words + ['--broker-ca', old],
+                 'from nobody that is trusted here')
+    # What is not fit changes nothing.
+    os.chmod(key, 0o644)
+    os.utime(key)
+    serve.when('not taken, the old ones count on: .*chmod 600')
+    self.transfer(words + ['--broker-ca', cert])
 
   def test_a_certificate_for_another_name(self):
     pair.write_file(self.people.alice.path('file'), _SIZE)
