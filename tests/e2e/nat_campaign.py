@@ -1,11 +1,13 @@
 """Pairs of NATs, many times each, with the real program: the result matrix.
 
   nat_campaign.py [--runs N] [--cells A-B,...] [--lossy] [--markdown FILE]
+                  [--logs FOLDER]
 
 For each cell (two kinds of NAT, tests/lab/nat_rules.py): the share of runs that
 found a direct path, the time from when both were subscribed until both had it,
 the probes that both sent, those of them that were guesses or openers for them, and the most entries that a router had in its
-table. --lossy: 40 ms round trip and 5 % loss on each access line.
+table. --lossy: 40 ms round trip and 5 % loss on each access line. --logs: what
+both sides said, and both routers' tables, of each run without a direct path.
 """
 
 import argparse
@@ -57,6 +59,8 @@ class Run:
     self.entries = 0
     for nat in ('natA', 'natB'):
       self.entries = max(self.entries, int(lab[nat].run('conntrack', '-C')))
+      if not self.direct:
+        self.log += f'\n--- {nat}\n' + lab[nat].run('conntrack', '-L')
       lab[nat].run('conntrack', '-F')
     self.took = self.probes = self.guesses = 0
     if self.direct:
@@ -104,6 +108,8 @@ def main():
   parser.add_argument('--lossy', action='store_true')
   parser.add_argument('--markdown', metavar='FILE',
                       help='write the table there too')
+  parser.add_argument('--logs', metavar='FOLDER',
+                      help='keep the logs of runs without a direct path there')
   arguments = parser.parse_args()
   network.become_root()
   line = LOSSY if arguments.lossy else None
@@ -112,6 +118,13 @@ def main():
   for name in arguments.cells.split(','):
     with topology.Lab(name, hops=HOPS, link_a=line, link_b=line) as lab:
       runs = [Run(lab, number) for number in range(arguments.runs)]
+    if arguments.logs:
+      os.makedirs(arguments.logs, exist_ok=True)
+      for number, run in enumerate(runs):
+        if not run.direct:
+          keep = os.path.join(arguments.logs, f'{name}-{number}.log')
+          with open(keep, 'w', encoding='utf-8') as file:
+            file.write(run.log)
     lines.append(row(name, runs))
     print(lines[-1], flush=True)
     unclear = [run for run in runs if not run.direct and not run.failed_cleanly]
