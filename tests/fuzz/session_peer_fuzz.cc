@@ -1,7 +1,8 @@
 // A sender or a receiver whose peer holds the key and means ill: any message,
 // any bytes at any offset, at any time. Whatever it does, nothing lands in the
 // receiver's folder but files that were reported as done, and no temporary file
-// is left behind.
+// is left behind. With an older version of a file at the receiver, or told of
+// by it, too.
 
 #include <stdlib.h>
 
@@ -27,9 +28,12 @@
 #include "tests/fuzz/fuzz_input.h"
 #include "transfer/connection/byte_space.h"
 #include "transfer/connection/connection.h"
+#include "transfer/file/delta_signature.h"
+#include "transfer/file/disk.h"
 #include "transfer/file/inline_disk.h"
 #include "transfer/file/output_folder.h"
 #include "transfer/file/source_tree.h"
+#include "transfer/file/test_folder.h"
 #include "transfer/session/receiver.h"
 #include "transfer/session/recorded_receipt.h"
 #include "transfer/session/sender.h"
@@ -42,6 +46,8 @@ constexpr std::size_t kMaxOperations = 200;
 constexpr std::size_t kMaxPayload = 1172;
 // The hostile side's bytes may be asked for up to here.
 constexpr std::uint64_t kMaxOffset = 1 << 20;
+// Of versions of a file.
+constexpr std::size_t kVersionSize = file::kMinDeltaSize + 5000;
 
 // A folder to receive into and a file to send, for the life of the process.
 class Folders {
@@ -55,24 +61,26 @@ class Folders {
     path_ = path;
     std::filesystem::create_directory(out());
     std::ofstream(in()) << std::string(5000, 'x');
+    std::ofstream(version()) << file::RandomText(kVersionSize, 1);
   }
   ~Folders() { std::filesystem::remove_all(path_); }
 
   std::filesystem::path out() const { return path_ / "out"; }
   std::filesystem::path in() const { return path_ / "in.bin"; }
+  std::filesystem::path version() const { return path_ / "version.bin"; }
   void Empty() const {
     for (const auto& entry : std::filesystem::directory_iterator(out())) {
       std::filesystem::remove_all(entry.path());
     }
   }
-  // Nothing but out and in.bin stands beside them.
+  // Nothing but these stands there.
   void CheckOutside() const {
     int entries = 0;
     for ([[maybe_unused]] const auto& entry :
          std::filesystem::directory_iterator(path_)) {
       ++entries;
     }
-    P2PCP_CHECK(entries == 2);
+    P2PCP_CHECK(entries == 3);
   }
 
  private:
@@ -97,7 +105,8 @@ class Void final : public ByteSink {
 
 class Duel {
  public:
-  Duel(const Folders& folders, bool victim_receives, bool wants_receipt)
+  Duel(const Folders& folders, bool victim_receives, bool wants_receipt,
+       bool versions)
       : receives_(victim_receives) {
     Connection::Config config;
     config.max_payload = kMaxPayload;
@@ -108,10 +117,15 @@ class Duel {
       target_.emplace(*file::OpenOutput(folders.out()));
       Receiver::Config config;
       config.receipt = &giver_;
+      if (versions) {
+        std::filesystem::copy_file(folders.version(), folders.out() / "a");
+        config.conflict = file::ConflictPolicy::kOverwrite;
+      }
       victim_ =
           std::make_unique<Receiver>(now_, config, &*target_, &disk_, &random_);
     } else {
-      const std::vector<std::string> paths = {folders.in()};
+      const std::vector<std::string> paths = {versions ? folders.version()
+                                                       : folders.in()};
       tree_.emplace(*file::SourceTree::Open(paths, {}));
       Sender::Config config;
       if (wants_receipt) config.receipt = &taker_;
@@ -257,7 +271,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
   const bool victim_receives = (setting & 1) == 0;
   std::set<std::string> done;
   {
-    p2pcp::Duel duel(folders, victim_receives, (setting & 2) != 0);
+    p2pcp::Duel duel(folders, victim_receives, (setting & 2) != 0,
+                     (setting & 4) != 0);
     duel.Fight(input);
     done = duel.End();
   }

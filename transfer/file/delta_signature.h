@@ -30,6 +30,9 @@ struct BlockSignature {
                          const BlockSignature&) = default;
 };
 
+// What one takes on the wire.
+inline constexpr std::size_t kSignatureBytes = 12;
+
 // Below this size of either version the round trip that the signatures take
 // costs more than the bytes: 1 MiB is 84 ms of 100 Mbit/s.
 inline constexpr std::uint64_t kMinDeltaSize = 1 << 20;
@@ -43,6 +46,11 @@ inline constexpr std::uint64_t kMaxDeltaBlock = 64 << 10;
 std::uint64_t DeltaBlockBytes(std::uint64_t base_size);
 // Blocks of it, the last one less.
 std::uint64_t DeltaBlocks(std::uint64_t base_size);
+
+// Signatures of a base that come unasked: of 4 MiB of it and more.
+inline constexpr std::uint64_t kFirstSignatures = 1024;
+// Copies of all files together that are told and not known to be carried out.
+inline constexpr std::size_t kMaxDeltaCopies = 8192;
 
 // REQUIRES: at most kMaxDeltaBlock bytes.
 BlockSignature SignBlock(ByteSpan block);

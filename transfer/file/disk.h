@@ -16,6 +16,8 @@
 
 #include "net/base/bytes.h"
 #include "net/base/result.h"
+#include "transfer/file/delta_matcher.h"
+#include "transfer/file/delta_signature.h"
 #include "transfer/file/digest.h"
 #include "transfer/file/entry.h"
 #include "transfer/file/interval_set.h"
@@ -97,6 +99,10 @@ struct Job {
     // Completion::offset and size: the first bytes from offset on that are no
     // hole, `size` of them at most; size 0 if only a hole follows.
     kSeekSource,
+    // Fills buffer, which is *matcher's, from offset of the file in slot, as
+    // kReadSource does with `digest`, and has *matcher process it; with `flush`
+    // it is told that nothing follows.
+    kMatchSource,
 
     // --- Receiving ---
     // Completion::size: bytes free in the file system of *output.
@@ -111,7 +117,8 @@ struct Job {
     // what is there (and it is not the same). With a journal also done: an
     // earlier transfer has put it in place, under output->final_name; and what
     // one has left of it, as output->remains; outdated: of another version of
-    // it, which has been deleted.
+    // it, which has been deleted. Completion::size: of the regular file that
+    // has the name.
     kProbeName,
     // Adds `size` bytes at offset of the file that stands under the name of
     // *output to the running digest of slot, which begins at offset 0 and
@@ -138,6 +145,19 @@ struct Job {
     // which begins anew at offset 0, or with `digest`, and completes with
     // `last`; with `zeros` without reading them.
     kHash,
+    // Opens the regular file that stands under the name of *output as the base
+    // of slot; Completion::size: its bytes. Closed with the file in slot.
+    kOpenBase,
+    // Appends the signatures of the blocks, of `block` bytes, in `size` bytes
+    // at
+    // offset of the base to *signatures. Completion::size: the bytes that were
+    // signed; fewer where the base can't be read.
+    kSignBase,
+    // Copies `length` bytes at `from` of the base to offset of the file in
+    // slot,
+    // zeros where it can't be read: the digest finds that. With `digest` as
+    // kWrite.
+    kCopyBase,
     // Sets mode and time, syncs, and renames the file in slot to its final
     // name, which goes to output->final_name. kKeptBack: the conflict policy,
     // or the target's file system, does not let it have its name; it is
@@ -160,17 +180,23 @@ struct Job {
   bool digest = false;
   bool last = false;
   bool zeros = false;
+  bool flush = false;
   std::uint32_t slot = 0;  // Below Disk::kSlots.
   std::uint64_t tag = 0;   // Handed back; means nothing to the disk.
   std::uint64_t offset = 0;
   std::uint64_t size = 0;
   std::uint64_t digest_offset = 0;
+  std::uint64_t from = 0;
+  std::uint64_t length = 0;
+  std::uint64_t block = 0;
   // Must outlive the job, and is not touched by the submitter meanwhile.
   MutableByteSpan buffer;
   const SourceFile* source = nullptr;
   Output* output = nullptr;
   SourceTree* tree = nullptr;
   ScanBatch* batch = nullptr;
+  DeltaMatcher* matcher = nullptr;
+  std::vector<BlockSignature>* signatures = nullptr;
   int stream = -1;  // A descriptor that stays open.
 };
 

@@ -15,6 +15,7 @@ namespace {
 
 // Stays in the cache between reading back and hashing.
 constexpr std::size_t kScratchBytes = 64 << 10;
+static_assert(kScratchBytes >= kMaxDeltaBlock);
 
 // A job on a file whose opening failed: that error has been reported already,
 // with the job that opened it.
@@ -74,6 +75,7 @@ void DiskWorker::CloseAll() {
   for (Slot& slot : slots_) {
     slot.part.reset();
     slot.part_id.reset();
+    slot.base.reset();
     slot.existing.Close();
   }
   target_.DropStored();
@@ -117,6 +119,7 @@ Status DiskWorker::Run(const Job& job, Completion& completion) {
     case Job::Kind::kReadSource:
     case Job::Kind::kDigestSource:
     case Job::Kind::kSeekSource:
+    case Job::Kind::kMatchSource:
       return RunSource(job, slot, completion);
     case Job::Kind::kInspectFolder:
       return target_.InspectFolder(*job.output, completion);
@@ -150,8 +153,15 @@ Status DiskWorker::Run(const Job& job, Completion& completion) {
       return Hash(job, job.offset, slot, completion);
     case Job::Kind::kCommit:
       return Commit(job, slot);
+    case Job::Kind::kOpenBase:
+      return OpenBase(job, slot, completion);
+    case Job::Kind::kSignBase:
+      return SignBase(job, slot, completion);
+    case Job::Kind::kCopyBase:
+      return CopyBase(job, slot, completion);
     case Job::Kind::kDiscard:
       slot.part.reset();
+      slot.base.reset();
       EndPart(slot);
       return {};
     case Job::Kind::kReadStream:
@@ -190,6 +200,9 @@ Status DiskWorker::RunSource(const Job& job, Slot& slot,
       return ReadSource(job, slot, completion);
     case Job::Kind::kDigestSource:
       return DigestSource(job, slot, completion);
+    case Job::Kind::kMatchSource:
+      if (!slot.source) return NotOpen(ErrorCode::kSourceUnreadable);
+      return MatchSource(job, slot, completion);
     default: {  // kSeekSource
       if (!slot.source) return NotOpen(ErrorCode::kSourceUnreadable);
       Result<SourceReader::Extent> extent = slot.source->SeekData(job.offset);
@@ -351,6 +364,7 @@ Status DiskWorker::Probe(const Job& job, Completion& completion) {
 Status DiskWorker::Create(const Job& job, Slot& slot) {
   slot.part.reset();
   slot.part_id.reset();
+  slot.base.reset();
   const Output& output = *job.output;
   Result<FolderFd> folder = target_.OpenFolder(output);
   if (!folder) return folder.error();
@@ -428,6 +442,7 @@ Status DiskWorker::Commit(const Job& job, Slot& slot) {
   const bool over = committed || committed.error().code == ErrorCode::kKeptBack;
   if (slot.part_id && !over) slot.part->Keep();
   slot.part.reset();
+  slot.base.reset();
   if (committed && keeper_ != nullptr) {
     keeper_->Placed(*job.output, std::exchange(slot.part_id, std::nullopt));
   } else if (over) {

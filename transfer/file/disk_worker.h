@@ -10,6 +10,7 @@
 
 #include "net/base/bytes.h"
 #include "net/base/result.h"
+#include "transfer/file/delta_base.h"
 #include "transfer/file/digest.h"
 #include "transfer/file/disk.h"
 #include "transfer/file/journal_state.h"
@@ -53,6 +54,7 @@ class DiskWorker {
     std::optional<JournalState::Part> kept_source;
     std::uint64_t noted = 0;  // Bytes of it that were, last.
     UniqueFd existing;
+    std::optional<DeltaBase> base;  // Of the part.
     std::optional<Hasher> hasher;  // HasherOf() makes it.
   };
 
@@ -69,6 +71,11 @@ class DiskWorker {
   Status Hash(const Job& job, std::uint64_t offset, Slot& slot,
               Completion& completion);
   Status Commit(const Job& job, Slot& slot);
+  // What an older version is used for: disk_worker_delta.cc.
+  Status OpenBase(const Job& job, Slot& slot, Completion& completion);
+  Status SignBase(const Job& job, Slot& slot, Completion& completion);
+  Status CopyBase(const Job& job, Slot& slot, Completion& completion);
+  Status MatchSource(const Job& job, Slot& slot, Completion& completion);
   Status Probe(const Job& job, Completion& completion);
   Status Reopen(const Job& job, Slot& slot, FolderFd folder);
   void EndPart(Slot& slot);

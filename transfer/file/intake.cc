@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "net/base/check.h"
+#include "transfer/file/delta_signature.h"
 
 namespace p2pcp::file {
 
@@ -286,6 +287,10 @@ bool Intake::Handle(Completion& done) {
                      : trusted ? Verdict::kHave
                                : Verdict::kCompare);
         item.outdated = done.outdated;
+        if (config_.delta && config_.conflict == ConflictPolicy::kOverwrite &&
+            std::min(done.size, item.size) >= kMinDeltaSize) {
+          item.base_size = done.size;
+        }
         if (item.output.remains != nullptr) {
           item.disk_bytes -=
               std::min(item.disk_bytes, item.output.remains->disk_bytes);

@@ -38,6 +38,8 @@ class Intake {
     bool allow_dotfiles = false;  // At the top.
     // A file of the same size and time is taken for the same, unread.
     bool trust_metadata = false;
+    // An older version of a file that will be replaced is its base.
+    bool delta = false;
   };
 
   struct Decision {
@@ -62,6 +64,7 @@ class Intake {
     std::uint64_t piece = 0;  // The owner's.
     std::uint64_t size = 0;
     std::uint64_t disk_bytes = 0;
+    std::uint64_t base_size = 0;  // Of its older version; 0: there is none.
     std::optional<Error> error;
     std::optional<Digest> expected;  // Of a comparison.
     std::optional<Digest> found;

@@ -324,6 +324,9 @@ Result<NameProbe> ProbeName(int dirfd, const Output& output) {
     return CannotWrite(output.name, errno);
   }
   NameProbe probe{.exists = true};
+  if (S_ISREG(info.st_mode)) {
+    probe.size = static_cast<std::uint64_t>(info.st_size);
+  }
   const FileTime mtime{info.st_mtim.tv_sec,
                        static_cast<std::uint32_t>(info.st_mtim.tv_nsec)};
   probe.same = S_ISREG(info.st_mode) && mtime == output.mtime &&

@@ -113,6 +113,7 @@ std::string NumberedName(const std::string& name, unsigned number);
 struct NameProbe {
   bool exists = false;
   bool same = false;
+  std::uint64_t size = 0;  // Of a regular file.
 };
 Result<NameProbe> ProbeName(int dirfd, const Output& output);
 

@@ -24,7 +24,8 @@ constexpr std::size_t kMaxGaps = 8192;
 // Every part that waits in a buffer or is being written may part what has been
 // written once more.
 constexpr std::size_t kMaxWrittenIntervals =
-    kMaxGaps + ChunkPool::kChunks * ChunkPool::kMaxDirty + 1024;
+    kMaxGaps + ChunkPool::kChunks * ChunkPool::kMaxDirty + kMaxDeltaCopies +
+    1024;
 // Holes of a file that wait to be hashed: as many as the bytes between them
 // make gaps.
 constexpr std::size_t kMaxHoles = 2 * kMaxGaps;
@@ -57,6 +58,7 @@ std::uint64_t Sink::Add(File file) {
   Piece piece;
   piece.size = file.size;
   piece.id = file.id;
+  piece.base_size = file.base_size;
   Output& output = piece.output;
   output.root = &target_.folder;
   output.folder = std::move(file.folder);
@@ -254,6 +256,8 @@ void Sink::Drop(std::uint64_t number) {
   // Once it has its name it stays.
   if (piece.state == State::kPlacing || piece.state == State::kPlaced) return;
   piece.dropped = true;
+  copies_ -= piece.copies.size();
+  piece.copies.clear();
   const std::uint64_t end = piece.begin + piece.size;
   if (!MarkAbsent(piece.begin, end)) {
     return Fail({ErrorCode::kMalformed, "too many gaps in what came"});
@@ -299,6 +303,7 @@ std::optional<Sink::Event> Sink::PollEvent() {
   if (events_.empty()) return std::nullopt;
   Event event = std::move(events_.front());
   events_.pop_front();
+  if (event.kind == Event::Kind::kSignatures) --signature_events_;
   return event;
 }
 

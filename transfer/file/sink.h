@@ -8,6 +8,8 @@
 // or in parts when the pool is short. Behind the contiguous frontier of each
 // file what was written is read back for the digest while the transfer runs.
 // A small file waits until all of it is there and is then written by one job.
+// Where there is an older version of a file (its base) that is signed for the
+// sender, and what it says is the same is copied from there.
 //
 // Small files are synced together, and get their names only then:
 //
@@ -34,6 +36,7 @@
 #include "net/base/result.h"
 #include "net/base/time.h"
 #include "transfer/file/chunk_pool.h"
+#include "transfer/file/delta_signature.h"
 #include "transfer/file/digest.h"
 #include "transfer/file/disk.h"
 #include "transfer/file/interval_set.h"
@@ -74,6 +77,8 @@ class Sink {
     bool sparse = false;
     std::uint64_t compared = 0;                        // As Output's.
     std::shared_ptr<const Remains> remains = nullptr;  // As Output's.
+    // Bytes of the file that stands under the name, if that is its base.
+    std::uint64_t base_size = 0;
   };
 
   struct Event {
@@ -85,6 +90,9 @@ class Sink {
       kCheckBlocks,
       // These blocks are wanted again, and will be taken.
       kRepair,
+      // Of the base: the signatures of the blocks from `first` on, or that
+      // there are no more (base_ended); and how many copies are carried out.
+      kSignatures,
       kFailed,  // The folder can't be written to; nothing more will come.
     };
     Kind kind = Kind::kFailed;
@@ -92,6 +100,10 @@ class Sink {
     std::string final_name;
     Digest digest;
     std::vector<std::uint64_t> blocks;
+    std::uint64_t first = 0;
+    std::vector<BlockSignature> signatures;
+    bool base_ended = false;
+    std::uint64_t copies = 0;
     std::optional<Error> error;
   };
 
@@ -128,6 +140,14 @@ class Sink {
   // [begin, end) of the file is a hole: it does not come. False if that can't
   // be: it has come, or there are too many gaps.
   bool AddHole(std::uint64_t piece, std::uint64_t begin, std::uint64_t end);
+  // [begin, end) of the file is what lies at from in its base: it does not
+  // come. False if that can't be: it has come, lies outside, or there are too
+  // many.
+  bool AddCopy(std::uint64_t piece, std::uint64_t begin, std::uint64_t end,
+               std::uint64_t from);
+  // Signatures of the base's blocks before `end` are wanted; of the first
+  // kFirstSignatures they always are.
+  void WantSignatures(std::uint64_t piece, std::uint64_t end);
   // Nothing more of the file will come, and it is not wanted any more. No event
   // follows, unless it is done already.
   void Drop(std::uint64_t piece);
@@ -172,6 +192,11 @@ class Sink {
     kPlaced,     // Has its name, to be synced.
     kOver,       // Done, failed or dropped.
   };
+  // Of the file, and where it lies in the base.
+  struct Copy {
+    Interval range;
+    std::uint64_t from = 0;
+  };
   struct Piece {
     std::uint64_t begin = 0;
     std::uint64_t size = 0;
@@ -185,6 +210,9 @@ class Sink {
     Digest digest;
     std::optional<Digest> expected;
     std::deque<Interval> holes;  // Of the file, not yet hashed.
+    std::uint64_t base_size = 0;
+    std::uint64_t signatures_wanted = kFirstSignatures;
+    std::deque<Copy> copies;  // To be carried out.
     Output output;
   };
   // A file that is being written in parts.
@@ -202,6 +230,15 @@ class Sink {
     std::uint64_t next_block = 0;
     std::vector<Digest> blocks;
     std::vector<std::uint64_t> bad;
+    // Its base: blocks whose signing was submitted, and what comes of it.
+    bool base_open = false;
+    bool signing = false;
+    std::uint64_t signed_blocks = 0;
+    std::uint64_t told_blocks = 0;
+    std::vector<BlockSignature> signatures;
+    std::uint64_t copying = 0;  // Bytes of the copy under way.
+    std::uint64_t copies = 0;   // Carried out,
+    std::uint64_t told = 0;     // and told of.
   };
 
   static constexpr std::uint32_t kSlots = Disk::kSlots - kForeignSlots;
@@ -224,8 +261,14 @@ class Sink {
   bool FlushRange(std::size_t chunk);
   std::uint64_t HashFrontier(const Slot& slot) const;
   void TakeHashRange(Slot& slot, std::uint64_t size, Job& job);
+  void TakeFrontier(Slot& slot, Job& job);
   bool HashHole(std::uint32_t index);
   void AdvanceSlot(std::uint32_t index);
+  void OpenBase(std::uint32_t index);
+  bool HandleBase(std::uint64_t number, const Completion& done);
+  void AdvanceBase(std::uint32_t index);
+  void AdvanceCopy(std::uint32_t index);
+  void TellSignatures(Slot& slot, bool ended);
   void Verify(std::uint64_t number);
   bool BeginRepair(std::uint64_t number);
   void CheckBlock(std::uint32_t index);
@@ -279,6 +322,8 @@ class Sink {
   std::optional<TimePoint> batch_deadline_;
   Output root_output_;
   std::deque<Event> events_;
+  std::size_t signature_events_ = 0;  // Of those.
+  std::size_t copies_ = 0;            // Of all files, to be carried out.
 };
 
 }  // namespace p2pcp::file

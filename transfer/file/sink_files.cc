@@ -49,6 +49,9 @@ void Sink::Handle(Completion done) {
     case Job::Kind::kWrite:
     case Job::Kind::kHash:
     case Job::Kind::kCommit:
+    case Job::Kind::kOpenBase:
+    case Job::Kind::kSignBase:
+    case Job::Kind::kCopyBase:
       HandleSlot(number, std::move(done));
       break;
     default:
@@ -71,6 +74,7 @@ void Sink::HandleSlot(std::uint64_t number, Completion done) {
     written_bytes_ += done.size;
   }
   if (piece.dropped && done.kind != Job::Kind::kCommit) return;
+  if (HandleBase(number, done)) return;
   if (done.error) {
     if (done.kind == Job::Kind::kCommit &&
         done.error->code == ErrorCode::kKeptBack) {
@@ -84,6 +88,7 @@ void Sink::HandleSlot(std::uint64_t number, Completion done) {
       slot.open = true;
       return;
     case Job::Kind::kWrite:
+    case Job::Kind::kCopyBase:
       if (!done.last) return;
       slot.hashed = true;
       piece.digest = done.digest;
@@ -155,7 +160,7 @@ void Sink::Activate() {
 bool Sink::TakeSlot(std::uint64_t number) {
   const auto free = std::find_if(slots_.begin(), slots_.end(),
                                  [](const Slot& slot) { return !slot.used; });
-  if (free == slots_.end() || disk_.room() == 0) return false;
+  if (free == slots_.end() || disk_.room() < 2) return false;
   *free = {};
   free->used = true;
   free->piece = number;
@@ -170,6 +175,7 @@ bool Sink::TakeSlot(std::uint64_t number) {
   job.slot = piece.slot;
   job.output = &piece.output;
   Submit(job, number);
+  if (piece.base_size > 0) OpenBase(piece.slot);
   return true;
 }
 
@@ -226,15 +232,17 @@ bool Sink::FlushRange(std::size_t chunk) {
   job.offset = dirty.begin - piece.begin;
   job.buffer = pool_.TakeDirty(chunk, end);
   P2PCP_CHECK(written_.Add(dirty.begin, end));
-  Slot& slot = slots_[piece.slot];
-  // Where it moves the contiguous frontier, the job reads back at once.
-  const std::uint64_t frontier = HashFrontier(slot);
-  if (frontier > slot.hash_offset && !slot.hash_busy) {
-    TakeHashRange(slot, frontier - slot.hash_offset, job);
-    job.digest = true;
-  }
+  TakeFrontier(slots_[piece.slot], job);
   Submit(job, number);
   return true;
+}
+
+// Where a job that writes moves the contiguous frontier, it reads back at once.
+void Sink::TakeFrontier(Slot& slot, Job& job) {
+  const std::uint64_t frontier = HashFrontier(slot);
+  if (frontier == slot.hash_offset || slot.hash_busy) return;
+  TakeHashRange(slot, frontier - slot.hash_offset, job);
+  job.digest = true;
 }
 
 // The end of the contiguous bytes of the file that can be read back from where
@@ -286,6 +294,8 @@ void Sink::AdvanceSlot(std::uint32_t index) {
   if (!slot.used || !slot.open || slot.committing || failed_) return;
   Piece& piece = pieces_[slot.piece];
   if (piece.dropped || disk_.room() == 0) return;
+  if (piece.base_size > 0) AdvanceBase(index);
+  if (disk_.room() == 0) return;
   if (slot.checking) return CheckBlock(index);
   if (!slot.hashed) {
     if (slot.hash_busy || slot.hash_last || HashHole(index)) return;

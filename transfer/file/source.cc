@@ -25,7 +25,8 @@ Source::~Source() { disk_.Abandon(); }
 
 std::uint64_t Source::Add(std::uint64_t id,
                           std::shared_ptr<const SourceFile> file, Mode mode,
-                          std::vector<Interval> skips) {
+                          std::vector<Interval> skips,
+                          std::uint64_t base_size) {
   Piece piece;
   piece.size = mode == Mode::kSend ? file->size : 0;
   piece.id = id;
@@ -34,6 +35,10 @@ std::uint64_t Source::Add(std::uint64_t id,
   for (const Interval& skip : skips) {
     piece.skips.push_back({skip.begin, skip.end, /*zeros=*/false});
   }
+  if (base_size > 0 && piece.file->size > kSmallFile) {
+    piece.delta = std::make_unique<Delta>();
+    piece.delta->base_size = base_size;
+  }
   return pieces_.Append(std::move(piece));
 }
 
@@ -41,6 +46,7 @@ void Source::Drop(std::uint64_t piece) {
   Piece& gone = pieces_[piece];
   if (gone.failed && !gone.dropped) --failed_pieces_;
   gone.dropped = true;
+  ForgetDelta(gone);
   Collect();
 }
 
@@ -71,10 +77,13 @@ ByteSpan Source::Read(std::uint64_t offset, std::size_t max_size) {
   }
   const std::uint64_t begin = offset - offset % kChunkBytes;
   const std::optional<std::size_t> found = FindChunk(begin);
-  // Before the pass's position: read again.
-  if (offset < PassPosition() && (!found || offset < chunks_[*found].first)) {
-    if (found && chunks_[*found].outstanding == 0 && pass_chunk_ != *found) {
+  // Before the pass's position, and not what the pass has put there: read
+  // again.
+  if (offset < PassPosition() && (!found || offset < chunks_[*found].first ||
+                                  offset >= chunks_[*found].submitted)) {
+    if (found && chunks_[*found].outstanding == 0) {
       chunks_[*found].used = false;
+      if (pass_chunk_ == *found) pass_chunk_.reset();
     }
     if (!FindChunk(begin)) {
       if (const auto index = TakeChunk(begin)) {
@@ -143,6 +152,7 @@ void Source::Handle(Completion done) {
     }
   }
   if (done.kind == Job::Kind::kSeekSource) pass_seeking_ = false;
+  if (done.kind == Job::Kind::kMatchSource) piece.delta->under_way = false;
   if (done.kind == Job::Kind::kOpenSource && done.slot == kPassSlot &&
       number == pass_piece_ && pass_opening_) {
     pass_opening_ = false;
@@ -150,6 +160,8 @@ void Source::Handle(Completion done) {
   }
   if (done.error) {
     FailPiece(number, *std::move(done.error));
+  } else if (done.kind == Job::Kind::kMatchSource) {
+    HandleMatch(number, done);
   } else if (!piece.failed) {
     switch (done.kind) {
       case Job::Kind::kReadSource:
@@ -188,6 +200,7 @@ void Source::FailPiece(std::uint64_t number, Error error) {
   if (piece.failed || piece.dropped) return;
   piece.failed = true;
   ++failed_pieces_;
+  ForgetDelta(piece);
   Emit(Event::Kind::kFailed, piece, 0, 0);
   events_.back().error = std::move(error);
 }
@@ -275,6 +288,7 @@ void Source::AdvancePass() {
 }
 
 void Source::NextPiece() {
+  EndDelta(pieces_[pass_piece_]);
   ++pass_piece_;
   pass_offset_ = pass_known_ = 0;
   pass_skip_ = 0;
@@ -286,6 +300,8 @@ void Source::NextPiece() {
 bool Source::PassStep() {
   if (pass_piece_ == pieces_.end()) return false;
   Piece& piece = pieces_[pass_piece_];
+  // What it finds may end the pass over this file, and the matcher with it.
+  if (piece.delta && piece.delta->under_way) return false;
   if (piece.failed || piece.dropped) {
     if (pass_seeking_) return false;
     NextPiece();
@@ -321,7 +337,7 @@ bool Source::PassStep() {
     if (pass_known_ <= pass_offset_) return PassSeek(piece);
     end = std::min(end, pass_known_);
   }
-  return PassData(piece, end);
+  return piece.delta ? PassMatch(piece, end) : PassData(piece, end);
 }
 
 // A large file may go on where an earlier session has come to.
@@ -338,9 +354,9 @@ bool Source::OpenForPass(const Piece& piece) {
   job.source = piece.file.get();
   job.digest = true;
   // What is before the place where the pass begins is not looked through for
-  // holes.
+  // holes, or for what the base has.
   job.size = piece.file->size;
-  if (piece.file->sparse) {
+  if (piece.file->sparse || piece.delta) {
     job.size = piece.skips.empty() || piece.skips[0].begin > 0
                    ? 0
                    : piece.skips[0].end;
@@ -423,7 +439,9 @@ void Source::HandleSeek(Piece& piece, const Completion& done) {
         piece.skips.begin() + static_cast<std::ptrdiff_t>(pass_skip_),
         Skip{pass_offset_, begin, /*zeros=*/true});
   }
-  if (end > begin) Emit(Event::Kind::kData, piece, begin, end);
+  if (end > begin && !piece.delta) {
+    Emit(Event::Kind::kData, piece, begin, end);
+  }
   pass_known_ = end;
 }
 
@@ -432,6 +450,16 @@ bool Source::TakePassChunk(std::uint64_t position, bool ahead) {
   if (pass_chunk_ && chunks_[*pass_chunk_].begin != begin) pass_chunk_.reset();
   if (pass_chunk_) return true;
   if (ChunksAhead() >= (ahead ? kChunksAhead : 1)) return false;
+  // What was read again of it is joined, or given up.
+  if (const std::optional<std::size_t> found = FindChunk(begin)) {
+    Chunk& chunk = chunks_[*found];
+    if (chunk.submitted == position && !chunk.reloading) {
+      pass_chunk_ = found;
+      return true;
+    }
+    if (chunk.outstanding > 0 || chunk.reloading) return false;
+    chunk.used = false;
+  }
   pass_chunk_ = TakeChunk(begin);
   if (!pass_chunk_) return false;
   Chunk& chunk = chunks_[*pass_chunk_];

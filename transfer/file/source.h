@@ -6,6 +6,11 @@
 // digest taken on the way: the pass. Bytes that are asked for again, because
 // they got lost, come from the buffers while they are still there and are read
 // again otherwise.
+//
+// Of a file of which the receiver has an older version (its base), the pass
+// matches what it reads with the signatures of that, and says which ranges are
+// copied from there; the others are read again when they are asked for, or a
+// little before.
 
 #ifndef P2PCP_TRANSFER_FILE_SOURCE_H_
 #define P2PCP_TRANSFER_FILE_SOURCE_H_
@@ -16,10 +21,13 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "net/base/bytes.h"
 #include "net/base/result.h"
+#include "transfer/file/delta_matcher.h"
+#include "transfer/file/delta_signature.h"
 #include "transfer/file/digest.h"
 #include "transfer/file/disk.h"
 #include "transfer/file/interval_set.h"
@@ -44,6 +52,9 @@ class Source {
   static constexpr std::uint64_t kSmallFile = 64 << 10;
   // What a block digest is of.
   static constexpr std::uint64_t kBlockBytes = 4 << 20;
+  // Signatures of files that the pass has not come to: those that come unasked
+  // of as many files as a Sink has open.
+  static constexpr std::size_t kMaxWaitingSignatures = 64 * kFirstSignatures;
 
   enum class Mode : std::uint8_t {
     kSend,    // Its bytes join the space.
@@ -56,12 +67,17 @@ class Source {
       kFailed,  // It can't be read, or changed: kSourceUnreadable. Once.
       kHole,    // Of a sparse file: [begin, end) of it is a hole, and
       kData,    // [begin, end) of it is not and may be offered; in order.
-      kBlock,   // The digest of a block that was asked for.
+      // Of a file with a base: [begin, end) is what lies at `from` there. All
+      // else comes as kData.
+      kCopy,
+      kSignatures,  // Those of the blocks before `end` are wanted now.
+      kBlock,       // The digest of a block that was asked for.
     };
     Kind kind = Kind::kFailed;
     std::uint64_t id = 0;
     std::uint64_t begin = 0;
     std::uint64_t end = 0;
+    std::uint64_t from = 0;
     Digest digest;
     std::optional<Error> error;
   };
@@ -75,8 +91,10 @@ class Source {
 
   // Adds a file at the end; the number of its piece. id is for events. skips,
   // sorted ranges of the file, are read for the digest but never asked for.
+  // base_size: of the base, if there is one.
   std::uint64_t Add(std::uint64_t id, std::shared_ptr<const SourceFile> file,
-                    Mode mode, std::vector<Interval> skips = {});
+                    Mode mode, std::vector<Interval> skips = {},
+                    std::uint64_t base_size = 0);
   // Where the piece begins in the space.
   std::uint64_t Begin(std::uint64_t piece) const {
     return pieces_[piece].begin;
@@ -85,6 +103,15 @@ class Source {
   void Drop(std::uint64_t piece);
   // Asks for the digests of all blocks of the piece.
   void DigestBlocks(std::uint64_t piece);
+  // The signatures of the base's blocks from first on. False if they are not
+  // these, or were not asked for.
+  bool AddSignatures(std::uint64_t piece, std::uint64_t first,
+                     std::span<const BlockSignature> signatures);
+  // No more of them will come.
+  void EndSignatures(std::uint64_t piece);
+  // So many copies of the piece, in all, have been carried out. False if there
+  // are fewer, or they were more before.
+  bool NoteCopies(std::uint64_t piece, std::uint64_t done);
 
   // Contiguous bytes at offset, at most max_size of them, valid until the next
   // call of any method. Empty: not in memory; TakeReady() will tell. REQUIRES:
@@ -113,6 +140,16 @@ class Source {
     std::uint64_t end = 0;
     bool zeros = false;  // A hole.
   };
+  // What there is to a base.
+  struct Delta {
+    std::uint64_t base_size = 0;
+    std::uint64_t known = 0;                 // Signatures that came.
+    std::uint64_t asked = kFirstSignatures;  // That may come.
+    bool ended = false;                      // No more will.
+    bool under_way = false;                  // A kMatchSource is.
+    std::vector<BlockSignature> waiting;     // For the matcher.
+    std::optional<DeltaMatcher> matcher;     // While the pass is here.
+  };
   struct Piece {
     std::uint64_t begin = 0;
     std::uint64_t size = 0;
@@ -123,6 +160,9 @@ class Source {
     bool dropped = false;
     std::uint32_t under_way = 0;  // Jobs that use the file.
     std::vector<Skip> skips;
+    std::unique_ptr<Delta> delta;  // Until the pass has been here.
+    std::uint64_t copies = 0;      // That were told,
+    std::uint64_t copied = 0;      // and carried out.
   };
   struct Chunk {
     bool used = false;
@@ -157,6 +197,12 @@ class Source {
   bool PassDigest(Piece& piece, std::uint64_t end, bool zeros);
   bool PassSeek(Piece& piece);
   bool PassData(Piece& piece, std::uint64_t end);
+  bool PassMatch(Piece& piece, std::uint64_t end);
+  void PrepareMatcher(Piece& piece);
+  void HandleMatch(std::uint64_t number, const Completion& done);
+  void EndDelta(Piece& piece);
+  void ReadAhead();
+  void ForgetDelta(Piece& piece);
   bool TakePassChunk(std::uint64_t position, bool ahead);
   void NextPiece();
   void AdvanceReload(std::size_t index);
@@ -191,6 +237,13 @@ class Source {
   std::uint32_t pass_digests_ = 0;  // kDigestSource jobs under way.
   std::optional<std::size_t> pass_chunk_;
   std::uint64_t demand_ = 0;  // The end of the highest bytes asked for.
+  // What has to travel of files with a base, in the space, and is not asked for
+  // yet; read ahead up to read_ahead_.
+  std::deque<Interval> literals_;
+  std::uint64_t literal_bytes_ = 0;
+  std::uint64_t read_ahead_ = 0;
+  std::size_t waiting_signatures_ = 0;
+  std::uint64_t copies_ = 0;  // Of all files, not known to be carried out.
 
   std::size_t under_way_ = 0;  // Jobs.
   // The pass's last read came from the system's cache, on this thread: while

@@ -11,6 +11,8 @@
 
 #include "net/base/bytes.h"
 #include "net/base/random.h"
+#include "transfer/file/delta_matcher.h"
+#include "transfer/file/delta_signature.h"
 #include "transfer/file/digest.h"
 #include "transfer/file/faulty_syscalls.h"
 #include "transfer/file/inline_disk.h"
@@ -56,6 +58,12 @@ class SourceTest : public testing::Test {
         case Source::Event::Kind::kData:
           data_.push_back({event->begin, event->end});
           break;
+        case Source::Event::Kind::kCopy:
+          copies_.push_back({event->begin, event->end, true, event->from});
+          break;
+        case Source::Event::Kind::kSignatures:
+          wanted_ = event->end;
+          break;
         case Source::Event::Kind::kBlock:
           blocks_.push_back(event->digest.ToString());
           break;
@@ -100,6 +108,8 @@ class SourceTest : public testing::Test {
   std::vector<Interval> holes_;
   std::vector<Interval> data_;
   std::vector<std::string> blocks_;
+  std::vector<DeltaSegment> copies_;
+  std::uint64_t wanted_ = 0;
 };
 
 TEST_F(SourceTest, FilesAreOneSpaceAndDigestedOnTheWay) {

@@ -143,6 +143,7 @@ Status TargetWorker::Probe(const Output& output, Completion& completion) {
   if (!probe) return probe.error();
   completion.exists = probe->exists;
   completion.same = probe->same;
+  completion.size = probe->size;
   return {};
 }
 

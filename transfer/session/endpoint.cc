@@ -11,8 +11,8 @@ namespace p2pcp {
 namespace {
 
 // The versions of the session's protocol that this program speaks.
-constexpr std::uint64_t kLowestVersion = 4;
-constexpr std::uint64_t kHighestVersion = 4;
+constexpr std::uint64_t kLowestVersion = 5;
+constexpr std::uint64_t kHighestVersion = 5;
 
 // How long a CLOSE waits to be taken by a driver that does not ask.
 constexpr Duration kCloseGrace = 200ms;
@@ -400,7 +400,7 @@ void Endpoint::Finish() {
   if (result_) {
     Emit(Failed{*result_});
   } else {
-    Emit(Completed{completed_files(), completed_bytes(), report_});
+    Emit(Completed{completed_files(), completed_bytes(), savings(), report_});
   }
 }
 

@@ -126,6 +126,7 @@ class Endpoint {
   // For the terminal event.
   virtual std::uint64_t completed_files() const = 0;
   virtual std::uint64_t completed_bytes() const = 0;
+  virtual Savings savings() const { return {}; }
 
  private:
   void Receive(TimePoint now);

@@ -41,7 +41,7 @@
 namespace p2pcp {
 
 // Of the protocol: what both sides speak.
-inline constexpr std::uint64_t kVersion = 4;
+inline constexpr std::uint64_t kVersion = 5;
 
 inline file::Digest DigestOf(const std::string& text) {
   file::Hasher hasher;
@@ -91,11 +91,11 @@ class Rig {
                                         raw_is_sender ? nullptr : &sink_);
   }
 
-  void StartReceiver() {
+  void StartReceiver(const Receiver::Config& config = {}) {
     target_.emplace(*file::OpenOutput(folder.path()));
     disk_.emplace();
-    session_ = std::make_unique<Receiver>(now_, Receiver::Config{}, &*target_,
-                                          &*disk_, &random_);
+    session_ =
+        std::make_unique<Receiver>(now_, config, &*target_, &*disk_, &random_);
   }
   // Writes to fd, as with --out -.
   void StartStreamReceiver(int fd, const Receiver::Config& config = {}) {
@@ -120,6 +120,7 @@ class Rig {
   }
   void SayBytes(const Bytes& bytes) { raw_->SendControl(bytes); }
   Connection& raw() { return *raw_; }
+  file::InlineDisk& disk() { return *disk_; }
 
   // Runs until the session has its terminal event, or for limit.
   bool Run(Duration limit = 30s) {

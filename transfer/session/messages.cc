@@ -37,6 +37,8 @@ enum class Type : std::uint8_t {
   kStreamEnd = 0x15,
   kReceived = 0x16,
   kReceipt = 0x17,
+  kSignatures = 0x18,
+  kCopies = 0x19,
 };
 
 constexpr std::uint8_t kFolder = 0x01;
@@ -281,6 +283,39 @@ BlockDigests ReadBlockDigests(ByteReader& reader) {
   return blocks;
 }
 
+Signatures ReadSignatures(ByteReader& reader) {
+  Signatures signatures;
+  signatures.index = reader.ReadVarint();
+  signatures.base_size = reader.ReadVarint();
+  signatures.copies = reader.ReadVarint();
+  signatures.first = reader.ReadVarint();
+  while (reader.ok() && reader.remaining() > 0) {
+    const std::uint32_t weak = reader.ReadU32();
+    signatures.signatures.push_back({weak, reader.ReadU64()});
+  }
+  return signatures;
+}
+
+Copies ReadCopies(ByteReader& reader) {
+  Copies copies;
+  copies.index = reader.ReadVarint();
+  copies.wanted = reader.ReadVarint();
+  std::uint64_t end = 0;
+  while (reader.ok() && reader.remaining() > 0) {
+    const std::uint64_t gap = reader.ReadVarint();
+    const std::uint64_t count = reader.ReadVarint();
+    const std::uint64_t from = reader.ReadVarint();
+    if (count == 0 || gap > kMaxVarint - end ||
+        count > kMaxVarint - end - gap) {
+      reader.Fail();
+      break;
+    }
+    copies.parts.push_back({end + gap, count, from});
+    end += gap + count;
+  }
+  return copies;
+}
+
 Message ReadBody(Type type, ByteReader& reader) {
   switch (type) {
     case Type::kHello: {
@@ -355,6 +390,10 @@ Message ReadBody(Type type, ByteReader& reader) {
       const std::uint64_t index = reader.ReadVarint();
       return Repair{index, ReadRuns(reader)};
     }
+    case Type::kSignatures:
+      return ReadSignatures(reader);
+    case Type::kCopies:
+      return ReadCopies(reader);
     case Type::kStreamEnd: {
       const std::uint64_t index = reader.ReadVarint();
       return StreamEnd{index, reader.ReadVarint()};
@@ -493,6 +532,29 @@ struct Writer {
     writer.WriteVarint(message.first);
     for (const file::Digest& digest : message.digests) {
       writer.WriteBytes(digest.bytes);
+    }
+  }
+  void operator()(const Signatures& message) const {
+    WriteHead(writer, Type::kSignatures);
+    writer.WriteVarint(message.index);
+    writer.WriteVarint(message.base_size);
+    writer.WriteVarint(message.copies);
+    writer.WriteVarint(message.first);
+    for (const file::BlockSignature& signature : message.signatures) {
+      writer.WriteU32(signature.weak);
+      writer.WriteU64(signature.strong);
+    }
+  }
+  void operator()(const Copies& message) const {
+    WriteHead(writer, Type::kCopies);
+    writer.WriteVarint(message.index);
+    writer.WriteVarint(message.wanted);
+    std::uint64_t end = 0;
+    for (const Copies::Part& part : message.parts) {
+      writer.WriteVarint(part.first - end);
+      writer.WriteVarint(part.count);
+      writer.WriteVarint(part.from);
+      end = part.first + part.count;
     }
   }
   void operator()(const Repair& message) const {

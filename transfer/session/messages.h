@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "net/base/bytes.h"
+#include "transfer/file/delta_signature.h"
 #include "transfer/file/digest.h"
 #include "transfer/file/entry.h"
 #include "transfer/file/intake.h"
@@ -144,6 +145,24 @@ struct StreamEnd {
   std::uint64_t index = 0;
   std::uint64_t size = 0;
 };
+// Of the older version of a file (its base).
+struct Signatures {
+  std::uint64_t index = 0;
+  std::uint64_t base_size = 0;  // 0: no more will come.
+  std::uint64_t copies = 0;     // That are carried out.
+  std::uint64_t first = 0;      // Block.
+  std::vector<file::BlockSignature> signatures;
+};
+struct Copies {
+  struct Part {
+    std::uint64_t first = 0;  // Of the file; not before the end of the last.
+    std::uint64_t count = 0;  // At least 1.
+    std::uint64_t from = 0;   // Of its base.
+  };
+  std::uint64_t index = 0;
+  std::uint64_t wanted = 0;  // Signatures of the blocks before this one.
+  std::vector<Part> parts;
+};
 struct Repair {
   std::uint64_t index = 0;
   std::vector<Run> runs;  // Blocks.
@@ -153,7 +172,7 @@ using Message =
     std::variant<Hello, Offer, Entries, Decisions, Accept, Decline, Digests,
                  FilesDone, FileFailed, Done, Finished, Abort, End,
                  SourceFailed, Holes, Want, CheckBlocks, BlockDigests, Repair,
-                 Have, StreamEnd, Received, Receipt>;
+                 Have, StreamEnd, Received, Receipt, Signatures, Copies>;
 
 // Nothing if the bytes are no message.
 std::optional<Message> Parse(ByteSpan bytes);
@@ -171,6 +190,7 @@ inline constexpr std::size_t kMaxRun = 16;
 inline constexpr std::size_t kMaxPart = 8;
 inline constexpr std::size_t kMaxDigest = 24;
 inline constexpr std::size_t kMaxReceived = 40;
+inline constexpr std::size_t kMaxCopy = 24;
 
 }  // namespace p2pcp::message
 

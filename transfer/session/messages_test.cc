@@ -174,6 +174,22 @@ std::vector<Golden> Goldens() {
       {"1305000102"
        "03",
        Repair{5, {{0, 1}, {3, 3}}}},
+      // type, index, size of the base, copies, first block; weak, strong
+      {"1805"
+       "80100000"
+       "0203"
+       "01020304"
+       "05060708090a0b0c",
+       Signatures{5, 0x100000, 2, 3, {{0x01020304, 0x05060708090a0b0c}}}},
+      {"1805000000", Signatures{5, 0, 0, 0, {}}},
+      // type, index, wanted; distance, length, from
+      {"1905"
+       "4400"
+       "014064"
+       "0a"
+       "000500",
+       Copies{5, 1024, {{1, 100, 10}, {101, 5, 0}}}},
+      {"190507", Copies{5, 7, {}}},
       // type, index; (first, bytes), (distance, bytes)...
       {"140500440002"
        "01",
@@ -209,6 +225,8 @@ bool IsList(const Message& message) {
          std::holds_alternative<Holes>(message) ||
          std::holds_alternative<Have>(message) ||
          std::holds_alternative<BlockDigests>(message) ||
+         std::holds_alternative<Signatures>(message) ||
+         std::holds_alternative<Copies>(message) ||
          std::holds_alternative<Repair>(message);
 }
 

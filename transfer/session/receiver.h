@@ -40,6 +40,8 @@ class Receiver final : public Session {
     std::optional<std::uint64_t> max_bytes = {};
     // Names with a dot in front are taken at the top too.
     bool allow_dotfiles = false;
+    // Where an older version of a file is replaced, only what differs comes.
+    bool delta = true;
     // Each may be null; they must outlive the session. Without a receipt an
     // offer that wants one is declined.
     ReceiptGiver* receipt = nullptr;

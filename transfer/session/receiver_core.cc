@@ -43,7 +43,8 @@ Receiver::Core::Core(TimePoint now, const Config& config,
       max_bytes_(config.max_bytes),
       intake_(target,
               {.conflict = config.conflict,
-               .allow_dotfiles = config.allow_dotfiles},
+               .allow_dotfiles = config.allow_dotfiles,
+               .delta = config.delta},
               Endpoint::disk()),
       sink_(target, config.conflict, Endpoint::disk(), random) {}
 
@@ -101,6 +102,8 @@ void Receiver::Core::HandleMessage(TimePoint now,
     wrong = Handle(*failed);
   } else if (const auto* holes = std::get_if<message::Holes>(&message)) {
     wrong = Handle(now, *holes);
+  } else if (const auto* copies = std::get_if<message::Copies>(&message)) {
+    wrong = Handle(*copies);
   } else if (const auto* blocks =
                  std::get_if<message::BlockDigests>(&message)) {
     wrong = Handle(*blocks);
@@ -399,8 +402,8 @@ void Receiver::Core::TakeComparison(TimePoint now,
                         *item.found, /*was_there=*/true);
     case file::Verdict::kWant:
       if (!HasRoomFor(now, item)) return;
-      Send(message::Want{index});
-      return AddToSink(index);
+      AddToSink(index);
+      return Send(message::Want{index});
     default:
       not_sent_bytes_ += item.size;
       return FailFile(index, *std::move(decision.error));
@@ -420,8 +423,10 @@ void Receiver::Core::AddToSink(std::uint64_t index) {
                           .executable = output.executable,
                           .sparse = output.sparse,
                           .compared = output.compared,
-                          .remains = output.remains});
+                          .remains = output.remains,
+                          .base_size = item.base_size});
   if (output.remains != nullptr) TellRemains(index, *output.remains);
+  if (item.base_size > 0) TellBase(index);
 }
 
 // What there is of a file from before: told before the decision on it, which

@@ -55,11 +55,12 @@ class Receiver::Core final : private ByteSink, public Endpoint {
   }
   std::optional<Duration> Patience() const override;
   std::uint64_t Progressed() const override {
-    return taken_bytes_ + hole_bytes_;
+    return taken_bytes_ + hole_bytes_ + savings_.copied_bytes;
   }
   void HandleOver() override { sink_.Abandon(); }
   std::uint64_t completed_files() const override { return files_done_; }
   std::uint64_t completed_bytes() const override { return done_bytes_; }
+  Savings savings() const override { return savings_; }
 
   // Each returns what is wrong with the message, nullptr if nothing is.
   const char* HandleOffer(TimePoint now, const message::Offer& message);
@@ -69,6 +70,7 @@ class Receiver::Core final : private ByteSink, public Endpoint {
   const char* Handle(const message::SourceFailed& message);
   const char* Handle(TimePoint now, const message::Holes& message);
   const char* Handle(const message::BlockDigests& message);
+  const char* Handle(const message::Copies& message);
 
   void ConsiderOffer(TimePoint now);
   void Refuse(TimePoint now, message::Reason reason, Error error);
@@ -79,6 +81,8 @@ class Receiver::Core final : private ByteSink, public Endpoint {
   void TakeComparison(TimePoint now, file::Intake::Decision decision);
   bool HasRoomFor(TimePoint now, const Item& item);
   void AddToSink(std::uint64_t index);
+  void TellBase(std::uint64_t index);
+  void TellSignatures(file::Sink::Event event);
   void TellRemains(std::uint64_t index, const file::Remains& remains);
   void TakeSinkEvent(TimePoint now, file::Sink::Event event);
   void FileIsDone(std::uint64_t index, const std::string& final_name,
@@ -117,6 +121,7 @@ class Receiver::Core final : private ByteSink, public Endpoint {
   std::uint64_t done_bytes_ = 0;
   std::uint64_t not_sent_files_ = 0;
   std::uint64_t not_sent_bytes_ = 0;
+  Savings savings_;
   Shortfall shortfall_;
 
   message::Decisions decisions_;  // To be sent.

@@ -93,6 +93,8 @@ void Receiver::Core::TakeSinkEvent(TimePoint now, file::Sink::Event event) {
       return FailFile(event.id, *std::move(event.error));
     case Kind::kCheckBlocks:
       return Send(message::CheckBlocks{event.id});
+    case Kind::kSignatures:
+      return TellSignatures(std::move(event));
     case Kind::kRepair:
       return AskForRepair(event.id, event.blocks);
     case Kind::kFailed:

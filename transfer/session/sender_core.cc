@@ -130,6 +130,8 @@ void Sender::Core::TakeDisk() {
 void Sender::Core::Advance(TimePoint now) {
   SendEntries();
   TakeSourceEvents();
+  // There is room for what it finds.
+  if (deltas_) source_.Advance();
   if (bytes_ > file::kMaxTotal) {
     return Fail(now,
                 Error{ErrorCode::kUsage, "the files are too large together"});
@@ -166,6 +168,7 @@ void Sender::Core::TakeSourceEvents() {
     switch (event->kind) {
       case Kind::kDigest:
         FlushHoles();
+        FlushCopies();
         item.digest = event->digest;
         item.has_digest = true;
         if (!digests_.digests.empty() &&
@@ -197,6 +200,12 @@ void Sender::Core::TakeSourceEvents() {
         Offer(begin + event->begin, begin + event->end);
         break;
       }
+      case Kind::kCopy:
+        AddCopy(*event);
+        break;
+      case Kind::kSignatures:
+        WantSignatures(*event);
+        break;
       case Kind::kBlock:
         Send(message::BlockDigests{event->id,
                                    event->begin / file::Source::kBlockBytes,
@@ -205,6 +214,7 @@ void Sender::Core::TakeSourceEvents() {
     }
   }
   FlushHoles();
+  FlushCopies();
   FlushDigests();
   FlushOffer();
 }
@@ -242,6 +252,7 @@ void Sender::Core::FlushOffer() {
 // It can't be read: the receiver is told, and gives it up.
 void Sender::Core::FailSource(const file::Source::Event& event) {
   FlushHoles();
+  FlushCopies();
   FlushDigests();
   FlushOffer();
   Item& item = At(event.id);
@@ -261,9 +272,10 @@ Progress Sender::Core::progress() const {
   progress.files_done = files_done_;
   progress.files_total = files_ - not_sent_files_;
   progress.bytes_total = bytes_ - not_sent_bytes_;
-  progress.bytes_done = std::min(
-      connection().stats().data_bytes_acknowledged + hole_bytes_ + had_bytes_,
-      progress.bytes_total);
+  progress.bytes_done =
+      std::min(connection().stats().data_bytes_acknowledged + hole_bytes_ +
+                   had_bytes_ + savings_.copied_bytes,
+               progress.bytes_total);
   progress.complete = ended_;
   for (const Item& item : items_) {
     if (item.is_folder || item.state == Item::State::kSettled) continue;

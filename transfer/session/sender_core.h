@@ -48,6 +48,7 @@ class Sender::Core final : private ByteSource, public Endpoint {
     std::uint64_t piece = 0;
     std::shared_ptr<const file::SourceFile> source;
     std::vector<file::Interval> had;  // By the receiver.
+    std::uint64_t base_size = 0;      // Of its older version; 0: there is none.
     file::Digest digest;
   };
 
@@ -65,6 +66,7 @@ class Sender::Core final : private ByteSource, public Endpoint {
   void HandleOver() override {}
   std::uint64_t completed_files() const override { return files_done_; }
   std::uint64_t completed_bytes() const override { return done_bytes_; }
+  Savings savings() const override { return savings_; }
 
   // Each returns what is wrong with the message, nullptr if nothing is.
   const char* HandleAccept(TimePoint now, const message::Accept& message);
@@ -76,6 +78,8 @@ class Sender::Core final : private ByteSource, public Endpoint {
   const char* Handle(const message::FileFailed& message);
   const char* Handle(const message::Have& message);
   const char* Handle(const message::Want& message);
+  const char* Handle(const message::Signatures& message);
+  const char* TakeBase(const message::Signatures& message);
   const char* Handle(const message::CheckBlocks& message);
   const char* Handle(const message::Repair& message);
   const char* HandleDone(TimePoint now, const message::Done& message);
@@ -87,6 +91,9 @@ class Sender::Core final : private ByteSource, public Endpoint {
   void FailSource(const file::Source::Event& event);
   void FlushDigests();
   void FlushHoles();
+  void AddCopy(const file::Source::Event& event);
+  void WantSignatures(const file::Source::Event& event);
+  void FlushCopies();
   void Offer(std::uint64_t begin, std::uint64_t end);
   void FlushOffer();
   void Start(Item& item, std::uint64_t index, file::Source::Mode mode);
@@ -134,9 +141,13 @@ class Sender::Core final : private ByteSource, public Endpoint {
   std::uint64_t hole_bytes_ = 0;
   std::uint64_t had_bytes_ = 0;
   std::size_t had_runs_ = 0;  // Of open entries.
+  bool deltas_ = false;       // There are older versions of some.
+  Savings savings_;
   Shortfall shortfall_;
 
   message::Digests digests_;  // To be sent.
+  message::Copies copies_;
+  bool copies_due_ = false;  // There is something in them.
   message::Holes holes_;
   std::uint64_t offer_begin_ = 0;  // To be offered.
   std::uint64_t offer_end_ = 0;

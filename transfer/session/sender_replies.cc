@@ -42,6 +42,9 @@ void Sender::Core::HandleMessage(TimePoint now,
     wrong = Handle(*have);
   } else if (const auto* want = std::get_if<message::Want>(&message)) {
     wrong = Handle(*want);
+  } else if (const auto* signatures =
+                 std::get_if<message::Signatures>(&message)) {
+    wrong = Handle(*signatures);
   } else if (const auto* check = std::get_if<message::CheckBlocks>(&message)) {
     wrong = Handle(*check);
   } else if (const auto* repair = std::get_if<message::Repair>(&message)) {
@@ -72,25 +75,28 @@ void Sender::Core::Start(Item& item, std::uint64_t index,
     dense->sparse = false;
     item.source = std::move(dense);
   }
-  item.piece = source_.Add(index, item.source, mode, item.had);
-  if (mode == file::Source::Mode::kDigest) {
+  const bool sending = mode == file::Source::Mode::kSend;
+  item.piece = source_.Add(index, item.source, mode, item.had,
+                           sending ? item.base_size : 0);
+  if (!sending) {
     item.state = Item::State::kCompared;
     return;
   }
   item.state = Item::State::kWanted;
-  // The others are offered as their holes are found.
+  // The others are offered as their holes are found, and their copies.
+  const bool known = !item.source->sparse && item.base_size == 0;
   const std::uint64_t begin = source_.Begin(item.piece);
-  if (!item.source->sparse) wanted_bytes_ += item.source->size;
+  if (known) wanted_bytes_ += item.source->size;
   std::uint64_t at = 0;  // Not had, from here on.
   for (const file::Interval& had : item.had) {
-    if (!item.source->sparse) Offer(begin + at, begin + had.begin);
+    if (known) Offer(begin + at, begin + had.begin);
     connection().SkipBytes(StreamOffset(begin + had.begin),
                            StreamOffset(begin + had.end));
     had_bytes_ += had.size();
-    if (!item.source->sparse) wanted_bytes_ -= had.size();
+    if (known) wanted_bytes_ -= had.size();
     at = had.end;
   }
-  if (!item.source->sparse) Offer(begin + at, begin + item.source->size);
+  if (known) Offer(begin + at, begin + item.source->size);
 }
 
 const char* Sender::Core::Handle(const message::Have& message) {

@@ -80,10 +80,19 @@ struct FileFailed {
   Error error;  // kKeptBack, kIntegrity or kSourceUnreadable.
 };
 
+// What older versions of files have saved.
+struct Savings {
+  std::uint64_t copied_bytes = 0;     // That were taken from them,
+  std::uint64_t signature_bytes = 0;  // and what was told of them instead.
+
+  friend bool operator==(const Savings&, const Savings&) = default;
+};
+
 // Terminal: every file offered is there, and both sides know it.
 struct Completed {
   std::uint64_t file_count = 0;
   std::uint64_t total_bytes = 0;
+  Savings savings = {};
   // What limited it. Receiver: what the sender told; none if that got lost.
   std::optional<TransferReport> report;
 };

@@ -67,6 +67,7 @@ void SessionPair::Start() {
   config.receipt = giver_;
   config.conflict = config_.conflict;
   config.ask = config_.ask;
+  config.delta = config_.delta;
   config.allow_dotfiles = config_.allow_dotfiles;
   receiver_ =
       std::make_unique<Receiver>(now_, config, &*target_, &*disks[1], &random_);

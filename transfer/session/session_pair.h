@@ -74,6 +74,7 @@ class SessionPair {
     std::uint64_t seed = 1;
     file::ConflictPolicy conflict = file::ConflictPolicy::kRename;
     bool ask = false;
+    bool delta = true;
     bool allow_dotfiles = false;
     // Both disks take their time: completions are seen a few at a time, and
     // HandleDisk() is called when there are none too.

@@ -90,6 +90,26 @@ def _runs(name, *before):
   return message
 
 
+def _signatures(reader):
+  fields = _varints('index', 'base_size', 'copies', 'first')(reader)
+  fields['signatures'] = []
+  while reader.left():
+    fields['signatures'].append((reader.number(4), reader.bytes(8).hex()))
+  return fields
+
+
+def _copies(reader):
+  fields = _varints('index', 'wanted')(reader)
+  fields['copies'], at = [], 0
+  while reader.left():
+    distance, size = reader.varint(), reader.varint()
+    if size == 0:
+      raise Violation('a copy of nothing')
+    fields['copies'].append((at + distance, size, reader.varint()))
+    at += distance + size
+  return fields
+
+
 def _digests(reader):
   result, index = [], -1
   while reader.left() or not result:
@@ -158,6 +178,8 @@ MESSAGES = {
     0x15: ('STREAM_END', SENDER, _varints('index', 'size')),
     0x16: ('RECEIVED', RECEIVER, _some(_received, 'files')),
     0x17: ('RECEIPT', RECEIVER, _receipt),
+    0x18: ('SIGNATURES', RECEIVER, _signatures),
+    0x19: ('COPIES', SENDER, _copies),
 }
 
 
@@ -176,6 +198,25 @@ def read_message(data, side):
   return name, fields
 
 
+def _weights():
+  state = 0
+  for _ in range(256):
+    state = (state + 0x9e3779b97f4a7c15) % 2**64
+    z = (state ^ state >> 30) * 0xbf58476d1ce4e5b9 % 2**64
+    z = (z ^ z >> 27) * 0x94d049bb133111eb % 2**64
+    yield (z ^ z >> 31) >> 32
+
+
+def weak_sum(block):
+  """The first half of a block's signature."""
+  weights = list(_weights())
+  low = high = 0
+  for byte in block:
+    low = (low + weights[byte]) % 2**32
+    high = (high + low) % 2**32
+  return (low << 32 | high) * 0x9e3779b97f4a7c15 % 2**64 >> 32
+
+
 class File:
   """An entry, and what became of it."""
 
@@ -185,7 +226,9 @@ class File:
     self.verdict = None
     self.offset = None  # In the byte space, where it has a place there.
     self.size = entry.size
-    self.skipped = []  # (offset, size, 'hole' or 'have')
+    self.skipped = []  # (offset, size, 'hole', 'have' or where in the base)
+    self.base_size = None
+    self.signatures = []  # Of the base's blocks: (weak, strong)
     self.digest = None
     self.done = False
     self.failed = None
@@ -263,6 +306,24 @@ class Session:
   def _have(self, index, have):
     self._skip(index, have, 'have')
 
+  def _signatures(self, index, base_size, copies, first, signatures):
+    del copies
+    file = self.files[index]
+    if file.base_size is None:
+      file.base_size = base_size
+    elif base_size not in (0, file.base_size):
+      raise Violation('signatures of two versions')
+    if first != len(file.signatures):
+      raise Violation('signatures out of order')
+    file.signatures += signatures
+
+  def _copies(self, index, wanted, copies):
+    del wanted
+    for offset, size, start in copies:
+      if start + size > self.files[index].base_size:
+        raise Violation('a copy from beyond the older version')
+      self._skip(index, [(offset, size)], start)
+
   def _skip(self, index, runs, why):
     file = self.files[index]
     for offset, size in runs:
@@ -306,14 +367,24 @@ class Session:
     if entries != len(self.files) or total != sum(sizes):
       raise Violation('END says something else than ENTRIES')
 
-  def rebuild(self, file, space, there=b''):
-    """Its content; there: what stood at the receiver's before."""
+  def rebuild(self, file, space, there=b'', base=b''):
+    """Its content.
+
+    Args:
+      file: one of files.
+      space: the byte space.
+      there: what an earlier transfer had left at the receiver's.
+      base: the older version.
+    """
     content = bytearray(file.size)
     at = 0
-    for offset, size, why in sorted(file.skipped) + [(file.size, 0, '')]:
+    skipped = sorted(file.skipped, key=lambda one: one[0])
+    for offset, size, why in skipped + [(file.size, 0, '')]:
       if offset > at:
         content[at:offset] = space.read(file.offset + at, offset - at)
       if why == 'have':
         content[offset:offset + size] = there[offset:offset + size]
+      elif isinstance(why, int):
+        content[offset:offset + size] = base[why:why + size]
       at = max(at, offset + size)
     return bytes(content)
