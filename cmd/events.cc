@@ -227,6 +227,10 @@ void Events::Done(const Completed& completed, const ConnectionStats& stats,
           ? Json(static_cast<double>(completed.total_bytes) / Seconds(took))
           : Json();
   event["path"] = path;
+  if (completed.savings != Savings{}) {
+    event["delta"] = {{"copied_bytes", completed.savings.copied_bytes},
+                      {"signature_bytes", completed.savings.signature_bytes}};
+  }
   const TransferReport report = completed.report.value_or(TransferReport{});
   event["limited_by"] = BottleneckName(report.bottleneck);
   if (completed.report) {

@@ -136,7 +136,21 @@ TEST(Events, DoneSaysThatItDoesNotKnow) {
   const Json done = Parse(pipe.ReadAll()).at(0);
   EXPECT_EQ(done["limited_by"], "unknown");
   EXPECT_FALSE(done.contains("loss"));
+  EXPECT_FALSE(done.contains("delta"));
   EXPECT_TRUE(done["bytes_per_second"].is_null());
+}
+
+TEST(Events, DoneSaysWhatOlderVersionsHaveSaved) {
+  Pipe pipe;
+  {
+    Events events(pipe.out());
+    Completed completed;
+    completed.savings = {.copied_bytes = 5000, .signature_bytes = 24};
+    events.Done(completed, ConnectionStats{}, 1s, "direct");
+  }
+  const Json done = Parse(pipe.ReadAll()).at(0);
+  EXPECT_EQ(done["delta"],
+            (Json{{"copied_bytes", 5000}, {"signature_bytes", 24}}));
 }
 
 TEST(Events, NamesOfAnyBytesAreValidJsonInAscii) {

@@ -130,6 +130,7 @@ Result<ExitCode> RunRecv(const Options& options, const Home& home,
     Receiver::Config config;
     command.Configure(config);
     config.conflict = PolicyOf(options.conflict);
+    config.delta = !options.whole_file;
     config.ask = asks;
     config.max_bytes = rules->max_size;
     config.allow_dotfiles = options.allow_dotfiles;

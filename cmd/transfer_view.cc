@@ -92,6 +92,12 @@ void TransferView::Summarize(TimePoint now, const Completed& completed) {
     line += ", rtt " + FormatLatency(stats.smoothed_rtt);
   }
   console_->Line(line + ", verified");
+  const Savings& savings = completed.savings;
+  if (savings != Savings{}) {
+    console_->Line(fmt::format(
+        "{} of that are copied from older versions, for {} of signatures",
+        FormatSize(savings.copied_bytes), FormatSize(savings.signature_bytes)));
+  }
   if (completed.report && seconds > 0) {
     const std::string sentence = BottleneckSentence(
         *completed.report,

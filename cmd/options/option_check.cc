@@ -260,6 +260,7 @@ Result<Options> CheckOptions(Verb verb, const RawOptions& raw) {
   options.clean_partial = raw.clean_partial;
   options.allow_dotfiles = raw.allow_dotfiles;
   options.no_sync = raw.no_sync;
+  options.whole_file = raw.whole_file;
   options.exclude = raw.exclude;
   options.exclude_from = raw.exclude_from;
   options.gitignore = raw.gitignore;

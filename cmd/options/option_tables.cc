@@ -181,6 +181,9 @@ po::options_description VerbOptions(Verb verb, RawOptions* raw) {
         "the folder to write into, the name of a single file, or -: stdout");
     add("conflict", po::value(&raw->conflict)->value_name("HOW"),
         "when a file of that name exists: rename (default), skip, overwrite");
+    add("whole-file", po::bool_switch(&raw->whole_file),
+        "with --conflict overwrite: send all of a file, not only what differs "
+        "from the one that is there");
     add("ask", po::bool_switch(&raw->ask), "show what is offered, then ask");
     add("list-partial", po::bool_switch(&raw->list_partial),
         "list what unfinished transfers have left, and do nothing else");

@@ -76,7 +76,7 @@ struct RawOptions {
        verify = false, listen = false, allow_dotfiles = false,
        gitignore = false, follow = false, dry_run = false, print_config = false,
        no_port_guess = false, list_partial = false, clean_partial = false,
-       no_sync = false;
+       no_sync = false, whole_file = false;
 };
 
 // What the verb takes, all but positional words, in sections for --help. What

@@ -73,6 +73,7 @@ struct Options {
   CongestionOption congestion = CongestionOption::kBbr;
   std::uint64_t bwlimit = 0;  // Bytes a second on the wire; 0: no limit.
   ConflictOption conflict = ConflictOption::kRename;
+  bool whole_file = false;  // No deltas.
   bool ask = false;
   bool allow_dotfiles = false;
   bool no_sync = false;

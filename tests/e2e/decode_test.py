@@ -349,6 +349,35 @@ class Decode(Recorded):
     self.assertTrue(all(f.done or f.entry.flags & session.FOLDER
                         for f in one.session.files))
 
+  def test_an_older_version(self):
+    self.net.introduce(self.alice, self.bob)
+    base = os.urandom(1_100_000)
+    content = b'new' + base[:700_000] + base[710_000:]
+    for person, data in ((self.alice, content), (self.bob, base)):
+      with open(person.path('file'), 'wb') as file:
+        file.write(data)
+
+    def run():
+      self.both(self.start(self.alice, 'send', 'file', '--to', 'bob'),
+                self.start(self.bob, 'recv', '--from', 'alice', '--conflict',
+                           'overwrite'))
+
+    one, = self.record(run)
+    self.check_ordinary(one)
+    file, = one.session.files
+    self.assertEqual(one.session.rebuild(file, one.space, base=base), content)
+    self.assertLess(one.space.distinct, 20_000)
+    # Half the root of its size is less than the least block.
+    self.assertEqual(file.base_size, len(base))
+    self.assertEqual(len(file.signatures), -(-len(base) // 4096))
+    for number in (0, 1, len(file.signatures) - 1):
+      block = base[number * 4096:(number + 1) * 4096]
+      with open(self.alice.path('block'), 'wb') as there:
+        there.write(block)
+      self.assertEqual(file.signatures[number],
+                       (session.weak_sum(block),
+                        pair.xxh128sum(self.alice.path('block'))[:16]))
+
   def test_what_is_kept_back(self):
     self.introduce()
     for person, content in ((self.alice, b'new'), (self.bob, b'old!')):
