@@ -94,7 +94,7 @@ class Suspend(unittest.TestCase):
         logs = f'{send.log()}\n{recv.log()}'
         print(f'{who} slept {seconds} s: verified {took:.1f} s after that')
         # Some 4 s of the file were left.
-        self.assertLess(took, 15, logs)
+        self.assertLess(took, 25, logs)
         if seconds > 120:
           self.assertRegex(recv.text, 'goes on: .* are there', logs)
           self.assertIn('connection lost, waiting for', send.text + recv.text)
