@@ -79,8 +79,10 @@ ByteSpan Source::Read(std::uint64_t offset, std::size_t max_size) {
   const std::optional<std::size_t> found = FindChunk(begin);
   // Before the pass's position, and not what the pass has put there: read
   // again.
-  if (offset < PassPosition() && (!found || offset < chunks_[*found].first ||
-                                  offset >= chunks_[*found].submitted)) {
+  if (offset < PassPosition() && found && offset >= chunks_[*found].submitted) {
+    ReadOn(*found);
+  } else if (offset < PassPosition() &&
+             (!found || offset < chunks_[*found].first)) {
     if (found && chunks_[*found].outstanding == 0) {
       chunks_[*found].used = false;
       if (pass_chunk_ == *found) pass_chunk_.reset();
@@ -450,15 +452,13 @@ bool Source::TakePassChunk(std::uint64_t position, bool ahead) {
   if (pass_chunk_ && chunks_[*pass_chunk_].begin != begin) pass_chunk_.reset();
   if (pass_chunk_) return true;
   if (ChunksAhead() >= (ahead ? kChunksAhead : 1)) return false;
-  // What was read again of it is joined, or given up.
+  // What was read again of it is joined.
   if (const std::optional<std::size_t> found = FindChunk(begin)) {
     Chunk& chunk = chunks_[*found];
-    if (chunk.submitted == position && !chunk.reloading) {
-      pass_chunk_ = found;
-      return true;
-    }
-    if (chunk.outstanding > 0 || chunk.reloading) return false;
-    chunk.used = false;
+    if (chunk.submitted < position) ReadOn(*found);
+    if (chunk.submitted < position) return false;
+    pass_chunk_ = found;
+    return true;
   }
   pass_chunk_ = TakeChunk(begin);
   if (!pass_chunk_) return false;

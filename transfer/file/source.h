@@ -201,6 +201,7 @@ class Source {
   void PrepareMatcher(Piece& piece);
   void HandleMatch(std::uint64_t number, const Completion& done);
   void EndDelta(Piece& piece);
+  void ReadOn(std::size_t index);
   void ReadAhead();
   void ForgetDelta(Piece& piece);
   bool TakePassChunk(std::uint64_t position, bool ahead);

@@ -88,6 +88,7 @@ void Source::PrepareMatcher(Piece& piece) {
 bool Source::PassMatch(Piece& piece, std::uint64_t end) {
   PrepareMatcher(piece);
   ReadAhead();
+  if (piece.failed) return true;
   Delta& delta = *piece.delta;
   DeltaMatcher& matcher = *delta.matcher;
   if (matcher.known() < matcher.NeededAt(pass_offset_) ||
@@ -134,13 +135,23 @@ void Source::HandleMatch(std::uint64_t number, const Completion& done) {
   NextPiece();
 }
 
+// Reads what the pass has been through behind what there is of a chunk, whose
+// bytes somebody may be using.
+void Source::ReadOn(std::size_t index) {
+  if (pass_chunk_ == index) pass_chunk_.reset();
+  chunks_[index].reloading = true;
+  AdvanceReload(index);
+}
+
 // Forgets the literals that have been asked for, and has the next ones read.
 void Source::ReadAhead() {
   while (!literals_.empty() && literals_.front().end <= demand_) {
     literal_bytes_ -= literals_.front().size();
     literals_.pop_front();
   }
-  for (const Interval& literal : literals_) {
+  // A file that turns out to have changed takes its literals away meanwhile.
+  for (std::size_t i = 0; i < literals_.size(); ++i) {
+    const Interval literal = literals_[i];
     std::uint64_t at = std::max({literal.begin, read_ahead_, demand_});
     while (at < literal.end) {
       const std::uint64_t begin = at - at % kChunkBytes;

@@ -330,5 +330,63 @@ TEST_F(SourceTest, BlocksHaveTheirDigests) {
             Hasher::Of(AsBytes(text.substr(Source::kBlockBytes))).ToString());
 }
 
+// None of their blocks is in the second file.
+const std::vector<BlockSignature> kOthers(512);
+constexpr std::uint64_t kBase = 512 * kMinDeltaBlock;
+
+// All bytes come out right, wherever chunks are shared with files that have no
+// base, and whether or not the system's cache has them.
+TEST_F(SourceTest, AFileWithABaseBetweenOthers) {
+  for (const off_t cached : {0, 1 << 30}) {
+    SCOPED_TRACE(cached);
+    contents_.clear();
+    paths_.clear();
+    space_.clear();
+    faults_.cached_until = cached;
+    for (int i = 0; i < 3; ++i) {
+      Add("a" + std::to_string(i), 300'000);
+      Add("b" + std::to_string(i), 1'400'000);
+    }
+    source_.emplace(&disk_);
+    for (std::size_t i = 0; i < paths_.size(); ++i) {
+      const std::uint64_t piece =
+          source_->Add(i, ListFile(paths_[i]), Source::Mode::kSend, {},
+                       i % 2 == 1 ? kBase : 0);
+      EXPECT_TRUE(source_->AddSignatures(piece, 0, kOthers));
+    }
+    source_->Advance();
+    Turn();
+    std::uint64_t begin = 0;
+    for (const std::string& content : contents_) {
+      ExpectReads(begin, begin + content.size());
+      begin += content.size();
+    }
+    // And again, as what got lost is.
+    ExpectReads(0, space_.size());
+    EXPECT_EQ(digests_.size(), contents_.size());
+    EXPECT_TRUE(copies_.empty());
+    digests_.clear();
+    source_.reset();
+  }
+}
+
+TEST_F(SourceTest, AFileWithABaseThatChangesWhileItIsReadAhead) {
+  Add("a", 300'000);
+  Add("b", 3'000'000);
+  faults_.cached_until = 1 << 30;
+  source_.emplace(&disk_);
+  source_->Add(0, ListFile(paths_[0]), Source::Mode::kSend);
+  source_->Advance();
+  Turn();
+  ExpectReads(0, 300'000);
+  const std::uint64_t piece =
+      source_->Add(1, ListFile(paths_[1]), Source::Mode::kSend, {}, kBase);
+  ASSERT_TRUE(source_->AddSignatures(piece, 0, kOthers));
+  source_->Advance();
+  folder_.Write("b", "changed");
+  Turn();
+  EXPECT_TRUE(failed_.contains(1));
+}
+
 }  // namespace
 }  // namespace p2pcp::file
