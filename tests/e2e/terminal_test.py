@@ -119,8 +119,10 @@ class TerminalTest(unittest.TestCase):
         'send', 'asked', '--to', 'bob', *self.people.options])
     recv.until('Take them')
     recv.type('ye')
-    while recv.read(0.6):  # Two quarters of a second, at which lines are drawn.
-      pass
+    # Two quarters of a second, at which lines are drawn.
+    enough = time.monotonic() + 0.6
+    while time.monotonic() < enough:
+      recv.read(0.1)
     self.assertEqual(recv.terminal.text()[-2:], ['Take them? [y/N]', 'ye'])
     recv.type('s\n')
     self.assertEqual((recv.wait(), send.wait()), (0, 0), f'{recv}{send.log()}')
