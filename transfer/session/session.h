@@ -3,9 +3,10 @@
 //
 // Sans-IO: after Handle* calls drain PollTransmit(), then PollEvent(), then
 // sleep until PollTimeout(). Packets that came together are handed in together:
-// what they bring is looked at once, when PollTransmit() is called. After the terminal event (Completed or Failed) the
-// session has nothing more to say. Its destructor abandons the disk's jobs, and
-// with them what was received only in part.
+// what they bring is looked at once, when PollTransmit() is called. After the
+// terminal event (Completed or Failed) the session has nothing more to say. Its
+// destructor abandons the disk's jobs, and with them what was received only in
+// part.
 
 #ifndef P2PCP_TRANSFER_SESSION_SESSION_H_
 #define P2PCP_TRANSFER_SESSION_SESSION_H_
