@@ -33,6 +33,7 @@ template <typename T>
 class Ring {
  public:
   bool empty() const { return size_ == 0; }
+  const T& front() const { return items_[head_]; }
   void Push(T item) {
     P2PCP_CHECK(size_ < items_.size());
     items_[(head_ + size_) % items_.size()] = std::move(item);
@@ -54,6 +55,26 @@ class Ring {
   std::size_t head_ = 0;
   std::size_t size_ = 0;
 };
+
+// What takes some microseconds where nothing has to be waited for. With a
+// thread woken for each of these, twice, 300,000 small files took a quarter
+// longer (5.4 s rather than 4.3 s); so as many as wait are done together.
+constexpr std::size_t kTogether = 16;
+
+bool IsShort(const Job& job) {
+  switch (job.kind) {
+    case Job::Kind::kStore:
+    case Job::Kind::kPlace:
+    case Job::Kind::kRemove:
+    case Job::Kind::kProbeName:
+    case Job::Kind::kMakeFolder:
+      return true;
+    case Job::Kind::kReadSource:
+      return job.source != nullptr;  // A small file, whole.
+    default:
+      return false;
+  }
+}
 
 }  // namespace
 
@@ -133,14 +154,22 @@ class ThreadedDisk::Worker {
     for (;;) {
       wake_.wait(lock, [this] { return stop_ || !jobs_.empty(); });
       if (stop_) return;
-      const Job job = jobs_.Pop();
+      std::size_t count = 0;
+      do {
+        taken_[count++] = jobs_.Pop();
+      } while (count < kTogether && !jobs_.empty() &&
+               IsShort(taken_[count - 1]) && IsShort(jobs_.front()));
       busy_ = true;
       lock.unlock();
-      Completion completion = disk_->Execute(job);
+      for (std::size_t i = 0; i < count; ++i) {
+        executed_[i] = disk_->Execute(taken_[i]);
+      }
       lock.lock();
       busy_ = false;
       if (done_.empty()) SetEvent();
-      done_.Push(std::move(completion));
+      for (std::size_t i = 0; i < count; ++i) {
+        done_.Push(std::move(executed_[i]));
+      }
       idle_.notify_one();
     }
   }
@@ -169,6 +198,9 @@ class ThreadedDisk::Worker {
   std::condition_variable idle_;
   Ring<Job> jobs_;
   Ring<Completion> done_;
+  // The thread's alone.
+  std::array<Job, kTogether> taken_;
+  std::array<Completion, kTogether> executed_;
   std::atomic<bool> ready_ = false;
   bool busy_ = false;
   bool stop_ = false;
