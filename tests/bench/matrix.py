@@ -21,16 +21,21 @@ from tests.bench import contest
 from tests.bench import measure
 from tests.bench import outage
 from tests.bench import peers
+from tests.bench import pipes
 from tests.bench import plot
 from tests.bench import race
 from tests.bench import report
 from tests.bench import rows
+from tests.bench import trees
 from tests.lab import network
 
 _RUNS = 5
 # After so many seconds a run is stopped, and what has arrived counts.
 _CAP = 60
 _QUICK_CAP = 20
+# Rows of their own kind.
+_TABLES = {rows.CONTEST: contest, rows.OUTAGE: outage, rows.TREES: trees,
+           rows.PIPES: pipes}
 
 
 def parse(argv):
@@ -64,7 +69,7 @@ def parse(argv):
 
 def select_rows(text):
   """Names of rows for a list such as '1,4-9,14'; '' stands for all."""
-  names = [row.name for row in rows.ROWS] + [rows.CONTEST, rows.OUTAGE]
+  names = [row.name for row in rows.ROWS] + list(_TABLES)
   if not text:
     return names
   chosen = set()
@@ -120,7 +125,7 @@ def run(options, folder):
     results.add_race(row, runs, typed)
     # What stands so far survives whatever comes.
     write(results, options.out)
-  for name, module in ((rows.CONTEST, contest), (rows.OUTAGE, outage)):
+  for name, module in _TABLES.items():
     if name in options.names:
       results.add_table(
           name,

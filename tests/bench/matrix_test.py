@@ -42,7 +42,7 @@ class Arguments(unittest.TestCase):
     self.assertEqual(matrix.select_rows('2'), ['2'])
     self.assertEqual(matrix.select_rows('2-3'), ['2', '2b', '3'])
     self.assertIn('15', matrix.select_rows(''))
-    for text in ('17', 'x', '4-x', '4,,5'):
+    for text in ('19', 'x', '4-x', '4,,5'):
       with self.assertRaises(ValueError):
         matrix.select_rows(text)
 
@@ -153,7 +153,7 @@ class Race(unittest.TestCase):
     tools = ['p2pcp']
     if network.is_root_of_machine():  # Else sshd can't become anybody.
       tools.append('scp-cubic')
-    options = matrix.parse(['--quick', '--rows', '2,4', '--peers',
+    options = matrix.parse(['--quick', '--rows', '2,4,17-18', '--peers',
                             ','.join(tools), '--out', out])
     results = matrix.run(options, folder)
     self.assertFalse(results.failed(), results.markdown())
@@ -179,6 +179,12 @@ class Race(unittest.TestCase):
     self.assertLess(p2pcp['goodput'], 100)
     # A set-up takes a few round trips of 50 ms.
     self.assertGreater(p2pcp['setup'], 0.1)
+    self.assertEqual(set(results.tables), {'17', '18'})
+    for name, table in results.tables.items():
+      for verdict in table.verdicts:
+        if 'arrives' in verdict.demand or 'MiB' in verdict.demand:
+          self.assertTrue(verdict.met, f'{name} {verdict}')
+      self.assertNotIn('failed', table.lines[0])
     for ending in ('md', 'svg'):
       with open(os.path.join(out, f'results.{ending}'),
                 encoding='utf-8') as file:

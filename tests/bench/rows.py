@@ -134,9 +134,12 @@ ROWS = (
           forward='jitter=10ms reorder=1% reorder_delay=5ms'),
 )
 
-# Rows 15 and 16 are no races between tools: contest.py and outage.py.
+# Rows that are no races between tools with one file: contest.py, outage.py,
+# trees.py and pipes.py.
 CONTEST = '15'
 OUTAGE = '16'
+TREES = '17'
+PIPES = '18'
 
 
 def contest_row(buffer):
@@ -148,6 +151,10 @@ def contest_row(buffer):
 
 OUTAGE_ROW = Row(OUTAGE, '100 Mbit/s, 50 ms, which fails for a while', 'line',
                  64 * MIB, 100, 50)
+
+
+TREES_ROW = Row(TREES, 'veth, a million small files', 'cable', 0)
+PIPES_ROW = Row(PIPES, 'veth, from pipe to pipe', 'cable', 0)
 
 
 def quick(row):
