@@ -43,6 +43,12 @@ void TransferView::HandleEvent(TimePoint now, const SessionEvent& event) {
                     Escape(outdated->name)));
   } else if (const auto* done = std::get_if<FileDone>(&event)) {
     events_->Handle(*done);
+    ++files_shown_;
+    if (files_shown_ == kMaxFilesShown + 1) {
+      console_->Line("... (-v says all)");
+    }
+    // A folder may have a million, which are not even put into words.
+    if (files_shown_ > kMaxFilesShown && !console_->verbose()) return;
     const std::string& name =
         done->final_name.empty() ? done->name : done->final_name;
     // What an earlier run has verified is not read again.
@@ -51,13 +57,11 @@ void TransferView::HandleEvent(TimePoint now, const SessionEvent& event) {
         "{}  {}  {}{}", Escape(name), FormatSize(done->size),
         unread ? "" : fmt::format("xxh128 {}  ", done->digest.ToString()),
         done->was_there ? "was there" : "verified");
-    // A folder may have a million.
-    if (++files_shown_ <= kMaxFilesShown) {
+    if (files_shown_ <= kMaxFilesShown) {
       console_->Line(line);
-    } else if (files_shown_ == kMaxFilesShown + 1) {
-      console_->Line("... (-v says all)");
+    } else {
+      sources_.step(line);
     }
-    if (files_shown_ > kMaxFilesShown) sources_.step(line);
   } else if (const auto* failed = std::get_if<FileFailed>(&event)) {
     events_->Handle(*failed);
     const std::string& message = failed->error.message;
