@@ -223,24 +223,34 @@ void Journal::Flush() {
 
 // A new file takes the place of the old one, which is right until then.
 void Journal::Compact() {
-  Bytes file;
-  state_.Serialize([&](Type type, ByteSpan payload) {
-    records_.Append(file.size(), static_cast<std::uint8_t>(type), payload,
-                    file);
-  });
   const std::string path = path_ + ".new";
   UniqueFd fd(open(path.c_str(),
                    O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
+  // With a million files that are done it does not fit well into memory.
+  constexpr std::size_t kPiece = 64 << 10;
+  Bytes piece;
+  std::uint64_t size = 0;  // Written.
+  bool ok = fd.ok();
+  const auto write = [&] {
+    ok = ok && WriteAll(fd.get(), piece, size);
+    size += piece.size();
+    piece.clear();
+  };
+  state_.Serialize([&](Type type, ByteSpan payload) {
+    records_.Append(size + piece.size(), static_cast<std::uint8_t>(type),
+                    payload, piece);
+    if (piece.size() >= kPiece) write();
+  });
+  write();
   // Locked before it has the name, so that it is never found free.
-  if (!fd.ok() || flock(fd.get(), LOCK_EX | LOCK_NB) != 0 ||
-      !WriteAll(fd.get(), file, 0) || fdatasync(fd.get()) != 0 ||
-      rename(path.c_str(), path_.c_str()) != 0) {
+  if (!ok || flock(fd.get(), LOCK_EX | LOCK_NB) != 0 ||
+      fdatasync(fd.get()) != 0 || rename(path.c_str(), path_.c_str()) != 0) {
     const int error = errno;
     if (fd.ok()) unlink(path.c_str());
     return Quiet(CannotKeep(path_, error));
   }
   fd_ = std::move(fd);
-  size_ = file.size();
+  size_ = size;
   compact_at_ = std::max(kCompactMin, 2 * size_);
 }
 
