@@ -19,14 +19,6 @@ _INTEGRITY = 9
 class Receipts(served.Served):
   """Alice sends, Bob signs; Carol knows neither."""
 
-  def setUp(self):
-    self.alice, self.bob = self.people.alice, self.people.bob
-    # The transfer's folders, without what the last test has left.
-    for person in (self.alice, self.bob):
-      for name in os.listdir(person.folder):
-        path = person.path(name)
-        shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
-
   def verify(self, person, *argv, expect=pair.VERIFIED):
     """What `verify` says to a person."""
     command = pair.Command(person, ['verify', *argv])

@@ -1,6 +1,8 @@
 """Alice and Bob on one machine that has nothing but loopback, and `p2pcp serve`
 there: what tests need that are not about networks."""
 
+import os
+import shutil
 import signal
 import time
 import unittest
@@ -33,6 +35,14 @@ class Served(unittest.TestCase):
     cls.lab.broker = words[words.index('--broker') + 1]
     cls.lab.stun = [words[words.index('--stun') + 1]]
     cls.people = pair.Pair(cls.lab)
+
+  def setUp(self):
+    self.alice, self.bob = self.people.alice, self.people.bob
+    # Without what the last test has left.
+    for person in (self.alice, self.bob):
+      for name in os.listdir(person.folder):
+        path = person.path(name)
+        shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
 
   @classmethod
   def tearDownClass(cls):

@@ -13,13 +13,6 @@ _KEPT_BACK = 8
 
 class Targets(served.Served):
 
-  def setUp(self):
-    self.alice, self.bob = self.people.alice, self.people.bob
-    for person in (self.alice, self.bob):
-      for name in os.listdir(person.folder):
-        path = person.path(name)
-        shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
-
   def make(self, **files):
     for path, content in files.items():
       path = self.alice.path(os.path.join('tree', path))

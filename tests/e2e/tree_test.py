@@ -31,13 +31,6 @@ def snapshot(folder):
 class Trees(served.Served):
   """Alice has a folder `tree`; Bob has none."""
 
-  def setUp(self):
-    self.alice, self.bob = self.people.alice, self.people.bob
-    for person in (self.alice, self.bob):
-      for name in os.listdir(person.folder):
-        path = person.path(name)
-        shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
-
   def make(self, **files):
     """Files below `tree`, by path; None makes a folder."""
     for path, content in files.items():
