@@ -184,6 +184,7 @@ class Model {
           break;
         }
         case Sink::Event::Kind::kRepair:
+        case Sink::Event::Kind::kSignatures:  // No file has a base.
           P2PCP_CHECK(false);
           break;
         case Sink::Event::Kind::kFailed:
