@@ -4,6 +4,8 @@
 #ifndef P2PCP_TRANSFER_SESSION_HOSTILE_RIG_H_
 #define P2PCP_TRANSFER_SESSION_HOSTILE_RIG_H_
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -228,6 +230,23 @@ class Rig {
   std::uint64_t next_number_[2] = {0, 0};
   std::vector<message::Message> heard_;
 };
+
+// Runs until the session fails, with code, and has told the raw side why.
+inline void ExpectFailure(Rig& rig, ErrorCode code, message::Reason told) {
+  ASSERT_TRUE(rig.Run());
+  ASSERT_TRUE(rig.failed.has_value());
+  EXPECT_EQ(rig.failed->code, code) << rig.failed->message;
+  const auto* abort = rig.Heard<message::Abort>();
+  const auto* decline = rig.Heard<message::Decline>();
+  ASSERT_TRUE(abort != nullptr || decline != nullptr);
+  EXPECT_EQ(abort != nullptr ? abort->reason : decline->reason, told);
+}
+
+// The same, by ABORT, for what the protocol does not allow.
+inline void ExpectAbortForViolation(Rig& rig) {
+  ExpectFailure(rig, ErrorCode::kMalformed, message::Reason::kViolation);
+  EXPECT_NE(rig.Heard<message::Abort>(), nullptr);
+}
 
 }  // namespace p2pcp
 

@@ -64,15 +64,6 @@ class HostileStreamSender : public testing::Test {
     ASSERT_EQ(Written(), kText);
   }
   std::string Written() const { return rig_->folder.Read("out"); }
-  void ExpectFailure(ErrorCode code, message::Reason told) {
-    ASSERT_TRUE(rig_->Run());
-    ASSERT_TRUE(rig_->failed.has_value());
-    EXPECT_EQ(rig_->failed->code, code) << rig_->failed->message;
-    const auto* abort = rig_->Heard<message::Abort>();
-    const auto* decline = rig_->Heard<message::Decline>();
-    ASSERT_TRUE(abort != nullptr || decline != nullptr);
-    EXPECT_EQ(abort != nullptr ? abort->reason : decline->reason, told);
-  }
 
   std::unique_ptr<Rig> rig_;
   file::UniqueFd out_;
@@ -183,23 +174,23 @@ TEST_F(HostileStreamSender, MessagesOutOfOrderAreViolations) {
     SCOPED_TRACE(i);
     Reset();
     cases[i]();
-    ExpectFailure(ErrorCode::kMalformed, message::Reason::kViolation);
+    ExpectFailure(*rig_, ErrorCode::kMalformed, message::Reason::kViolation);
   }
 }
 
 TEST_F(HostileStreamSender, WhatIsNoStreamIsRefused) {
   Reset();
   Offer(Folder("folder"));
-  ExpectFailure(ErrorCode::kUsage, message::Reason::kRefused);
+  ExpectFailure(*rig_, ErrorCode::kUsage, message::Reason::kRefused);
   Reset();
   rig_->Say(message::Entries{0, {File("a"), File("b")}});
-  ExpectFailure(ErrorCode::kUsage, message::Reason::kRefused);
+  ExpectFailure(*rig_, ErrorCode::kUsage, message::Reason::kRefused);
   Reset();
   Offer(File("a\x1b[2J"));
-  ExpectFailure(ErrorCode::kUsage, message::Reason::kRefused);
+  ExpectFailure(*rig_, ErrorCode::kUsage, message::Reason::kRefused);
   Reset();
   rig_->Say(message::End{0, 0, 0, 0});
-  ExpectFailure(ErrorCode::kUsage, message::Reason::kRefused);
+  ExpectFailure(*rig_, ErrorCode::kUsage, message::Reason::kRefused);
 }
 
 TEST_F(HostileStreamSender, NotAByteMoreThanTheUserTakesIsWritten) {
@@ -208,12 +199,12 @@ TEST_F(HostileStreamSender, NotAByteMoreThanTheUserTakesIsWritten) {
   Reset(config);
   OfferStream();
   SendBytes(0, kSize);
-  ExpectFailure(ErrorCode::kDeclined, message::Reason::kDeclined);
+  ExpectFailure(*rig_, ErrorCode::kDeclined, message::Reason::kDeclined);
   EXPECT_EQ(Written(), "");
   Reset(config);
   Offer(File("file", kSize));
   rig_->Say(message::End{1, kSize, 0, 0});
-  ExpectFailure(ErrorCode::kDeclined, message::Reason::kDeclined);
+  ExpectFailure(*rig_, ErrorCode::kDeclined, message::Reason::kDeclined);
   EXPECT_EQ(Written(), "");
 }
 
@@ -357,13 +348,7 @@ TEST_F(HostileStreamReceiver, MessagesOutOfOrderAreViolations) {
     SCOPED_TRACE(i);
     Reset();
     cases[i]();
-    ASSERT_TRUE(rig_->Run());
-    ASSERT_TRUE(rig_->failed.has_value());
-    EXPECT_EQ(rig_->failed->code, ErrorCode::kMalformed)
-        << rig_->failed->message;
-    const auto* abort = rig_->Heard<message::Abort>();
-    ASSERT_NE(abort, nullptr);
-    EXPECT_EQ(abort->reason, message::Reason::kViolation);
+    ExpectAbortForViolation(*rig_);
   }
 }
 

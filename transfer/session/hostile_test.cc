@@ -62,13 +62,7 @@ class HostileSender : public testing::Test {
     ASSERT_NE(rig_->Hear<message::Decisions>(), nullptr);
   }
   void ExpectFailure(ErrorCode code, message::Reason told, bool empty = true) {
-    ASSERT_TRUE(rig_->Run());
-    ASSERT_TRUE(rig_->failed.has_value());
-    EXPECT_EQ(rig_->failed->code, code) << rig_->failed->message;
-    const auto* abort = rig_->Heard<message::Abort>();
-    const auto* decline = rig_->Heard<message::Decline>();
-    ASSERT_TRUE(abort != nullptr || decline != nullptr);
-    EXPECT_EQ(abort != nullptr ? abort->reason : decline->reason, told);
+    p2pcp::ExpectFailure(*rig_, code, told);
     if (empty) {
       EXPECT_EQ(rig_->folder.Names(), Names{});
     }
@@ -479,14 +473,7 @@ class HostileReceiver : public testing::Test {
   void Decide(std::uint64_t first, std::uint64_t count, file::Verdict verdict) {
     rig_->Say(message::Decisions{first, {{count, verdict}}});
   }
-  void ExpectViolation() {
-    ASSERT_TRUE(rig_->Run());
-    ASSERT_TRUE(rig_->failed.has_value());
-    EXPECT_EQ(rig_->failed->code, ErrorCode::kMalformed);
-    ASSERT_NE(rig_->Heard<message::Abort>(), nullptr);
-    EXPECT_EQ(rig_->Heard<message::Abort>()->reason,
-              message::Reason::kViolation);
-  }
+  void ExpectViolation() { ExpectAbortForViolation(*rig_); }
 
   file::TestFolder in_;
   std::unique_ptr<Rig> rig_;
