@@ -21,6 +21,7 @@ from tests.lab import network
 # Of a program with its child.
 _MAX_RESIDENT = 96 << 20
 _HUGE = 256 << 20
+_SIZE = 200_000
 _ALONE = 2.5  # Seconds with no honest broker.
 _RIGHT = [pair.VERIFIED, pair.VERIFIED]
 
@@ -213,12 +214,16 @@ class MaliciousBroker(unittest.TestCase):
     scheme = 'mqtts' if tls else 'mqtt'
     return f'{scheme}://{lan.SERVER}:{port}'
 
-  def start_both(self, *urls):
-    self.source = pair.write_file(self.alice.path('file'), 200_000)
+  def start_both(self, *urls, limit=None):
+    self.source = pair.write_file(self.alice.path('file'), _SIZE)
     options = lan.options(*urls)
-    self.send = pair.Command(self.alice,
-                             ['send', self.source, '--to', 'bob'] + options)
+    extra = ['--bwlimit', str(limit)] if limit else []
+    self.send = pair.Command(
+        self.alice, ['send', self.source, '--to', 'bob'] + options + extra)
     self.recv = pair.Command(self.bob, ['recv', '--from', 'alice'] + options)
+    # One that a failed test left running would be counted in the next.
+    for command in (self.send, self.recv):
+      self.addCleanup(command.kill)
     self.watches = [
         memory.Watch(c.process.pid) for c in (self.send, self.recv)
     ]
@@ -311,12 +316,15 @@ class MaliciousBroker(unittest.TestCase):
         super().published(client, topic, payload)
 
     url = self.evil(Turns())
-    self.start_both(url)
-    self.recv.when('handshake done')
+    self.start_both(url, limit=_SIZE // 2)  # Two seconds.
+    # Bob is done when he sends the answer, Alice when she has it.
+    for command in (self.send, self.recv):
+      command.when('handshake done')
     turned.set()
     for client in self.brokers[0].clients():
       client.send(os.urandom(10_000))
       client.send(None)
+    self.assertIsNone(self.send.process.poll(), 'it turned too late')
     self.check_end(_RIGHT)
 
 
