@@ -1,9 +1,10 @@
 #!/bin/sh
 # Builds the fuzz targets with clang and libFuzzer and runs each for a while.
 #
-#   tests/fuzz/run.sh [--minutes N | --seconds N] [TARGET...]
+#   tests/fuzz/run.sh [--minutes N | --seconds N] [--jobs N] [TARGET...]
 #
-# N is for each target (a minute). TARGET is the name of a folder in testdata/fuzz;
+# The time is for each target (a minute). --jobs: how many run at once (as many
+# as there are processors). TARGET is the name of a folder in testdata/fuzz;
 # default: all. What libFuzzer finds worth keeping grows in
 # build/fuzz/corpus/TARGET over the runs; testdata/fuzz/TARGET is only read.
 # An input that crashes is left in build/fuzz/crashes/TARGET-...; once the bug
@@ -12,28 +13,34 @@ set -eu
 cd "$(dirname "$0")/../.."
 
 seconds=60
+jobs=$(nproc)
 targets=''
 while [ $# -gt 0 ]; do
   case "$1" in
-    --seconds)
-      [ $# -gt 1 ] || { echo "--seconds needs a number" >&2; exit 2; }
-      seconds=$2
-      shift
+    --jobs=*|--minutes=*|--seconds=*) option=${1%%=*} value=${1#*=} ;;
+    --jobs|--minutes|--seconds)
+      option=$1 value=${2:-}
+      [ $# -eq 1 ] || shift
       ;;
-    --seconds=*) seconds=${1#--seconds=} ;;
-    --minutes)
-      [ $# -gt 1 ] || { echo "--minutes needs a number" >&2; exit 2; }
-      seconds=$(($2 * 60))
-      shift
-      ;;
-    --minutes=*) seconds=$((${1#--minutes=} * 60)) ;;
     -*)
-      echo "usage: $0 [--minutes N | --seconds N] [TARGET...]" >&2
+      echo "usage: $0 [--minutes N | --seconds N] [--jobs N] [TARGET...]" >&2
       exit 2
       ;;
-    *) targets="$targets $1" ;;
+    *)
+      targets="$targets $1"
+      shift
+      continue
+      ;;
   esac
   shift
+  case "$value" in
+    ''|0*|*[!0-9]*) echo "$option needs a number from 1" >&2; exit 2 ;;
+  esac
+  case "$option" in
+    --jobs) jobs=$value ;;
+    --minutes) seconds=$((value * 60)) ;;
+    --seconds) seconds=$value ;;
+  esac
 done
 if [ -z "$targets" ]; then
   for folder in testdata/fuzz/*/; do
@@ -70,18 +77,27 @@ run() {
   fi
 }
 
-# As many at once as there are processors.
-slots=$(nproc)
-failed=build/fuzz/failed
-rm -f "$failed"
-running=0
-for target in $targets; do
-  { run "$target" || echo "$target" >>"$failed"; } &
-  running=$((running + 1))
-  if [ "$running" -ge "$slots" ]; then
-    wait
-    running=0
-  fi
+# work: runs what no other worker has taken (mkdir succeeds once), until
+# nothing is left, or no folder to take it in.
+work() {
+  for target in $targets; do
+    mkdir "$taken/$target" 2>/dev/null || continue
+    ! run "$target" || : >"$taken/$target/ok"
+  done
+}
+
+taken=build/fuzz/taken
+rm -rf "$taken"
+mkdir "$taken"
+# Ctrl-C ends what libFuzzer runs; without the folder no worker starts more.
+trap 'rm -rf "$taken"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+while [ "$jobs" -gt 0 ]; do
+  work &
+  jobs=$((jobs - 1))
 done
 wait
-[ ! -e "$failed" ]
+for target in $targets; do
+  [ -e "$taken/$target/ok" ] || exit 1
+done
