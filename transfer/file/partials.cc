@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "transfer/file/confined_open.h"
+#include "transfer/file/folder_stream.h"
 #include "transfer/file/journal.h"
 #include "transfer/file/part_file.h"
 #include "transfer/file/unique_fd.h"
@@ -49,15 +50,11 @@ bool IsThere(const Place& place, const JournalState::Part& part) {
 }
 
 // Deletes what begins with one of the prefixes, in the folder and those in it.
-// Takes the descriptor.
 void SweepAll(UniqueFd folder, const JournalState& state, int depth) {
-  const int fd = folder.Release();
-  DIR* const stream = fd < 0 ? nullptr : fdopendir(fd);
-  if (stream == nullptr) {
-    if (fd >= 0) close(fd);
-    return;
-  }
-  while (const dirent* entry = readdir(stream)) {
+  const int fd = folder.get();
+  const FolderStream stream = ListFolder(std::move(folder));
+  if (stream == nullptr) return;
+  while (const dirent* entry = readdir(stream.get())) {
     const std::string name = entry->d_name;
     if (name == "." || name == "..") continue;
     const bool ours =
@@ -72,7 +69,6 @@ void SweepAll(UniqueFd folder, const JournalState& state, int depth) {
                state, depth + 1);
     }
   }
-  closedir(stream);
 }
 
 Partials Visit(const std::string& folder, const BootId& boot,

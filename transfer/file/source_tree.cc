@@ -14,6 +14,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "transfer/file/folder_stream.h"
 #include "transfer/file/path_policy.h"
 #include "transfer/file/unique_fd.h"
 
@@ -90,10 +91,6 @@ std::string ReadIgnoreFile(int dirfd) {
   return text;
 }
 
-struct CloseDir {
-  void operator()(DIR* dir) const { closedir(dir); }
-};
-
 }  // namespace
 
 class SourceTree::Walk {
@@ -136,7 +133,7 @@ class SourceTree::Walk {
  private:
   // A folder that is being listed.
   struct Level {
-    std::unique_ptr<DIR, CloseDir> dir;
+    FolderStream dir;
     std::string path;
     std::size_t name_begin = 0;
     std::size_t root_size = 0;  // Of the path of the folder that was named.
@@ -284,12 +281,11 @@ class SourceTree::Walk {
                         path + " changed while it was being listed"});
     }
     Level level;
-    level.dir.reset(fdopendir(fd.get()));
+    level.dir = ListFolder(std::move(fd));
     if (level.dir == nullptr) {
       return Note(batch, ScanNote::Kind::kUnreadable, path,
                   Unreadable(path, errno));
     }
-    fd.Release();
     if (options_.gitignore) level.ignore.AddLines(ReadIgnoreFile(level.fd()));
     level.path = path;
     level.name_begin = item.source.name_begin;
