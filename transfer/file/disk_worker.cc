@@ -78,6 +78,7 @@ void DiskWorker::CloseAll() {
     slot.base.reset();
     slot.existing.Close();
   }
+  opener_.Close();
   target_.DropStored();
   stream_.Resume();
   if (make_strong_ != nullptr) UseStrongDigests(nullptr);
@@ -250,7 +251,8 @@ Status DiskWorker::OpenSource(const Job& job, Slot& slot,
 Status DiskWorker::ReadSource(const Job& job, Slot& slot,
                               Completion& completion) {
   if (job.source != nullptr) {
-    Status read = SourceReader::ReadWhole(syscalls_, *job.source, job.buffer);
+    Status read =
+        SourceReader::ReadWhole(syscalls_, opener_, *job.source, job.buffer);
     if (read && job.digest) completion.digest = whole_files_.Of(job.buffer);
     return read;
   }

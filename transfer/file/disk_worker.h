@@ -55,7 +55,7 @@ class DiskWorker {
     std::uint64_t noted = 0;  // Bytes of it that were, last.
     UniqueFd existing;
     std::optional<DeltaBase> base;  // Of the part.
-    std::optional<Hasher> hasher;  // HasherOf() makes it.
+    std::optional<Hasher> hasher;   // HasherOf() makes it.
   };
 
   Hasher& HasherOf(Slot& slot);
@@ -89,6 +89,7 @@ class DiskWorker {
   SourceKeeper* const sources_;
   StrongHasherFactory make_strong_ = nullptr;
   WholeHasher whole_files_;
+  SourceOpener opener_;  // Of small files.
   TargetWorker target_;
   StreamWorker stream_;
   std::array<Slot, Disk::kSlots> slots_;

@@ -12,6 +12,8 @@ namespace {
 
 constexpr std::uint8_t kExecutable = 1;
 constexpr std::uint8_t kEarlierBoot = 1;
+// Bytes of a key but for its path, as they are hashed.
+constexpr std::size_t kKeyNumbers = 8 + 8 + 4 + 1;
 
 Bytes Finished(const Bytes& buffer, const ByteWriter& writer) {
   P2PCP_CHECK(writer.ok());
@@ -91,17 +93,16 @@ Bytes JournalState::Prefix(const std::string& prefix) {
 }
 
 std::uint64_t JournalState::HashOf(const FileKey& key) {
-  Hasher hasher;
-  std::array<std::byte, 21> numbers;
-  ByteWriter writer(numbers);
+  // At once: the state of a running digest would be most of the work.
+  Bytes bytes(kKeyNumbers + key.path.size());
+  ByteWriter writer(bytes);
   writer.WriteU64(key.size);
   writer.WriteU64(static_cast<std::uint64_t>(key.mtime.seconds));
   writer.WriteU32(key.mtime.nanoseconds);
   writer.WriteU8(key.executable ? kExecutable : 0);
-  hasher.Update(numbers);
-  hasher.Update(AsBytes(key.path));
-  const Digest digest = hasher.Finish();
-  return ByteReader(digest.bytes).ReadU64();
+  writer.WriteBytes(AsBytes(key.path));
+  P2PCP_CHECK(writer.ok());
+  return ByteReader(Hasher::Of(bytes).bytes).ReadU64();
 }
 
 // --- Records ---

@@ -54,10 +54,17 @@ class Layout {
   // REQUIRES: front_offset() <= offset < total().
   std::uint64_t At(std::uint64_t offset) const {
     P2PCP_CHECK(offset >= front_offset() && offset < total_);
+    // Whoever goes through the space asks for one piece after another.
+    for (std::uint64_t i = 0; i < 2; ++i) {
+      if (Has(found_ + i) && Holds((*this)[found_ + i], offset)) {
+        return found_ += i;
+      }
+    }
     const auto after = std::upper_bound(
         pieces_.begin(), pieces_.end(), offset,
         [](std::uint64_t at, const Piece& piece) { return at < piece.begin; });
-    return first_ + static_cast<std::uint64_t>(after - pieces_.begin()) - 1;
+    found_ = first_ + static_cast<std::uint64_t>(after - pieces_.begin()) - 1;
+    return found_;
   }
   // REQUIRES: !empty().
   void PopFront() {
@@ -66,8 +73,13 @@ class Layout {
   }
 
  private:
+  static bool Holds(const Piece& piece, std::uint64_t offset) {
+    return piece.begin <= offset && offset - piece.begin < piece.size;
+  }
+
   std::deque<Piece> pieces_;
   std::uint64_t first_ = 0;
+  mutable std::uint64_t found_ = 0;  // By At(), the last time.
   std::uint64_t total_ = 0;
 };
 

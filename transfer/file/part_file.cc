@@ -60,11 +60,18 @@ int OpenPart(int dirfd, const std::string& name) {
   return fd.Release();
 }
 
+std::string PartName(const std::string& prefix, std::uint64_t number) {
+  constexpr std::string_view kEnd = ".part";
+  const std::string digits = std::to_string(number);
+  std::string name;
+  name.reserve(prefix.size() + 1 + digits.size() + kEnd.size());
+  return name.append(prefix).append("-").append(digits).append(kEnd);
+}
+
 std::string PartName(const Output& output) {
   if (output.remains != nullptr) return output.remains->part_name;
   P2PCP_CHECK(output.part_prefix != nullptr);
-  return *output.part_prefix + '-' + std::to_string(output.part_number) +
-         ".part";
+  return PartName(*output.part_prefix, output.part_number);
 }
 
 Result<PartFile> PartFile::Create(Syscalls& syscalls, FolderFd folder,

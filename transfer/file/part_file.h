@@ -54,6 +54,8 @@ Status PutInPlace(Syscalls& syscalls, int dirfd, const std::string& part_name,
                   Output& output, PlacedFiles& placed);
 // Sets the mode, unless it has been created with it, and the time.
 Status SetAttributes(int fd, const Output& output, bool set_mode);
+// What Output says of temporary names.
+std::string PartName(const std::string& prefix, std::uint64_t number);
 std::string PartName(const Output& output);
 // Opens a part in the folder for going on with it: -1 and errno if it is not
 // one of ours.

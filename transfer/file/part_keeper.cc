@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "net/base/check.h"
+#include "transfer/file/folder_stream.h"
 #include "transfer/file/part_file.h"
 #include "transfer/file/unique_fd.h"
 
@@ -131,23 +132,22 @@ void PartKeeper::Sweep(int dirfd, const std::string& path) {
                          return prefix != prefix_ && name.starts_with(prefix);
                        });
   };
-  if (state.prefixes().empty()) return;
-  std::set<std::string> kept;
-  for (const auto& [id, part] : state.parts()) kept.insert(part.part_path);
-  const int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  DIR* const stream = fd < 0 ? nullptr : fdopendir(fd);
-  if (stream == nullptr) {
-    if (fd >= 0) close(fd);
+  // A folder of ours is not even listed where nobody can have left anything.
+  if (std::all_of(state.prefixes().begin(), state.prefixes().end(),
+                  [&](const std::string& p) { return p == prefix_; })) {
     return;
   }
-  while (const dirent* entry = readdir(stream)) {
+  std::set<std::string> kept;
+  for (const auto& [id, part] : state.parts()) kept.insert(part.part_path);
+  const FolderStream stream = ListFolder(
+      UniqueFd(openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
+  if (stream == nullptr) return;
+  while (const dirent* entry = readdir(stream.get())) {
     const std::string name = entry->d_name;
+    if (!is_old(name)) continue;
     const std::string beneath = path.empty() ? name : path + '/' + name;
-    if (is_old(name) && !kept.contains(beneath)) {
-      unlinkat(dirfd, name.c_str(), 0);
-    }
+    if (!kept.contains(beneath)) unlinkat(dirfd, name.c_str(), 0);
   }
-  closedir(stream);
 }
 
 std::optional<std::uint64_t> PartKeeper::Begin(const Output& output, int fd,

@@ -59,6 +59,9 @@ std::uint64_t Sink::Add(File file) {
   piece.size = file.size;
   piece.id = file.id;
   piece.base_size = file.base_size;
+  if (file.sparse || file.base_size > 0) {
+    piece.absent = std::make_unique<Absent>();
+  }
   Output& output = piece.output;
   output.root = &target_.folder;
   output.folder = std::move(file.folder);
@@ -238,13 +241,13 @@ bool Sink::AddHole(std::uint64_t number, std::uint64_t begin,
   Piece& piece = pieces_[number];
   P2PCP_CHECK(begin < end && end <= piece.size);
   const Interval hole{piece.begin + begin, piece.begin + end};
-  if (!piece.output.sparse || piece.holes.size() == kMaxHoles ||
+  if (!piece.output.sparse || piece.absent->holes.size() == kMaxHoles ||
       received_.FirstGap(hole.begin, hole.end) != hole ||
       !MarkAbsent(hole.begin, hole.end) ||
       !written_.Add(hole.begin, hole.end)) {
     return false;
   }
-  piece.holes.push_back({begin, end});
+  piece.absent->holes.push_back({begin, end});
   written_bytes_ += end - begin;
   if (piece.state == State::kActive) AdvanceSlot(piece.slot);
   return true;
@@ -256,8 +259,10 @@ void Sink::Drop(std::uint64_t number) {
   // Once it has its name it stays.
   if (piece.state == State::kPlacing || piece.state == State::kPlaced) return;
   piece.dropped = true;
-  copies_ -= piece.copies.size();
-  piece.copies.clear();
+  if (piece.absent != nullptr) {
+    copies_ -= piece.absent->copies.size();
+    piece.absent->copies.clear();
+  }
   const std::uint64_t end = piece.begin + piece.size;
   if (!MarkAbsent(piece.begin, end)) {
     return Fail({ErrorCode::kMalformed, "too many gaps in what came"});

@@ -197,6 +197,11 @@ class Sink {
     Interval range;
     std::uint64_t from = 0;
   };
+  // What there is of a file besides the bytes that come.
+  struct Absent {
+    std::deque<Interval> holes;  // Of the file, not yet hashed.
+    std::deque<Copy> copies;     // To be carried out.
+  };
   struct Piece {
     std::uint64_t begin = 0;
     std::uint64_t size = 0;
@@ -209,11 +214,19 @@ class Sink {
     std::uint32_t under_way = 0;  // Jobs, and parts of chunks.
     Digest digest;
     std::optional<Digest> expected;
-    std::deque<Interval> holes;  // Of the file, not yet hashed.
+    // Only where there may be holes or copies: thousands of small files have
+    // their turn at once, and a deque takes memory where it is empty too.
+    std::unique_ptr<Absent> absent;
     std::uint64_t base_size = 0;
     std::uint64_t signatures_wanted = kFirstSignatures;
-    std::deque<Copy> copies;  // To be carried out.
     Output output;
+
+    // The first of the holes, or null.
+    Interval* hole() const {
+      return absent == nullptr || absent->holes.empty()
+                 ? nullptr
+                 : &absent->holes.front();
+    }
   };
   // A file that is being written in parts.
   struct Slot {

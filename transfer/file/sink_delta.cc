@@ -43,7 +43,7 @@ bool Sink::AddCopy(std::uint64_t number, std::uint64_t begin, std::uint64_t end,
       !MarkAbsent(range.begin, range.end)) {
     return false;
   }
-  piece.copies.push_back({{begin, end}, from});
+  piece.absent->copies.push_back({{begin, end}, from});
   ++copies_;
   if (piece.state == State::kActive) AdvanceSlot(piece.slot);
   return true;
@@ -77,13 +77,14 @@ bool Sink::HandleBase(std::uint64_t number, const Completion& done) {
     }
     case Job::Kind::kCopyBase: {
       if (done.error) return false;
-      Copy& copy = piece.copies.front();
+      std::deque<Copy>& copies = piece.absent->copies;
+      Copy& copy = copies.front();
       const std::uint64_t size = std::exchange(slot.copying, 0);
       written_bytes_ += size;
       copy.range.begin += size;
       copy.from += size;
       if (copy.range.empty()) {
-        piece.copies.pop_front();
+        copies.pop_front();
         --copies_;
         ++slot.copies;
         if (slot.copies - slot.told >= kTellCopies) {
@@ -140,10 +141,11 @@ void Sink::AdvanceBase(std::uint32_t index) {
 void Sink::AdvanceCopy(std::uint32_t index) {
   Slot& slot = slots_[index];
   Piece& piece = pieces_[slot.piece];
-  if (slot.copying > 0 || piece.copies.empty() || disk_.room() <= kSpareJobs) {
+  const std::deque<Copy>& copies = piece.absent->copies;
+  if (slot.copying > 0 || copies.empty() || disk_.room() <= kSpareJobs) {
     return;
   }
-  const Copy& copy = piece.copies.front();
+  const Copy& copy = copies.front();
   Job job;
   job.kind = Job::Kind::kCopyBase;
   job.slot = index;

@@ -251,7 +251,7 @@ std::uint64_t Sink::HashFrontier(const Slot& slot) const {
   const Piece& piece = pieces_[slot.piece];
   if (piece.size == 0) return 0;
   std::uint64_t end = piece.size;
-  if (!piece.holes.empty()) end = piece.holes.front().begin;
+  if (const Interval* hole = piece.hole()) end = hole->begin;
   return std::min(
       written_.ContiguousEnd(piece.begin + slot.hash_offset) - piece.begin,
       end);
@@ -270,19 +270,17 @@ void Sink::TakeHashRange(Slot& slot, std::uint64_t size, Job& job) {
 bool Sink::HashHole(std::uint32_t index) {
   Slot& slot = slots_[index];
   Piece& piece = pieces_[slot.piece];
-  if (piece.holes.empty() || piece.holes.front().begin != slot.hash_offset) {
-    return false;
-  }
-  Interval& hole = piece.holes.front();
+  Interval* const hole = piece.hole();
+  if (hole == nullptr || hole->begin != slot.hash_offset) return false;
   Job job;
   job.kind = Job::Kind::kHash;
   job.slot = index;
   job.zeros = true;
   job.offset = slot.hash_offset;
-  job.size = std::min(hole.size(), kHashHoleMax);
+  job.size = std::min(hole->size(), kHashHoleMax);
   slot.hash_offset += job.size;
-  hole.begin += job.size;
-  if (hole.empty()) piece.holes.pop_front();
+  hole->begin += job.size;
+  if (hole->empty()) piece.absent->holes.pop_front();
   slot.hash_last = job.last = slot.hash_offset == piece.size;
   slot.hash_busy = true;
   Submit(job, slot.piece);
@@ -301,7 +299,7 @@ void Sink::AdvanceSlot(std::uint32_t index) {
     if (slot.hash_busy || slot.hash_last || HashHole(index)) return;
     const std::uint64_t frontier = HashFrontier(slot);
     const std::uint64_t ready = frontier - slot.hash_offset;
-    const bool ends = frontier == piece.size || !piece.holes.empty();
+    const bool ends = frontier == piece.size || piece.hole() != nullptr;
     if (ready < kHashMin && !ends) return;
     if (ready == 0 && slot.hash_offset < piece.size) return;
     Job job;

@@ -22,17 +22,36 @@ Error Changed(const SourceFile& source) {
                source.path + " changed while it was being sent"};
 }
 
+int OpenFlags(const SourceFile& source) {
+  return O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY |
+         (source.follow ? 0 : O_NOFOLLOW);
+}
+
 int OpenFile(const SourceFile& source) {
-  return open(source.path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC |
-                                       O_NOCTTY |
-                                       (source.follow ? 0 : O_NOFOLLOW));
+  return open(source.path.c_str(), OpenFlags(source));
 }
 
 }  // namespace
 
-Status SourceReader::ReadWhole(Syscalls& syscalls, const SourceFile& source,
+int SourceOpener::Open(const SourceFile& source) {
+  const std::size_t name = source.path.rfind('/') + 1;
+  if (name == 0) return OpenFile(source);
+  if (source.path.compare(0, name, folder_) != 0) {
+    folder_.assign(source.path, 0, name);
+    fd_.Close();
+    return OpenFile(source);
+  }
+  if (!fd_.ok()) {
+    fd_ = UniqueFd(open(folder_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  }
+  if (!fd_.ok()) return OpenFile(source);
+  return openat(fd_.get(), source.path.c_str() + name, OpenFlags(source));
+}
+
+Status SourceReader::ReadWhole(Syscalls& syscalls, SourceOpener& opener,
+                               const SourceFile& source,
                                MutableByteSpan buffer) {
-  const int fd = OpenFile(source);
+  const int fd = opener.Open(source);
   if (fd < 0) return Unreadable(source, errno);
   SourceReader reader(syscalls, source, fd);
   return reader.Read(0, buffer);

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "net/base/bytes.h"
 #include "net/base/result.h"
@@ -14,6 +15,19 @@
 #include "transfer/file/unique_fd.h"
 
 namespace p2pcp::file {
+
+// Opens files that lie in one folder, one after another, without walking down
+// to it for each.
+class SourceOpener {
+ public:
+  // Blocks. The descriptor, or -1 and errno.
+  int Open(const SourceFile& source);
+  void Close() { *this = {}; }
+
+ private:
+  std::string folder_;  // Of the last file, with its slash.
+  UniqueFd fd_;         // Of it, from the second file on.
+};
 
 // The SourceFile and the Syscalls must outlive it. All methods block; all
 // errors are kSourceUnreadable.
@@ -26,8 +40,8 @@ class SourceReader {
   std::int64_t change_time() const { return change_time_; }
 
   // Reads all of the file into buffer, which has its size.
-  static Status ReadWhole(Syscalls& syscalls, const SourceFile& source,
-                          MutableByteSpan buffer);
+  static Status ReadWhole(Syscalls& syscalls, SourceOpener& opener,
+                          const SourceFile& source, MutableByteSpan buffer);
 
   // Fills buffer from offset. Afterwards looks at the file again: bytes that
   // were read before a change was seen are never handed out as good.

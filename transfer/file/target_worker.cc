@@ -18,13 +18,13 @@ namespace {
 
 const std::string kRoot;
 
-const std::string& PathOf(const Output& output) {
-  return output.folder == nullptr ? kRoot : *output.folder;
+const std::string& PathOf(const FolderPath& folder) {
+  return folder == nullptr ? kRoot : *folder;
 }
 
 // How the user knows it.
 std::string NameOf(const Output& output) {
-  const std::string& path = PathOf(output);
+  const std::string& path = PathOf(output.folder);
   return path.empty() ? output.root->path() : output.root->path() + "/" + path;
 }
 
@@ -52,7 +52,7 @@ Error TargetWorker::FolderError(const Output& output, int error) const {
 
 Result<FolderFd> TargetWorker::OpenFolder(const Output& output) {
   P2PCP_CHECK(output.root != nullptr);
-  Result<FolderFd> folder = Open(*output.root, PathOf(output));
+  Result<FolderFd> folder = Open(*output.root, PathOf(output.folder));
   if (!folder) return FolderError(output, folder.error().os_errno);
   return folder;
 }
@@ -179,15 +179,14 @@ Status TargetWorker::Store(const Output& output, ByteSpan content,
                            MutableByteSpan scratch, Completion& completion) {
   Result<FolderFd> folder = OpenFolder(output);
   if (!folder) return folder.error();
-  std::string part_name = PartName(output);
   if (keeper_ != nullptr) keeper_->NotePrefix(output);
-  UniqueFd fd(syscalls_.Create((*folder)->get(), part_name,
+  UniqueFd fd(syscalls_.Create((*folder)->get(), PartName(output),
                                output.executable ? 0777 : 0666));
   if (!fd.ok()) return CannotWrite(output.name, errno);
   root_ = output.root;
   const bool few = unsynced_files_.size() < kFewSyncs && !many_unsynced_;
-  stored_[output.part_number] = {few ? *folder : nullptr, PathOf(output),
-                                 std::move(part_name)};
+  stored_[output.part_number] = {few ? *folder : nullptr, output.folder,
+                                 output.part_prefix};
   for (std::size_t at = 0; at < content.size();) {
     const ssize_t n =
         syscalls_.Pwrite(fd.get(), content.data() + at, content.size() - at,
@@ -259,11 +258,11 @@ void TargetWorker::DropStored() {
   for (const auto& [number, stored] : stored_) {
     FolderFd folder = stored.folder;
     if (folder == nullptr) {
-      Result<FolderFd> opened = Open(*root_, stored.folder_path);
+      Result<FolderFd> opened = Open(*root_, PathOf(stored.folder_path));
       if (!opened) continue;
       folder = *std::move(opened);
     }
-    unlinkat(folder->get(), stored.part_name.c_str(), 0);
+    unlinkat(folder->get(), PartName(*stored.part_prefix, number).c_str(), 0);
   }
   stored_.clear();
   unsynced_files_.clear();

@@ -74,8 +74,8 @@ class TargetWorker {
   };
   struct Stored {
     FolderFd folder;  // Null where too many would be open.
-    std::string folder_path;
-    std::string part_name;
+    FolderPath folder_path;
+    const std::string* part_prefix = nullptr;
   };
 
   Result<FolderFd> Open(const OutputFolder& root, const std::string& path);

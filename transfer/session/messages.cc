@@ -1,6 +1,7 @@
 #include "transfer/session/messages.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <limits>
 #include <string>
@@ -576,12 +577,12 @@ std::optional<Message> Parse(ByteSpan bytes) {
 }
 
 Bytes Serialize(const Message& message) {
-  Bytes bytes(kMaxMessage);
-  ByteWriter writer(bytes);
+  // Not set to zeros: most messages are short.
+  std::array<std::byte, kMaxMessage> buffer;
+  ByteWriter writer(buffer);
   std::visit(Writer{writer}, message);
   P2PCP_CHECK(writer.ok());
-  bytes.resize(writer.size());
-  return bytes;
+  return ToBytes(writer.written());
 }
 
 std::size_t EntrySize(const file::Entry& entry) {
