@@ -112,6 +112,23 @@ class SourceTest : public testing::Test {
   std::uint64_t wanted_ = 0;
 };
 
+// Its folder is looked for with the first two of its files only.
+TEST_F(SourceTest, ReadsSmallFilesOfAFolderThatIsMovedMeanwhile) {
+  std::filesystem::create_directory(folder_.path() + "/sub");
+  std::filesystem::create_directory(folder_.path() + "/other");
+  for (const char* name : {"sub/a", "sub/b", "sub/c", "other/d", "other/e"}) {
+    Add(name, 1000);
+  }
+  int reads = 0;
+  faults_.before_read = [&] {
+    if (++reads != 2) return;
+    std::filesystem::rename(folder_.path() + "/sub", folder_.path() + "/moved");
+  };
+  Start();
+  ExpectReads(0, 5000);
+  ExpectDigests({0, 1, 2, 3, 4});
+}
+
 TEST_F(SourceTest, FilesAreOneSpaceAndDigestedOnTheWay) {
   Add("empty", 0);
   Add("a", 3'000'000);
