@@ -25,6 +25,7 @@ void Nat::Rebind() {
     retired_.insert(outside.first);
   mappings_.clear();
   by_external_.clear();
+  detours_.clear();
 }
 
 void Nat::Renumber(std::vector<IpAddress> external) {
@@ -33,6 +34,7 @@ void Nat::Renumber(std::vector<IpAddress> external) {
   external_ = std::move(external);
   mappings_.clear();
   by_external_.clear();
+  detours_.clear();
   retired_.clear();
 }
 
@@ -103,21 +105,33 @@ bool Nat::Translate(Packet& packet) {
 Nat::Mapping* Nat::MapOutbound(const SocketAddress& inside,
                                const SocketAddress& remote) {
   const TimePoint now = simulator_.now();
-  const Key detour{inside, remote};
-  Mapping* mapping = nullptr;
-  if (options_.poisonable && mappings_.contains(detour)) {
-    mapping = FindOrMake(detour, true);
-  } else {
-    mapping = FindOrMake({inside, Project(options_.mapping, remote)}, false);
-    if (mapping != nullptr && IsPoisoned(mapping->external, remote)) {
-      ++stats_.poisoned;
-      mapping = FindOrMake(detour, true);
-    }
+  Key key{inside, Project(options_.mapping, remote)};
+  const auto detours = detours_.find(inside);
+  const bool known = detours != detours_.end();
+  if (known) key = WayOf(key, detours->second, remote);
+  Mapping* mapping = FindOrMake(key, known && key == detours->second.back());
+  if (mapping != nullptr && IsPoisoned(mapping->external, remote)) {
+    ++stats_.poisoned;
+    key = {inside, remote};
+    detours_[inside].push_back(key);
+    mapping = FindOrMake(key, true);
   }
   if (mapping == nullptr) return nullptr;
   mapping->expires = now + options_.timeout;
   mapping->flows.Open(now, remote);
   return mapping;
+}
+
+Nat::Key Nat::WayOf(const Key& plain, const std::vector<Key>& detours,
+                    const SocketAddress& remote) {
+  const auto has_flow = [&](const Key& key) {
+    const auto found = mappings_.find(key);
+    return found != mappings_.end() &&
+           found->second.flows.Admits(simulator_.now(), remote, false);
+  };
+  if (has_flow(plain)) return plain;
+  const auto found = std::find_if(detours.begin(), detours.end(), has_flow);
+  return found != detours.end() ? *found : detours.back();
 }
 
 Nat::Mapping* Nat::FindOrMake(const Key& key, bool anywhere) {

@@ -48,7 +48,9 @@ struct NatOptions {
   bool inbound_refresh = true;
   // The router takes packets that no mapping lets in for its own, and what its
   // hosts send there later leaves from another port: Linux' masquerade without
-  // a filter on the router's input.
+  // a filter on the router's input. That port is then the one of every new flow
+  // of that socket, while older ones keep theirs (find_appropriate_src() in
+  // Linux' nf_nat_core.c). REQUIRES: mapping does not depend on the port.
   bool poisonable = false;
   // Mappings to different remotes may have the same outside port, as in Linux,
   // where the remote's port tells them apart. REQUIRES: mapping and filtering
@@ -106,6 +108,10 @@ class Nat final : public Middlebox {
   // The mapping of key, made if there is none; null if there can't be.
   Mapping* FindOrMake(const Key& key, bool anywhere);
   bool IsPoisoned(const SocketAddress& external, const SocketAddress& remote);
+  // The mapping that takes packets to remote where poison has made detours for
+  // their socket: the one with that flow, else the newest.
+  Key WayOf(const Key& plain, const std::vector<Key>& detours,
+            const SocketAddress& remote);
   void Forget(const Key& key);
   std::optional<SocketAddress> Allocate(const Key& key);
   std::optional<std::uint16_t> RandomPort(const Key& key, const IpAddress& ip,
@@ -128,6 +134,8 @@ class Nat final : public Middlebox {
   std::set<SocketAddress> retired_;  // By Rebind.
   // Outside endpoint and remote, until when.
   std::map<Key, TimePoint> poison_;
+  // By inside endpoint, the newest last.
+  std::map<SocketAddress, std::vector<Key>> detours_;
   std::uint32_t next_port_;
   NatStats stats_;
 };

@@ -270,9 +270,31 @@ TEST_F(NatTest, APacketThatCameBeforePoisonsTheMappingForItsSource) {
   const auto towards_1 = Out(s1p1);
   ASSERT_TRUE(towards_1.has_value());
   EXPECT_NE(*towards_1, mapped);
-  EXPECT_EQ(Out(s1p2), mapped);
   EXPECT_EQ(Out(s1p1), towards_1);  // And it stays so.
   EXPECT_TRUE(In(server1, 1, *towards_1));
+}
+
+// Measured with Linux 6.18: once a flow has had to take another port, so does
+// every later one of its socket.
+TEST_F(NatTest, PoisonMovesWhatIsNewOfItsSocketAndNothingElse) {
+  Build({.poisonable = true});
+  const SocketAddress mapped = Address("203.0.113.10:4000");
+  EXPECT_EQ(Out(s1p2), mapped);
+  EXPECT_FALSE(In(server1, 1, mapped));
+  const auto moved = Out(s1p1);
+  ASSERT_TRUE(moved.has_value());
+  EXPECT_NE(*moved, mapped);
+  EXPECT_EQ(Out(s2p1), moved);
+  EXPECT_EQ(Out(s1p2), mapped);
+  EXPECT_TRUE(In(server1, 2, mapped));
+  EXPECT_TRUE(In(server2, 1, *moved));
+  EXPECT_EQ(Out(s2p1, 4001), Address("203.0.113.10:4001"));
+  // The new port can be poisoned as well.
+  EXPECT_FALSE(In(server2, 2, *moved));
+  const auto again = Out(Address("198.51.100.2:2"));
+  ASSERT_TRUE(again.has_value());
+  EXPECT_NE(*again, *moved);
+  EXPECT_EQ(Out(s2p1), moved);
 }
 
 TEST_F(NatTest, WhatWasOpenBeforeIsNotPoisoned) {
