@@ -29,10 +29,14 @@ void ExtraSockets::Turn(TimePoint now) {
     const ByteSpan datagram = ByteSpan(buffer).first(transmit->size);
     if (transmit->extra != ice::GuessStage::kMainSocket) {
       pool_.Send(transmit->extra, transmit->to, datagram, transmit->hop_limit);
-    } else if (const auto main = network_->SocketFor(transmit->to.ip)) {
-      network_->sockets()[*main].Send(transmit->to, datagram, datagram.size(),
-                                      transmit->hop_limit);
+      continue;
     }
+    const auto main = transmit->data_socket
+                          ? transmit->data_socket
+                          : network_->SocketFor(transmit->to.ip);
+    if (!main || *main >= network_->sockets().size()) continue;
+    network_->sockets()[*main].Send(transmit->to, datagram, datagram.size(),
+                                    transmit->hop_limit);
   }
 }
 
@@ -82,9 +86,8 @@ void ExtraSockets::Receive(int index) {
     }
     loop_->Unwatch(pool_.fd(index));
     if (network_->Adopt(pool_.Release(index))) on_adopted_(number);
-    // The others have served.
+    // The others have served. What is wanted next Turn() opens.
     Close();
-    generation_ = connector_->wanted_sockets().generation;
     return;
   }
 }

@@ -140,7 +140,11 @@ bool Connector::HandleStun(TimePoint now, std::uint8_t socket,
       observations.push_back({mapping.server, mapping.mapped});
     }
   }
-  hard_nat_.SetObservations(now, observations);
+  std::optional<std::uint16_t> local_port;
+  for (const ice::Candidate& host : hosts_) {
+    if (host.address.ip.is_v4()) local_port = host.base.port;
+  }
+  hard_nat_.SetObservations(now, observations, local_port);
   TellNat(now);
   PublishCandidates(now);
   return true;
@@ -250,6 +254,10 @@ std::optional<Connector::ExtraTransmit> Connector::PollExtraTransmit(
                        .to = transmit->to,
                        .size = transmit->size,
                        .hop_limit = transmit->hop_limit};
+  if (result.extra == HardNat::kFreshSocket) {
+    result.extra = ice::GuessStage::kMainSocket;
+    result.data_socket = fresh_.back().first;
+  }
   if (result.size == 0) {
     if (!channel_) return std::nullopt;
     result.size = channel_->SealGuess(out);

@@ -178,7 +178,8 @@ class Connector {
   bool HandleExtraDatagram(TimePoint now, int extra, std::uint8_t number,
                            const SocketAddress& from, MutableByteSpan datagram);
   struct ExtraTransmit {
-    int extra = 0;  // ice::GuessStage::kMainSocket: the IPv4 data socket.
+    int extra = 0;  // ice::GuessStage::kMainSocket: an IPv4 data socket,
+    std::optional<std::uint8_t> data_socket = {};  // this one, else the first.
     SocketAddress to;
     std::size_t size = 0;
     int hop_limit = 0;  // 0: the system's default.

@@ -14,6 +14,8 @@ namespace {
 constexpr int kReadingSockets = 3;
 // Where the peer's one socket is seen: by two servers that differ, at most.
 constexpr std::size_t kMaxEndpoints = 2;
+// Of the peer's, over a session: as many as the rendezvous remembers.
+constexpr std::size_t kMaxCandidates = 64;
 // Guesses rest for so long after something authentic came.
 constexpr Duration kHeardPause = 500ms;
 
@@ -30,11 +32,11 @@ bool MayGuessAt(const ice::Nat& ours, const ice::Nat& theirs) {
 }  // namespace
 
 void HardNat::SetObservations(TimePoint now,
-                              std::span<const stun::Observation> observations) {
-  nat_.mapping = stun::ClassifyMapping(observations);
-  servers_.clear();
+                              std::span<const stun::Observation> observations,
+                              std::optional<std::uint16_t> local_port) {
+  observations_.assign(observations.begin(), observations.end());
+  local_port_ = local_port;
   for (const stun::Observation& observation : observations) {
-    servers_.push_back(observation.server);
     const IpAddress& ip = observation.mapped.ip;
     if (std::ranges::find(nat_.external, ip) == nat_.external.end()) {
       nat_.external.insert(nat_.external.begin(), ip);
@@ -43,7 +45,44 @@ void HardNat::SetObservations(TimePoint now,
   if (nat_.external.size() > ice::Nat::kMaxExternal) {
     nat_.external.resize(ice::Nat::kMaxExternal);
   }
+  // Behind another NAT.
+  if (asked_behind_ && !observations.empty() &&
+      *asked_behind_ != observations.front().mapped.ip) {
+    asked_behind_.reset();
+    second_opinion_ = ice::Dependence::kUnknown;
+  }
+  Judge();
   Advance(now);
+}
+
+void HardNat::Judge() {
+  const bool was_hard = nat_.hard();
+  nat_.mapping = stun::ClassifyMapping(observations_);
+  if (nat_.mapping == ice::Dependence::kEndpointIndependent &&
+      second_opinion_ != ice::Dependence::kUnknown) {
+    nat_.mapping = second_opinion_;
+  }
+  // What goes on is the wrong half of a plan.
+  if (nat_.hard() != was_hard) EndStage();
+}
+
+bool HardNat::IsDoubtful() const {
+  return nat_.mapping == ice::Dependence::kEndpointIndependent &&
+         !asked_behind_ && local_port_ && !observations_.empty() &&
+         observations_.front().mapped.port != *local_port_;
+}
+
+void HardNat::FinishSecondOpinion() {
+  std::vector<stun::Observation> seen;
+  for (const Sample& sample : samples_) {
+    if (sample.transaction.state() ==
+        stun::BindingTransaction::State::kSucceeded) {
+      seen.push_back(
+          {sample.transaction.server(), sample.transaction.mapped_address()});
+    }
+  }
+  second_opinion_ = stun::ClassifyMapping(seen);
+  Judge();
 }
 
 void HardNat::SetPeer(TimePoint now, const ice::Nat& peer, bool ready,
@@ -53,29 +92,52 @@ void HardNat::SetPeer(TimePoint now, const ice::Nat& peer, bool ready,
     if (fresh) fresh_at_ = now + kFreshAfter;
     reading_ = nat_.reading;
     peer_reading_ = peer.reading;
-  } else if (stage_ && tactic_.kind != ice::TacticKind::kMeet &&
-             peer.ports != peer_->ports) {
+  } else if (stage_ && (peer.hard() != peer_->hard() ||
+                        (tactic_.kind != ice::TacticKind::kMeet &&
+                         peer.ports != peer_->ports))) {
     EndStage();  // It goes after what is no longer true.
   }
   peer_ = peer;
   peer_ready_ = peer_ready_ || ready;
-  candidates_.insert(candidates_.end(), candidates.begin(), candidates.end());
+  for (const ice::Candidate& candidate : candidates) {
+    if (candidates_.size() < kMaxCandidates &&
+        std::ranges::find(candidates_, candidate.address,
+                          &ice::Candidate::address) == candidates_.end()) {
+      candidates_.push_back(candidate);
+    }
+  }
   Advance(now);
+}
+
+bool HardNat::IsEndpoint(const ice::Candidate& candidate) const {
+  const SocketAddress& address = candidate.address;
+  const auto& external = peer_->external;
+  return address.ip.is_v4() && ice::IsProbeable(address, false) &&
+         std::ranges::find(external, address.ip) != external.end();
 }
 
 std::vector<SocketAddress> HardNat::Endpoints() const {
   std::vector<SocketAddress> endpoints;
-  for (const ice::Candidate& candidate : candidates_) {
-    const SocketAddress& address = candidate.address;
-    const auto& external = peer_->external;
-    if (endpoints.size() < kMaxEndpoints && address.ip.is_v4() &&
-        ice::IsProbeable(address, false) &&
-        std::ranges::find(external, address.ip) != external.end() &&
-        std::ranges::find(endpoints, address) == endpoints.end()) {
-      endpoints.push_back(address);
+  for (const bool old : {false, true}) {
+    for (const ice::Candidate& candidate : candidates_) {
+      const bool opened =
+          std::ranges::find(opened_to_, candidate.address) != opened_to_.end();
+      if (opened == old && endpoints.size() < kMaxEndpoints &&
+          IsEndpoint(candidate)) {
+        endpoints.push_back(candidate.address);
+      }
     }
   }
   return endpoints;
+}
+
+bool HardNat::HasNewEndpoint() const {
+  return std::ranges::any_of(candidates_, [this](
+                                              const ice::Candidate& candidate) {
+    return candidate.type == ice::CandidateType::kServerReflexive &&
+           IsEndpoint(candidate) &&
+           std::ranges::find(opened_to_, candidate.address) == opened_to_.end();
+  });
 }
 
 void HardNat::EndSession() {
@@ -86,6 +148,8 @@ void HardNat::EndSession() {
   candidates_.clear();
   tactic_ = {};
   attempt_ = 0;
+  opened_to_.clear();
+  fresh_tried_ = guess_from_fresh_ = false;
   stage_over_ = false;
   again_at_.reset();
   waiting_.reset();
@@ -104,18 +168,30 @@ void HardNat::Want(Use use, int count) {
 
 void HardNat::HandleOpened(TimePoint now,
                            std::span<const std::uint16_t> local_ports) {
-  if (use_ == Use::kNone) return;
-  opened_ = true;
-  if (use_ == Use::kSamples || use_ == Use::kFresh) {
-    for (std::size_t i = 0; i < local_ports.size(); ++i) {
-      samples_.push_back(
-          {local_ports[i], stun::BindingTransaction(
-                               now, servers_[i % servers_.size()], random_)});
-    }
-    samples_end_ = now + kSampleTimeout;
-  } else {
-    wanted_.count = static_cast<int>(local_ports.size());
+  const auto ask = [&](std::size_t socket, const SocketAddress& server) {
+    samples_.push_back({static_cast<int>(socket), local_ports[socket],
+                        stun::BindingTransaction(now, server, random_)});
+  };
+  samples_end_ = now + kSampleTimeout;
+  switch (use_) {
+    case Use::kNone:
+      return;
+    case Use::kGuessing:
+      wanted_.count = static_cast<int>(local_ports.size());
+      break;
+    case Use::kSamples:
+    case Use::kFresh:
+      for (std::size_t i = 0; i < local_ports.size(); ++i) {
+        ask(i, observations_[i % observations_.size()].server);
+      }
+      break;
+    case Use::kSecondOpinion:
+      for (const stun::Observation& observation : observations_) {
+        if (!local_ports.empty()) ask(0, observation.server);
+      }
+      break;
   }
+  opened_ = true;
   Advance(now);
 }
 
@@ -155,6 +231,7 @@ std::optional<TimePoint> HardNat::WaitsUntil() const {
   if (tactic_.read_theirs && peer_->reading - peer_reading_ < 1 + attempt_) {
     return since_ + kPatience;
   }
+  if (guess_from_fresh_) return since_ + kOpenPatience;
   return std::nullopt;
 }
 
@@ -162,18 +239,37 @@ std::optional<SocketAddress> HardNat::TakeFresh() {
   return std::exchange(fresh_, std::nullopt);
 }
 
+void HardNat::FinishFresh(TimePoint now) {
+  if (!samples_.empty() && samples_[0].transaction.state() ==
+                               stun::BindingTransaction::State::kSucceeded) {
+    fresh_ = samples_[0].transaction.mapped_address();
+    guess_from_fresh_ = fresh_tried_;
+    since_ = now;
+  }
+}
+
+std::optional<TimePoint> HardNat::AgainAt() const {
+  if (!stage_ || attempt_ > 0) return std::nullopt;
+  if (tactic_.kind == ice::TacticKind::kMeet) {
+    return stage_since_ + kMeetAgainAfter;
+  }
+  if (tactic_.kind != ice::TacticKind::kGuess || !stage_sent_) {
+    return std::nullopt;
+  }
+  // What was sent last may still hit.
+  const TimePoint at = *stage_sent_ + ice::kStagePause;
+  return heard_ ? std::max(at, *heard_ + kHeardPause) : at;
+}
+
 void HardNat::Advance(TimePoint now) {
   if (use_ == Use::kFresh) {
     if (!opened_ || !SamplesDone(now)) return;
-    if (!samples_.empty() && samples_[0].transaction.state() ==
-                                 stun::BindingTransaction::State::kSucceeded) {
-      fresh_ = samples_[0].transaction.mapped_address();
-    }
+    FinishFresh(now);
     Want(Use::kNone, 0);
   }
   // Where ports are guessed there are fresh sockets enough.
   if (fresh_at_ && now >= *fresh_at_ && use_ == Use::kNone && !stage_ &&
-      !servers_.empty()) {
+      !observations_.empty()) {
     fresh_at_.reset();
     Want(Use::kFresh, 1);
     return;
@@ -184,28 +280,41 @@ void HardNat::Advance(TimePoint now) {
     again_at_.reset();
     stage_over_ = false;
   }
-  if (use_ == Use::kSamples) {
+  if (use_ == Use::kSamples || use_ == Use::kSecondOpinion) {
     if (!opened_ || !SamplesDone(now)) return;
-    FinishSamples();
+    use_ == Use::kSamples ? FinishSamples() : FinishSecondOpinion();
     Want(Use::kNone, 0);
   }
-  if (nat_.hard() && nat_.reading == 0 && !servers_.empty()) {
+  if (nat_.hard() && nat_.reading == 0) {
     Want(Use::kSamples, ice::kPortSamples);
+    return;
+  }
+  if (use_ == Use::kNone && IsDoubtful()) {
+    asked_behind_ = observations_.front().mapped.ip;
+    Want(Use::kSecondOpinion, 1);
     return;
   }
   if (!peer_ || stage_over_ || !MayGuessAt(nat_, *peer_)) return;
   if (stage_) {
-    if (tactic_.kind != ice::TacticKind::kMeet || attempt_ > 0 ||
-        now < stage_since_ + kMeetAgainAfter) {
-      return;
-    }
+    const auto again = AgainAt();
+    const bool opens = tactic_.kind == ice::TacticKind::kOpen;
+    if (!(again && now >= *again) && !(opens && HasNewEndpoint())) return;
     EndStage();
-    attempt_ = 1;
+    ++attempt_;
     since_ = now;
   }
   tactic_ = ice::ChooseTactic(nat_, *peer_);
   if (tactic_.kind == ice::TacticKind::kNone) return;
   if (tactic_.kind == ice::TacticKind::kOpen && Endpoints().empty()) {
+    return;
+  }
+  // A check from a port that nobody knows may have poisoned the one socket
+  // (net/ice/PROTOCOL.md 2).
+  if (tactic_.kind == ice::TacticKind::kGuess && attempt_ > 0 &&
+      !fresh_tried_) {
+    fresh_tried_ = true;
+    fresh_at_.reset();
+    Want(Use::kFresh, 1);
     return;
   }
   if (tactic_.read_ours && nat_.reading - reading_ < 1 + attempt_) {
@@ -215,7 +324,9 @@ void HardNat::Advance(TimePoint now) {
   waiting_ = WaitsUntil();
   if (waiting_ && now < *waiting_) return;
   waiting_.reset();
-  const int sockets = attempt_ > 0 ? ice::kMeetSocketsAgain : tactic_.sockets;
+  const bool meets_again =
+      tactic_.kind == ice::TacticKind::kMeet && attempt_ > 0;
+  const int sockets = meets_again ? ice::kMeetSocketsAgain : tactic_.sockets;
   if (use_ != Use::kGuessing) Want(Use::kGuessing, sockets);
   if (opened_) StartStage(now);
 }
@@ -227,6 +338,7 @@ void HardNat::StartStage(TimePoint now) {
   }
   tried_ = tactic_.kind;
   stage_since_ = now;
+  stage_sent_.reset();
   const auto forgotten =
       std::chrono::duration_cast<std::chrono::seconds>(now - spent_at_).count();
   spent_ = static_cast<int>(std::max<std::int64_t>(0, spent_ - forgotten));
@@ -243,6 +355,10 @@ void HardNat::StartStage(TimePoint now) {
                                          .attempt = attempt_,
                                          .budget = std::max(0, most - spent_)},
                  random_);
+  opened_to_.clear();
+  for (const ice::Candidate& candidate : candidates_) {
+    if (IsEndpoint(candidate)) opened_to_.push_back(candidate.address);
+  }
 }
 
 void HardNat::EndStage() {
@@ -255,35 +371,36 @@ void HardNat::EndStage() {
 
 bool HardNat::HandleStun(TimePoint now, int socket, const SocketAddress& from,
                          ByteSpan datagram) {
-  if ((use_ != Use::kSamples && use_ != Use::kFresh) || socket < 0 ||
-      static_cast<std::size_t>(socket) >= samples_.size()) {
-    return false;
+  for (Sample& sample : samples_) {
+    if (sample.socket != socket ||
+        !sample.transaction.HandleDatagram(now, from, datagram)) {
+      continue;
+    }
+    Advance(now);
+    return true;
   }
-  if (!samples_[static_cast<std::size_t>(socket)].transaction.HandleDatagram(
-          now, from, datagram)) {
-    return false;
-  }
-  Advance(now);
-  return true;
+  return false;
 }
 
 std::optional<HardNat::Transmit> HardNat::PollTransmit(TimePoint now,
                                                        MutableByteSpan out) {
   // In order: that of the mappings is what is to be seen.
-  for (std::size_t i = 0; i < samples_.size(); ++i) {
-    stun::BindingTransaction& transaction = samples_[i].transaction;
-    if (const auto size = transaction.PollTransmit(now, out)) {
-      return Transmit{.socket = static_cast<int>(i),
-                      .to = transaction.server(),
+  for (Sample& sample : samples_) {
+    if (const auto size = sample.transaction.PollTransmit(now, out)) {
+      return Transmit{.socket = sample.socket,
+                      .to = sample.transaction.server(),
                       .size = *size};
     }
   }
   if (!stage_ || (heard_ && now < *heard_ + kHeardPause)) return std::nullopt;
   const auto transmit = stage_->PollTransmit(now);
   if (!transmit) return std::nullopt;
-  return Transmit{.socket = transmit->socket,
-                  .to = transmit->to,
-                  .hop_limit = transmit->hop_limit};
+  if (!stage_->PollTimeout()) stage_sent_ = now;
+  const bool main = transmit->socket == ice::GuessStage::kMainSocket;
+  return Transmit{
+      .socket = main && guess_from_fresh_ ? kFreshSocket : transmit->socket,
+      .to = transmit->to,
+      .hop_limit = transmit->hop_limit};
 }
 
 void HardNat::HandleTimeout(TimePoint now) {
@@ -296,7 +413,7 @@ std::optional<TimePoint> HardNat::PollTimeout() const {
   const auto consider = [&next](std::optional<TimePoint> time) {
     if (time) next = next ? std::min(*next, *time) : *time;
   };
-  if (use_ == Use::kSamples || use_ == Use::kFresh) {
+  if (use_ != Use::kNone && use_ != Use::kGuessing) {
     if (!opened_) return std::nullopt;
     for (const Sample& sample : samples_) {
       consider(sample.transaction.PollTimeout());
@@ -304,14 +421,14 @@ std::optional<TimePoint> HardNat::PollTimeout() const {
     consider(samples_end_);
     return next;
   }
-  if (use_ == Use::kNone && !stage_ && !servers_.empty()) consider(fresh_at_);
+  if (use_ == Use::kNone && !stage_ && !observations_.empty()) {
+    consider(fresh_at_);
+  }
   if (stage_) {
     auto due = stage_->PollTimeout();
     if (due && heard_) due = std::max(*due, *heard_ + kHeardPause);
     consider(due);
-    if (tactic_.kind == ice::TacticKind::kMeet && attempt_ == 0) {
-      consider(stage_since_ + kMeetAgainAfter);
-    }
+    consider(AgainAt());
   } else {
     consider(waiting_);
     consider(again_at_);

@@ -48,6 +48,9 @@ class HardNat {
   static constexpr Duration kSampleTimeout = 800ms;
   // The peer's word is waited for no longer.
   static constexpr Duration kPatience = 1s;
+  // From a fresh socket's address to guesses by it: the peer has to hear of it,
+  // and to open.
+  static constexpr Duration kOpenPatience = 200ms;
   // Nor is the peer's having the session, before which guesses are in vain.
   static constexpr Duration kReadyPatience = 2500ms;
   // From a hit to a path, where the hit is good: some round trips.
@@ -60,9 +63,13 @@ class HardNat {
   HardNat(bool may_guess, Random& random)
       : may_guess_(may_guess), random_(random) {}
 
-  // What STUN servers see of the one IPv4 socket, so far.
+  // What STUN servers see of the one IPv4 socket, so far, and the port that it
+  // has here. Where they agree on another port, a second socket is asked for,
+  // for what they see of that: a NAT with 512 ports to choose from gives the
+  // first one the same port twice once in 512 times.
   void SetObservations(TimePoint now,
-                       std::span<const stun::Observation> observations);
+                       std::span<const stun::Observation> observations,
+                       std::optional<std::uint16_t> local_port);
   // How it filters, for the peer to know: nothing here depends on it.
   void SetFiltering(ice::Dependence filtering) { nat_.filtering = filtering; }
   const ice::Nat& nat() const { return nat_; }
@@ -100,8 +107,11 @@ class HardNat {
   // A STUN response to one of the extra sockets; true if it was one.
   bool HandleStun(TimePoint now, int socket, const SocketAddress& from,
                   ByteSpan datagram);
+  // The one that was fresh last.
+  static constexpr int kFreshSocket = ice::GuessStage::kMainSocket - 1;
   struct Transmit {
-    int socket = 0;  // GuessStage::kMainSocket, or one of the extra ones.
+    // One of the extra ones, GuessStage::kMainSocket or kFreshSocket.
+    int socket = 0;
     SocketAddress to;
     int hop_limit = 0;
     // Of the STUN request in out; 0: a probe is to be sealed.
@@ -117,8 +127,15 @@ class HardNat {
   int probes() const { return probes_ + (stage_ ? stage_->sent() : 0); }
 
  private:
-  enum class Use : std::uint8_t { kNone, kSamples, kGuessing, kFresh };
+  enum class Use : std::uint8_t {
+    kNone,
+    kSecondOpinion,  // One asks two servers whether the NAT is hard.
+    kSamples,        // Of the ports that the NAT chooses.
+    kGuessing,
+    kFresh,
+  };
   struct Sample {
+    int socket = 0;
     std::uint16_t local_port = 0;
     stun::BindingTransaction transaction;
   };
@@ -126,20 +143,34 @@ class HardNat {
   // Decides what comes next.
   void Advance(TimePoint now);
   void Want(Use use, int count);
-  void StartSamples(TimePoint now);
   bool SamplesDone(TimePoint now) const;
   void FinishSamples();
+  void FinishFresh(TimePoint now);
+  // Whether servers agree, on a port that is not the socket's own.
+  bool IsDoubtful() const;
+  void FinishSecondOpinion();
+  void Judge();
   void StartStage(TimePoint now);
   void EndStage();
+  // When the stage is to begin anew with other sockets; nullopt: not by itself.
+  std::optional<TimePoint> AgainAt() const;
   // When to go on without what is still to come from the peer; nullopt:
   // nothing is.
   std::optional<TimePoint> WaitsUntil() const;
-  // Where the peer's one socket is seen.
+  // Where the peer's one socket is seen, or another one since: what has not
+  // been opened to comes first.
   std::vector<SocketAddress> Endpoints() const;
+  bool IsEndpoint(const ice::Candidate& candidate) const;
+  // The peer has a socket that nothing has been opened to.
+  bool HasNewEndpoint() const;
 
   const bool may_guess_;
   Random& random_;
-  std::vector<SocketAddress> servers_;
+  std::vector<stun::Observation> observations_;
+  std::optional<std::uint16_t> local_port_;
+  // What a second socket has told, and behind which address; kUnknown: nothing.
+  ice::Dependence second_opinion_ = ice::Dependence::kUnknown;
+  std::optional<IpAddress> asked_behind_;
   ice::Nat nat_;
 
   ExtraSockets wanted_;
@@ -154,7 +185,10 @@ class HardNat {
   std::vector<ice::Candidate> candidates_;  // All that the peer has named.
   std::optional<TimePoint> fresh_at_;       // When a fresh socket is due.
   std::optional<SocketAddress> fresh_;
-  TimePoint since_;  // Of the session, or of the meeting before.
+  std::vector<SocketAddress> opened_to_;  // Endpoints known at the last stage.
+  bool fresh_tried_ = false;              // For guesses.
+  bool guess_from_fresh_ = false;
+  TimePoint since_;  // Of the session, or of the stage before.
   // Readings of both sides at since_.
   std::uint8_t reading_ = 0;
   std::uint8_t peer_reading_ = 0;
@@ -162,6 +196,7 @@ class HardNat {
   int attempt_ = 0;
   std::optional<ice::GuessStage> stage_;
   TimePoint stage_since_;
+  std::optional<TimePoint> stage_sent_;  // All that it may.
   bool stage_over_ = false;
   std::optional<TimePoint> again_at_;  // After a hit.
   std::optional<TimePoint> waiting_;   // For the peer, until then.

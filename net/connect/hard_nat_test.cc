@@ -44,13 +44,15 @@ class HardNatTest : public testing::Test {
       while (const auto transmit = nat_->PollTransmit(now_, out)) {
         if (transmit->size == 0) {
           ++guesses_[transmit->to];
+          ++by_socket_[transmit->socket];
           continue;
         }
         if (silent_) continue;
         std::array<std::byte, stun::BindingResponder::kMaxResponseSize> answer;
         stun::BindingResponder responder;
         const std::size_t size = responder.HandleDatagram(
-            {.ip = At("203.0.113.1:1").ip, .port = next_external_++},
+            {.ip = At("203.0.113.1:1").ip,
+             .port = easy_ ? std::uint16_t{30000} : next_external_++},
             ByteSpan(out).first(transmit->size), answer);
         EXPECT_TRUE(nat_->HandleStun(now_, transmit->socket, transmit->to,
                                      ByteSpan(answer).first(size)));
@@ -96,20 +98,60 @@ class HardNatTest : public testing::Test {
   std::uint16_t next_local_ = 40000;
   std::uint16_t next_external_ = 20002;
   bool silent_ = false;
+  bool easy_ = false;  // Fresh sockets have one outside port each.
   std::map<SocketAddress, int> guesses_;
+  std::map<int, int> by_socket_;
 };
 
 TEST_F(HardNatTest, AnEasyNatIsNotSampled) {
   Start();
-  nat_->SetObservations(now_, kAgrees);
+  nat_->SetObservations(now_, kAgrees, 20000);
   Run(1s);
   EXPECT_EQ(generation_, 0u);
   EXPECT_EQ(nat_->nat().mapping, ice::Dependence::kEndpointIndependent);
 }
 
+// One of 512 ports is the same for two servers once in 512 times.
+TEST_F(HardNatTest, AnotherPortThatServersAgreeOnWantsASecondOpinion) {
+  Start();
+  nat_->SetObservations(now_, kAgrees, 40000);
+  EXPECT_EQ(nat_->nat().mapping, ice::Dependence::kEndpointIndependent);
+  EXPECT_EQ(nat_->wanted().count, 1);
+  EXPECT_FALSE(nat_->wanted().guessing);
+  Run(100ms);
+  EXPECT_TRUE(nat_->nat().hard());
+  EXPECT_EQ(nat_->nat().ports.allocation, ice::PortAllocation::kSequential);
+  // The first socket's view does not change that, but another network does.
+  nat_->SetObservations(now_, kAgrees, 40000);
+  EXPECT_TRUE(nat_->nat().hard());
+  std::vector<stun::Observation> elsewhere = kAgrees;
+  for (stun::Observation& seen : elsewhere) seen.mapped.port = 40000;
+  for (stun::Observation& seen : elsewhere) {
+    seen.mapped.ip = At("203.0.113.2:1").ip;
+  }
+  nat_->SetObservations(now_, elsewhere, 40000);
+  EXPECT_FALSE(nat_->nat().hard());
+}
+
+TEST_F(HardNatTest, ASecondOpinionThatAgreesIsTheLast) {
+  for (const bool silent : {false, true}) {
+    Start();
+    generation_ = 0;
+    easy_ = true;
+    silent_ = silent;
+    nat_->SetObservations(now_, kAgrees, 40000);
+    Run(2s);
+    nat_->SetObservations(now_, kAgrees, 40000);
+    Run(60s);
+    EXPECT_FALSE(nat_->nat().hard());
+    EXPECT_EQ(generation_, 2u);
+    EXPECT_EQ(most_, 1);
+  }
+}
+
 TEST_F(HardNatTest, AHardOneIsSampledOnceAndItsSocketsAreClosed) {
   Start();
-  nat_->SetObservations(now_, kDiffers);
+  nat_->SetObservations(now_, kDiffers, 20000);
   EXPECT_EQ(nat_->wanted().count, ice::kPortSamples);
   EXPECT_FALSE(nat_->wanted().guessing);
   Run(100ms);
@@ -124,7 +166,7 @@ TEST_F(HardNatTest, AHardOneIsSampledOnceAndItsSocketsAreClosed) {
 TEST_F(HardNatTest, WithoutAnswersTheModelIsUnknownAndNothingHangs) {
   Start();
   silent_ = true;
-  nat_->SetObservations(now_, kDiffers);
+  nat_->SetObservations(now_, kDiffers, 20000);
   Run(HardNat::kSampleTimeout + 10ms);
   EXPECT_EQ(nat_->wanted().count, 0);
   EXPECT_EQ(nat_->nat().ports.allocation, ice::PortAllocation::kUnknown);
@@ -134,7 +176,7 @@ TEST_F(HardNatTest, WithoutAnswersTheModelIsUnknownAndNothingHangs) {
 
 TEST_F(HardNatTest, NothingHappensWithoutPermission) {
   Start(/*may_guess=*/false);
-  nat_->SetObservations(now_, kDiffers);
+  nat_->SetObservations(now_, kDiffers, 20000);
   nat_->SetPeer(now_, Easy(), true, Candidates("192.0.2.7:6000"));
   Run(10s);
   // But for the fresh socket.
@@ -144,7 +186,7 @@ TEST_F(HardNatTest, NothingHappensWithoutPermission) {
 
 TEST_F(HardNatTest, AFreshSocketIsTriedOnceWhereThereIsNoPathForLong) {
   Start();
-  nat_->SetObservations(now_, kAgrees);
+  nat_->SetObservations(now_, kAgrees, 20000);
   nat_->SetPeer(now_, Easy(), true, {});
   Run(HardNat::kFreshAfter - 10ms);
   EXPECT_EQ(most_, 0);
@@ -160,14 +202,14 @@ TEST_F(HardNatTest, AFreshSocketIsTriedOnceWhereThereIsNoPathForLong) {
 
 TEST_F(HardNatTest, NothingHappensWithoutASession) {
   Start();
-  nat_->SetObservations(now_, kDiffers);
+  nat_->SetObservations(now_, kDiffers, 20000);
   Run(60s);
   EXPECT_EQ(guesses(), 0);
 }
 
 TEST_F(HardNatTest, OpensTowardsThePeersOneSocketOnly) {
   Start();
-  nat_->SetObservations(now_, kDiffers);
+  nat_->SetObservations(now_, kDiffers, 20000);
   Run(100ms);
   std::vector<ice::Candidate> candidates = Candidates("192.0.2.99:6000");
   candidates.push_back(Candidates("192.0.2.7:6000")[0]);
@@ -181,7 +223,7 @@ TEST_F(HardNatTest, OpensTowardsThePeersOneSocketOnly) {
 
 TEST_F(HardNatTest, AnEndpointMayBecomeKnownBeforeItsAddressDoes) {
   Start();
-  nat_->SetObservations(now_, kDiffers);
+  nat_->SetObservations(now_, kDiffers, 20000);
   Run(100ms);
   ice::Nat peer = Easy();
   peer.external.clear();
@@ -195,7 +237,7 @@ TEST_F(HardNatTest, AnEndpointMayBecomeKnownBeforeItsAddressDoes) {
 
 TEST_F(HardNatTest, GuessesOnlyWhenThePeerIsReady) {
   Start();
-  nat_->SetObservations(now_, kAgrees);
+  nat_->SetObservations(now_, kAgrees, 20000);
   nat_->SetPeer(now_, Random(), false, {});
   Run(HardNat::kReadyPatience - 10ms);
   EXPECT_EQ(guesses(), 0);
@@ -204,9 +246,97 @@ TEST_F(HardNatTest, GuessesOnlyWhenThePeerIsReady) {
   EXPECT_GT(guesses(), 40);
 }
 
+// A check of the peer's may have poisoned the first one's mapping.
+TEST_F(HardNatTest, TheSecondStageGuessesFromAFreshSocket) {
+  Start();
+  nat_->SetObservations(now_, kAgrees, 20000);
+  nat_->SetPeer(now_, Random(), true, {});
+  Run(1499 * ice::kGuessInterval + ice::kStagePause - 2ms);
+  EXPECT_EQ(by_socket_[ice::GuessStage::kMainSocket], 1500);
+  EXPECT_EQ(most_, 0);
+  EXPECT_FALSE(nat_->TakeFresh().has_value());
+  Run(10ms);
+  EXPECT_EQ(most_, 1);
+  EXPECT_EQ(nat_->TakeFresh(), At("203.0.113.1:20002"));
+  // The peer is given time to open.
+  Run(HardNat::kOpenPatience - 20ms);
+  EXPECT_EQ(guesses(), 1500);
+  Run(10s);
+  EXPECT_EQ(by_socket_[ice::GuessStage::kMainSocket], 1500);
+  EXPECT_EQ(by_socket_[HardNat::kFreshSocket], 1500);
+  EXPECT_EQ(most_, 1);
+  // The next session begins with the one that the peer hears of first.
+  nat_->EndSession();
+  now_ += 600s;
+  nat_->SetPeer(now_, Random(), true, {});
+  Run(100ms);
+  EXPECT_GT(by_socket_[ice::GuessStage::kMainSocket], 1500);
+  EXPECT_EQ(by_socket_[HardNat::kFreshSocket], 1500);
+}
+
+TEST_F(HardNatTest, WithoutAFreshSocketTheFirstOneGoesOn) {
+  Start();
+  silent_ = true;
+  nat_->SetObservations(now_, kAgrees, 20000);
+  nat_->SetPeer(now_, Random(), true, {});
+  Run(10s);
+  EXPECT_EQ(by_socket_[ice::GuessStage::kMainSocket], 3000);
+}
+
+TEST_F(HardNatTest, OpensToAFreshSocketOfThePeersToo) {
+  Start();
+  nat_->SetObservations(now_, kDiffers, 20000);
+  Run(100ms);
+  std::vector<ice::Candidate> candidates = Candidates("192.0.2.7:6000");
+  nat_->SetPeer(now_, Easy(), true, candidates);
+  Run(4s);
+  const int before = guesses_[At("192.0.2.7:6000")];
+  const std::uint32_t generation = nat_->wanted().generation;
+  candidates.push_back(Candidates("192.0.2.7:6001")[0]);
+  candidates.push_back(Candidates("192.0.2.99:6001")[0]);
+  nat_->SetPeer(now_, Easy(), true, candidates);
+  // From sockets that are fresh as well, and to the new one first.
+  EXPECT_GT(nat_->wanted().generation, generation);
+  Run(30ms);
+  EXPECT_GE(guesses_[At("192.0.2.7:6001")], nat_->wanted().count);
+  Run(6s);
+  EXPECT_GT(guesses_[At("192.0.2.7:6000")], before);
+  EXPECT_EQ(guesses_.size(), 2u);
+  // Within its bounds, however many it names.
+  for (int i = 0; i < 20; ++i) {
+    ice::Candidate next = candidates[0];
+    next.address.port = static_cast<std::uint16_t>(7000 + i);
+    nat_->SetPeer(now_, Easy(), true, {&next, 1});
+    Run(6s);
+  }
+  EXPECT_LE(guesses(), ice::kMaxProbes + 200);
+}
+
+// A peer that is found out to be hard names what the second server has seen in
+// the same breath: that is no fresh socket.
+TEST_F(HardNatTest, APeerThatTurnsOutToBeHardBeginsANewPlanNotASecondAttempt) {
+  Start();
+  nat_->SetObservations(now_, kDiffers, 20000);
+  Run(100ms);
+  nat_->SetPeer(now_, Easy(), true, Candidates("192.0.2.7:6000"));
+  Run(100ms);
+  EXPECT_GT(guesses_[At("192.0.2.7:6000")], 0);
+  ice::Nat peer = Peer(ice::Dependence::kAddressAndPortDependent, {});
+  nat_->SetPeer(now_, peer, true, Candidates("192.0.2.7:6001"));
+  const int before = guesses();
+  Run(100ms);
+  EXPECT_EQ(guesses(), before);
+  peer.ports = {
+      .allocation = ice::PortAllocation::kSequential, .last = 30000, .step = 1};
+  peer.reading = 1;
+  nat_->SetPeer(now_, peer, true, {});
+  Run(100ms);
+  EXPECT_EQ(guesses_[At("192.0.2.7:30020")], 25);
+}
+
 TEST_F(HardNatTest, WaitsForThePeersReadingButNotForEver) {
   Start();
-  nat_->SetObservations(now_, kAgrees);
+  nat_->SetObservations(now_, kAgrees, 20000);
   ice::Nat peer = Peer(ice::Dependence::kAddressAndPortDependent,
                        {.allocation = ice::PortAllocation::kSequential,
                         .last = 30000,
@@ -222,7 +352,7 @@ TEST_F(HardNatTest, WaitsForThePeersReadingButNotForEver) {
   ASSERT_GT(guesses(), 0);
   EXPECT_EQ(guesses_.begin()->first.port, 40008);
   Start();
-  nat_->SetObservations(now_, kAgrees);
+  nat_->SetObservations(now_, kAgrees, 20000);
   nat_->SetPeer(now_, peer, true, {});
   guesses_.clear();
   Run(HardNat::kPatience + 20ms);
@@ -231,7 +361,7 @@ TEST_F(HardNatTest, WaitsForThePeersReadingButNotForEver) {
 
 TEST_F(HardNatTest, RestsWhenSomethingWasHeardAndEndsWithTheSession) {
   Start();
-  nat_->SetObservations(now_, kAgrees);
+  nat_->SetObservations(now_, kAgrees, 20000);
   nat_->SetPeer(now_, Random(), true, {});
   Run(100ms);
   nat_->HandleHeard(now_);
@@ -249,7 +379,7 @@ TEST_F(HardNatTest, RestsWhenSomethingWasHeardAndEndsWithTheSession) {
 
 TEST_F(HardNatTest, AHitClosesTheSocketsAtOnce) {
   Start();
-  nat_->SetObservations(now_, kDiffers);
+  nat_->SetObservations(now_, kDiffers, 20000);
   Run(100ms);
   nat_->SetPeer(now_, Easy(), true, Candidates("192.0.2.7:6000"));
   Run(100ms);
@@ -273,7 +403,7 @@ TEST_F(HardNatTest, AHitClosesTheSocketsAtOnce) {
 // What makes the guessed address no worse off than a session or two.
 TEST_F(HardNatTest, APeerThatMeetsAgainAndAgainGetsNoMoreGuesses) {
   Start();
-  nat_->SetObservations(now_, kAgrees);
+  nat_->SetObservations(now_, kAgrees, 20000);
   for (int i = 0; i < 10; ++i) {
     nat_->SetPeer(now_, Random(), true, {});
     Run(10s);
@@ -288,7 +418,7 @@ TEST_F(HardNatTest, NeverGuessesWhereAStrangerMustNotKnock) {
        {"10.1.2.3:1", "100.64.0.9:1", "127.0.0.1:1", "169.254.1.1:1",
         "224.0.0.1:1", "255.255.255.255:1", "0.0.0.0:1", "203.0.113.1:1"}) {
     Start();
-    nat_->SetObservations(now_, kAgrees);
+    nat_->SetObservations(now_, kAgrees, 20000);
     ice::Nat peer = Random();
     peer.external = {At(address).ip};
     nat_->SetPeer(now_, peer, true, {});

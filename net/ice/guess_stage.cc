@@ -31,9 +31,25 @@ constexpr std::array<Round, 4> kMeetRounds = {Round{0ms, 0}, Round{150ms, 0},
 // kSequentialSockets of them, after perhaps some flows of others.
 constexpr int kSequenceWindow = 64;
 constexpr int kSequenceFirst = 8;
-// Tickets of a sequential side. Each of its ports sends to one port of the
-// block, so more of them win nothing.
-constexpr int kSequentialTickets = 300;
+// A lottery between a block and a sequence. Each flow of the sequence is a
+// ticket: its port, which both sides foresee, and the one port of the block
+// that it goes to. The block's sockets all send to one foreseen port, then all
+// to the next: their outside ports differ, since the destination is the same,
+// so that 256 of them hold a ticket of 512 with 1/2, where 256 in all
+// directions do with 0.39. They are openers, since the sequence's few
+// flows send again and again; the second time they go all the way, for the case
+// that openers die too early.
+//
+// Those of the flows that fit while no more than 20 flows of others came in
+// between; they are repeated.
+constexpr int kRepeatedFlows = 32;
+// So many neighbours go to the same port. A NAT that gives out no port twice
+// has all of its block open when two foreseen ports have been aimed at, and if
+// both tickets are for the same port one of them wins. A NAT that shows one
+// address the same port has 256 open for good, and other ports are wanted.
+constexpr int kSamePort = 4;
+// How far ahead is aimed the second time.
+constexpr int kAimAheadAgain = 50;
 
 int PortAfter(const PortModel& sequence, int steps) {
   return sequence.last + steps * sequence.step;
@@ -65,11 +81,16 @@ void GuessStage::Plan() {
                         kMaxProbesPerStage);
       return;
     }
-    case TacticKind::kGuess:
+    case TacticKind::kGuess: {
       interval_ = kGuessInterval;
       round_ = kMaxProbesPerStage;
-      limit_ = ports_.empty() ? 0 : kMaxGuesses;
+      const int twice = 2 * static_cast<int>(ports_.size());
+      limit_ = ports_.empty() ? 0
+               : config_.attempt > 0
+                   ? kMaxProbesPerStage
+                   : std::clamp(twice, kMinGuesses, kMaxProbesPerStage);
       return;
+    }
     case TacticKind::kMeet:
       P2PCP_CHECK(config_.sockets > 0);
       interval_ = kGuessInterval;
@@ -81,10 +102,10 @@ void GuessStage::Plan() {
       P2PCP_CHECK(config_.sockets > 0);
       interval_ = kGuessInterval;
       round_ = kMaxProbesPerStage;
+      if (Aims()) interval_ = kOpenInterval;
       limit_ = ports_.empty() ? 0
-               : config_.ours.allocation == PortAllocation::kSequential
-                   ? kSequentialTickets
-                   : kMaxGuesses;
+               : IsAimedAt()  ? kMaxProbesPerStage
+                              : kMaxGuesses;
       return;
   }
 }
@@ -115,9 +136,12 @@ void GuessStage::PlanPorts(Random& random) {
       }
       break;
     case TacticKind::kLottery:
-      if (theirs.allocation == PortAllocation::kSequential) {
-        for (int i = 1; i <= kSequentialTickets; ++i) {
-          add(PortAfter(theirs, i));
+      if (Aims()) {
+        // So many as the sockets can aim at within a stage.
+        const int count =
+            (kMaxProbesPerStage + config_.sockets - 1) / config_.sockets;
+        for (const int ahead : {kMeetAhead, kAimAheadAgain}) {
+          for (int i = 0; i < count; ++i) add(PortAfter(theirs, ahead + i));
         }
         return;
       }
@@ -130,6 +154,36 @@ void GuessStage::PlanPorts(Random& random) {
   for (std::size_t i = ports_.size(); i > 1; --i) {
     std::swap(ports_[i - 1], ports_[random.Below(i)]);
   }
+}
+
+bool GuessStage::Aims() const {
+  return config_.tactic.kind == TacticKind::kLottery &&
+         config_.theirs.allocation == PortAllocation::kSequential;
+}
+
+bool GuessStage::IsAimedAt() const {
+  return config_.tactic.kind == TacticKind::kLottery &&
+         config_.ours.allocation == PortAllocation::kSequential;
+}
+
+GuessStage::Transmit GuessStage::Aim() const {
+  const auto at = static_cast<std::size_t>(sent_ % kMaxProbesPerStage);
+  const auto sockets = static_cast<std::size_t>(config_.sockets);
+  const bool again = sent_ >= kMaxProbesPerStage;
+  const std::size_t half = (ports_.size() + 1) / 2;
+  const std::size_t port = at / sockets % half + (again ? half : 0);
+  return {.socket = static_cast<int>(at % sockets),
+          .to = {.ip = config_.peer, .port = ports_[port % ports_.size()]},
+          .hop_limit = again ? 0 : kOpenRounds[0].hop_limit};
+}
+
+GuessStage::Transmit GuessStage::WaitForAim() const {
+  const int repeated = std::min(config_.sockets, kRepeatedFlows);
+  const int socket =
+      sent_ < config_.sockets ? sent_ : (sent_ - config_.sockets) % repeated;
+  const auto port =
+      static_cast<std::size_t>(socket / kSamePort) % ports_.size();
+  return {.socket = socket, .to = {.ip = config_.peer, .port = ports_[port]}};
 }
 
 GuessStage::Transmit GuessStage::Next() const {
@@ -154,6 +208,8 @@ GuessStage::Transmit GuessStage::Next() const {
       return {.socket = static_cast<int>(at % sockets),
               .to = {.ip = config_.peer, .port = ports_.front()}};
     case TacticKind::kLottery:
+      if (Aims()) return Aim();
+      if (IsAimedAt()) return WaitForAim();
       // No port twice from one socket: that would be the same ticket.
       return {.socket = static_cast<int>(
                   (at % ports_.size() + at / ports_.size()) % sockets),
@@ -186,6 +242,7 @@ std::optional<GuessStage::Transmit> GuessStage::PollTransmit(TimePoint now) {
       case TacticKind::kGuess:
       case TacticKind::kLottery:
         next_ = *next_ + kStagePause;
+        interval_ = kGuessInterval;
         break;
     }
   }

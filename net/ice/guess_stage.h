@@ -29,6 +29,9 @@ inline constexpr int kMaxStages = 2;
 inline constexpr int kMaxProbes = 4000;
 // Of which only so many go to the guessed address (openers don't arrive there).
 inline constexpr int kMaxGuesses = kMaxStages * kMaxProbesPerStage;
+// A first stage of guesses ends after two rounds over the ports that there are,
+// but not before so many of them: the peer may begin a second late.
+inline constexpr int kMinGuesses = 500;
 // Between two stages: what is under way may still hit.
 inline constexpr Duration kStagePause = 300ms;
 
@@ -50,7 +53,7 @@ class GuessStage {
     // Sockets that there are, perhaps fewer than the tactic wants. REQUIRES:
     // at least one unless the tactic is kGuess.
     int sockets = 0;
-    // kMeet: 0, and 1 for the second time.
+    // 0, and more for each time that it begins anew with other sockets.
     int attempt = 0;
     // Probes that may still be sent.
     int budget = kMaxProbes;
@@ -72,6 +75,12 @@ class GuessStage {
   Transmit Next() const;
   void Plan();
   void PlanPorts(Random& random);
+  // kLottery between a block and a sequence: whether we are the block, or the
+  // sequence.
+  bool Aims() const;
+  bool IsAimedAt() const;
+  Transmit Aim() const;
+  Transmit WaitForAim() const;
 
   Config config_;
   // Where to, in this order, again and again.

@@ -61,8 +61,11 @@ Tactic ChooseTactic(const Nat& ours, const Nat& theirs) {
             .read_ours = true,
             .read_theirs = true};
   }
+  const int sockets = read_ours     ? kAimedAtSockets
+                      : read_theirs ? kAimingSockets
+                                    : kLotterySockets;
   return {.kind = TacticKind::kLottery,
-          .sockets = kLotterySockets,
+          .sockets = sockets,
           .read_ours = read_ours,
           .read_theirs = read_theirs};
 }

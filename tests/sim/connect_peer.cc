@@ -159,7 +159,6 @@ void ConnectPeer::HandleExtraDatagram(int extra, const SocketAddress& from,
                });
     adopted_[number] = std::exchange(port, 0);
     CloseExtra();
-    generation_ = connector_->wanted_sockets().generation;
   }
   Turn();
 }
@@ -207,7 +206,7 @@ void ConnectPeer::Turn() {
   while (const auto transmit = connector_->PollExtraTransmit(now, out)) {
     const bool main = transmit->extra == ice::GuessStage::kMainSocket;
     if (connector_->wanted_sockets().guessing) ++guesses_;
-    Send(main ? options_.port
+    Send(main ? PortOf(transmit->data_socket.value_or(0))
               : extra_ports_[static_cast<std::size_t>(transmit->extra)],
          transmit->to, ByteSpan(out).first(transmit->size),
          transmit->hop_limit);
