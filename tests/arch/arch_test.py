@@ -210,6 +210,14 @@ class RulesCatch(unittest.TestCase):
     self.assert_caught({'net/udp/spare.cc': ''},
                        'net/udp/spare.cc:1: belongs to no target')
 
+  def test_a_source_that_is_named_after_its_target(self):
+    self.assert_caught(
+        {
+            'tests/fuzz/BUILD': 'fuzz_target(name = "frames", deps = [])\n',
+            'tests/fuzz/frames_fuzz.cc': '',
+            'tests/fuzz/probe_fuzz.cc': '',
+        }, 'tests/fuzz/probe_fuzz.cc:1: belongs to no target')
+
   def test_a_document_that_is_not_there(self):
     known, unknown = 'PROTOCOL' + '.md', 'PLAN' + '.md'
     documents = {

@@ -6,6 +6,10 @@ import fnmatch
 import os
 
 
+# Rules of ours that name their only source after the target.
+_OWN_SOURCE = {'fuzz_target': '{}_fuzz.cc'}
+
+
 @dataclasses.dataclass
 class Target:
   package: str  # 'net/stun'
@@ -88,7 +92,10 @@ def parse_targets(build, names):
           return []
         return _strings(attributes[key], package, names)
 
+      name = ''.join(strings('name'))
       files = []
+      if node.func.id in _OWN_SOURCE and 'srcs' not in attributes:
+        files.append(f'{package}/{_OWN_SOURCE[node.func.id].format(name)}')
       for text in strings('srcs') + strings('hdrs') + strings('textual_hdrs'):
         label = _label(text, package)
         if label is not None:
@@ -101,7 +108,7 @@ def parse_targets(build, names):
           Target(
               package=package,
               rule=node.func.id,
-              name=''.join(strings('name')),
+              name=name,
               line=node.lineno,
               files=files,
               deps=[label for label in labels if label is not None],

@@ -6,14 +6,16 @@ load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_test")
 # processors for all of them.
 _SECONDS = 3
 
-def fuzz_target(name, srcs, deps, size = "small", light = False):
+def fuzz_target(name, deps, srcs = None, size = "small", light = False):
     """A program that does something with an input (LLVMFuzzerTestOneInput).
 
     NAME_fuzz: for libFuzzer, with `--config=fuzz` only (run.sh builds it).
     NAME_corpus_test: the inputs of testdata/fuzz/NAME, each whole, truncated
     and mutated, through the same entry point; with any compiler, for a few
     seconds. light: with a tenth of the mutations, for targets that take long.
+    srcs: NAME_fuzz.cc where nothing else is said.
     """
+    srcs = srcs or [name + "_fuzz.cc"]
     cc_binary(
         name = name + "_fuzz",
         testonly = True,
