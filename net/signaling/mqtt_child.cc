@@ -28,6 +28,7 @@
 #include "net/base/sanitizer.h"
 #include "net/base/time.h"
 #include "net/signaling/broker_url.h"
+#include "net/signaling/mqtt_dial.h"
 #include "net/signaling/mqtt_link.h"
 #include "net/signaling/mqtt_wire.h"
 
@@ -210,7 +211,7 @@ class Child final : public MqttLink::Owner {
   void Start(TimePoint now) {
     if (started_) return;
     started_ = true;
-    MqttLink::InitLibrary(
+    MqttDial::InitLibrary(
         std::any_of(brokers_.begin(), brokers_.end(),
                     [](const Broker& broker) { return broker.tls; }));
     reports_.resize(brokers_.size());

@@ -1,24 +1,18 @@
 #include "net/signaling/mqtt_link.h"
 
-#include <arpa/inet.h>
 #include <malloc.h>
 #include <mosquitto.h>
 #include <mqtt_protocol.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
+#include "net/signaling/mqtt_failure.h"
 #include "net/signaling/mqtt_tls_error.h"
 
 namespace p2pcp::signaling {
@@ -35,11 +29,6 @@ constexpr Duration kSetupTime = 15s;
 // A dial that lasts longer is interrupted, which makes the library go on to
 // the host's next address.
 constexpr Duration kDialPatience = 5s;
-// Interrupts a dial that takes longer. Nobody else sends it, and it does
-// nothing by default.
-constexpr int kInterruptDial = SIGURG;
-// Topics in one SUBSCRIBE; some brokers take no more (AWS IoT: 8).
-constexpr std::size_t kTopicsPerSubscribe = 8;
 // MQTT 5: how long a broker may keep our messages, and the longest packet we
 // take (binding for honest brokers; RLIMIT_DATA is for the others).
 constexpr std::uint32_t kMessageExpirySeconds = 60;
@@ -62,54 +51,13 @@ constexpr double kMessagesBurst = 256;
 // What the library may hold for one connection; TLS takes some 0.4 MiB.
 constexpr std::int64_t kMaxMemory = 2 * 1024 * 1024;
 constexpr int kReceiveBuffer = 64 * 1024;
-// getaddrinfo and TLS set-up need less than half of it (measured: 90 KiB).
-constexpr std::size_t kDialStack = 256 * 1024;
 
 std::int64_t MemoryInUse() {
   const struct mallinfo2 info = mallinfo2();
   return static_cast<std::int64_t>(info.uordblks + info.hblkhd);
 }
 
-mosquitto* NewHandle(const std::string& id, void* self) {
-  return mosquitto_new(id.c_str(), /*clean_session=*/true, self);
-}
-
-void IgnoreSignal(int) {}
-
 }  // namespace
-
-// Shared by the link and the thread that dials for it. The thread owns the
-// handle until done is set.
-struct MqttLink::Dial {
-  mosquitto* handle = nullptr;
-  std::string host;
-  int port = 0;
-  mosquitto_property* properties = nullptr;
-  int wake_fd = -1;
-
-  pthread_t thread{};
-  int result = 0;
-  int os_errno = 0;
-  std::atomic<bool> done = false;
-
-  ~Dial() { mosquitto_property_free_all(&properties); }
-
-  static void* Run(void* argument) {
-    const std::unique_ptr<std::shared_ptr<Dial>> owned(
-        static_cast<std::shared_ptr<Dial>*>(argument));
-    Dial& dial = **owned;
-    errno = 0;
-    dial.result =
-        mosquitto_connect_bind_v5(dial.handle, dial.host.c_str(), dial.port,
-                                  kKeepaliveSeconds, nullptr, dial.properties);
-    dial.os_errno = errno;
-    dial.done.store(true, std::memory_order_release);
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written =
-        write(dial.wake_fd, &one, sizeof(one));
-    return nullptr;
-  }
-};
 
 // Charges what the library allocates within a scope to the link. Dials of
 // other links may add some; the limit leaves room for that.
@@ -122,36 +70,6 @@ class MqttLink::Account {
   MqttLink& link_;
   const std::int64_t before_;
 };
-
-void MqttLink::InitLibrary(bool with_tls) {
-  struct sigaction action = {};
-  action.sa_handler = IgnoreSignal;  // And no SA_RESTART: it must interrupt.
-  sigaction(kInterruptDial, &action, nullptr);
-  mosquitto_lib_init();
-  if (!with_tls) return;
-  // The library sets TLS up at the first connection that wants it and does not
-  // guard that against a second thread. So here is a first connection, to a
-  // listener of our own that never answers.
-  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  if (listener >= 0 &&
-      bind(listener, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
-      listen(listener, 1) == 0 &&
-      getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) ==
-          0) {
-    mosquitto* const handle = NewHandle("p", nullptr);
-    if (handle != nullptr) {
-      mosquitto_int_option(handle, MOSQ_OPT_TLS_USE_OS_CERTS, 1);
-      mosquitto_connect(handle, "127.0.0.1", ntohs(address.sin_port),
-                        kKeepaliveSeconds);
-      mosquitto_destroy(handle);
-    }
-  }
-  if (listener >= 0) close(listener);
-}
 
 MqttLink::MqttLink(std::size_t index, Broker broker, Owner& owner,
                    Random& random, int wake_fd)
@@ -170,7 +88,7 @@ MqttLink::~MqttLink() {
 
 void MqttLink::SetTopics(TimePoint now,
                          const std::vector<std::string>& topics) {
-  wanted_topics_ = topics;
+  subscriptions_.Want(topics);
   if (state_ != State::kSubscribing && state_ != State::kUp) return;
   bool sent = false;
   {
@@ -271,10 +189,10 @@ void MqttLink::HandleTimer(TimePoint now) {
       if (now >= next_dial_) StartDial(now);
       return;
     case State::kDialling:
-      if (dial_->done.load(std::memory_order_acquire)) {
+      if (dial_->done()) {
         FinishDial(now);
       } else if (now >= deadline_) {
-        pthread_kill(dial_->thread, kInterruptDial);
+        dial_->Interrupt();
         deadline_ = now + kDialPatience;
         owner_.OnDown(index_, "no answer so far");
       }
@@ -318,7 +236,8 @@ void MqttLink::Disconnect() {
 void MqttLink::StartDial(TimePoint now) {
   // A client id of its own for each connection: nobody who has seen one can
   // take it over (MQTT 3.1.1 section 3.1.4).
-  handle_ = NewHandle(Hex(random_.Array<16>()), this);
+  handle_ = mosquitto_new(Hex(random_.Array<16>()).c_str(),
+                          /*clean_session=*/true, this);
   if (handle_ == nullptr) return Fail(now, "out of memory");
   mosquitto_connect_v5_callback_set(handle_, OnConnect);
   mosquitto_subscribe_callback_set(handle_, OnSubscribe);
@@ -346,38 +265,28 @@ void MqttLink::StartDial(TimePoint now) {
     }
   }
 
-  dial_ = std::make_shared<Dial>();
-  dial_->handle = handle_;
-  dial_->host = broker_.host;
-  dial_->port = broker_.port;
-  dial_->wake_fd = wake_fd_;
-  if (version5_) {
-    mosquitto_property_add_int32(&dial_->properties,
-                                 MQTT_PROP_MAXIMUM_PACKET_SIZE, kMaxPacket);
-  }
   connack_.reset();
   refused_subscription_ = false;
   log_.clear();
 
-  pthread_attr_t attributes;
-  pthread_attr_init(&attributes);
-  pthread_attr_setstacksize(&attributes, kDialStack);
-  auto argument = std::make_unique<std::shared_ptr<Dial>>(dial_);
-  const int error =
-      pthread_create(&dial_->thread, &attributes, Dial::Run, argument.get());
-  pthread_attr_destroy(&attributes);
-  if (error != 0) return Fail(now, "cannot start a thread");
-  argument.release();
+  dial_ = MqttDial::Start({.handle = handle_,
+                           .host = broker_.host,
+                           .port = broker_.port,
+                           .keepalive_seconds = kKeepaliveSeconds,
+                           .max_packet = version5_ ? kMaxPacket : 0,
+                           .wake_fd = wake_fd_});
+  if (dial_ == nullptr) return Fail(now, "cannot start a thread");
   state_ = State::kDialling;
   deadline_ = now + kDialPatience;
 }
 
 void MqttLink::FinishDial(TimePoint now) {
-  pthread_join(dial_->thread, nullptr);
-  const std::shared_ptr<Dial> dial = std::move(dial_);
+  const MqttDial::Outcome dialled = dial_->Join();
+  dial_.reset();
   state_ = State::kConnecting;
-  if (dial->result != MOSQ_ERR_SUCCESS) {
-    return Fail(now, Describe(dial->result, dial->os_errno));
+  if (dialled.result != MOSQ_ERR_SUCCESS) {
+    return Fail(
+        now, DescribeFailure(broker_, dialled.result, dialled.os_errno, log_));
   }
   // Bounds what the kernel holds for a broker that we don't listen to.
   setsockopt(mosquitto_socket(handle_), SOL_SOCKET, SO_RCVBUF, &kReceiveBuffer,
@@ -416,8 +325,12 @@ void MqttLink::Check(TimePoint now, int result) {
       return StartDial(now);
     }
   }
-  if (refused) return Fail(now, Refusal());
-  if (lost) return Fail(now, Describe(result, os_errno));
+  if (refused) {
+    return Fail(now, DescribeRefusal(broker_, version5_, *connack_));
+  }
+  if (lost) {
+    return Fail(now, DescribeFailure(broker_, result, os_errno, log_));
+  }
   if (refused_subscription_) return Fail(now, "the broker refuses our topics");
   if (memory_ > kMaxMemory) {
     return Fail(now, "the broker sends more than any honest one would");
@@ -429,11 +342,11 @@ void MqttLink::Check(TimePoint now, int result) {
     if (!Subscribe()) return Fail(now, "the connection was lost");
     deadline_ = now + kSetupTime;
   }
-  if (state_ == State::kUp && !pending_subscriptions_.empty()) {
+  if (state_ == State::kUp && subscriptions_.pending()) {
     state_ = State::kSubscribing;
     deadline_ = now + kSetupTime;
   }
-  if (state_ == State::kSubscribing && pending_subscriptions_.empty()) {
+  if (state_ == State::kSubscribing && !subscriptions_.pending()) {
     state_ = State::kUp;
     been_up_ = true;
     delay_ = kMinDelay;
@@ -460,35 +373,22 @@ void MqttLink::DropHandle() {
   dial_.reset();
   memory_ = 0;
   been_up_ = false;
-  subscribed_.clear();
-  pending_subscriptions_.clear();
+  subscriptions_.HandleLost();
   unsent_ = 0;
   connack_.reset();
   refused_subscription_ = false;
 }
 
 bool MqttLink::Subscribe() {
-  const std::set<std::string> wanted(wanted_topics_.begin(),
-                                     wanted_topics_.end());
-  for (auto topic = subscribed_.begin(); topic != subscribed_.end();) {
-    if (wanted.contains(*topic)) {
-      ++topic;
-      continue;
-    }
-    mosquitto_unsubscribe(handle_, nullptr, topic->c_str());
-    topic = subscribed_.erase(topic);
+  const MqttSubscriptions::Change change = subscriptions_.TakeChange();
+  for (const std::string& topic : change.drop) {
+    mosquitto_unsubscribe(handle_, nullptr, topic.c_str());
   }
-  std::vector<std::string> batch;
-  for (const std::string& topic : wanted) {
-    if (!subscribed_.insert(topic).second) continue;
-    batch.push_back(topic);
-    if (batch.size() < kTopicsPerSubscribe) continue;
+  for (const std::vector<std::string>& batch : change.batches) {
     if (!SubscribeBatch(batch)) return false;
-    batch.clear();
   }
-  if (!batch.empty() && !SubscribeBatch(batch)) return false;
   // Known to be up with these topics: say so at once.
-  if (state_ == State::kUp && pending_subscriptions_.empty()) {
+  if (state_ == State::kUp && !subscriptions_.pending()) {
     owner_.OnUp(index_);
   }
   return true;
@@ -506,51 +406,8 @@ bool MqttLink::SubscribeBatch(const std::vector<std::string>& topics) {
       mosquitto_subscribe_multiple(handle_, &id, static_cast<int>(names.size()),
                                    names.data(), kQos, options, nullptr);
   if (result != MOSQ_ERR_SUCCESS) return false;
-  pending_subscriptions_.insert(id);
+  subscriptions_.AddPending(id);
   return true;
-}
-
-std::string MqttLink::Refusal() const {
-  const int code = *connack_;
-  std::string text =
-      std::string("refused: ") + (version5_ ? mosquitto_reason_string(code)
-                                            : mosquitto_connack_string(code));
-  const bool account = version5_
-                           ? code == MQTT_RC_BAD_USERNAME_OR_PASSWORD ||
-                                 code == MQTT_RC_NOT_AUTHORIZED
-                           : code == CONNACK_REFUSED_NOT_AUTHORIZED ||
-                                 code == CONNACK_REFUSED_BAD_USERNAME_PASSWORD;
-  if (account && broker_.user.empty()) {
-    text += "; it may want a user (USER@HOST) and a password";
-  } else if (account) {
-    text += "; user or password is wrong";
-  }
-  return text;
-}
-
-std::string MqttLink::Describe(int result, int os_errno) const {
-  switch (result) {
-    case MOSQ_ERR_SUCCESS:
-    case MOSQ_ERR_CONN_LOST:
-    case MOSQ_ERR_NO_CONN:
-      return "the broker closed the connection";
-    case MOSQ_ERR_EAI:
-      // The library leaves the resolver's code in errno.
-      return "cannot resolve '" + broker_.host + "': " + gai_strerror(os_errno);
-    case MOSQ_ERR_ERRNO:
-      if (os_errno == EINTR) return "no answer to the call";
-      if (os_errno == EPROTO && !log_.empty())
-        return DescribeTlsError(broker_, log_);
-      return std::strerror(os_errno);
-    case MOSQ_ERR_TLS:
-      return DescribeTlsError(broker_, log_);
-    case MOSQ_ERR_NOMEM:
-      return "the broker sends more than any honest one would";
-    case MOSQ_ERR_KEEPALIVE:
-      return "the broker fell silent";
-    default:
-      return mosquitto_strerror(result);
-  }
 }
 
 void MqttLink::OnConnect(mosquitto*, void* self, int reason, int,
@@ -561,7 +418,7 @@ void MqttLink::OnConnect(mosquitto*, void* self, int reason, int,
 void MqttLink::OnSubscribe(mosquitto*, void* self, int id, int count,
                            const int* granted) {
   MqttLink& link = *static_cast<MqttLink*>(self);
-  if (link.pending_subscriptions_.erase(id) == 0) return;
+  if (!link.subscriptions_.TakePending(id)) return;
   // MQTT 3.1.1 section 3.9.3: 0x80 and above is failure.
   if (count < 1 || std::any_of(granted, granted + count,
                                [](int qos) { return qos >= 0x80; })) {

@@ -1,5 +1,5 @@
 // One MQTT connection, inside the child (mqtt_child.h): dial, subscribe, keep
-// alive, dial again. The only file pair that knows libmosquitto.
+// alive, dial again.
 //
 //         dial                 TCP up                 CONNACK
 //   Idle ------> Dialling (own thread) -> Connecting ---------> Subscribing
@@ -7,9 +7,8 @@
 //    |  1 s .. 30 s   v                       v                  v   | change
 //    +------------ failed, lost, refused, too slow, too big <-- Up --+
 //
-// libmosquitto resolves and dials while its caller waits, so that part runs on
-// a short-lived thread of its own: a dead name server or a silent host delays
-// no other broker. Until that thread has ended nobody else touches the handle.
+// Until the thread that dials (mqtt_dial.h) has ended nobody else touches the
+// library's handle.
 
 #ifndef P2PCP_NET_SIGNALING_MQTT_LINK_H_
 #define P2PCP_NET_SIGNALING_MQTT_LINK_H_
@@ -18,7 +17,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +25,8 @@
 #include "net/base/random.h"
 #include "net/base/time.h"
 #include "net/signaling/broker_url.h"
+#include "net/signaling/mqtt_dial.h"
+#include "net/signaling/mqtt_subscriptions.h"
 
 struct mosquitto;
 struct mosquitto_message;
@@ -44,10 +44,6 @@ class MqttLink {
     virtual void OnDown(std::size_t index, std::string reason) = 0;
     virtual void OnMessage(std::string_view topic, ByteSpan payload) = 0;
   };
-
-  // One-time set-up of the library, before the first link. with_tls: some
-  // broker wants TLS.
-  static void InitLibrary(bool with_tls);
 
   // wake_fd is an eventfd that is written to when a dialling thread has ended;
   // the owner then calls HandleTimer().
@@ -81,7 +77,6 @@ class MqttLink {
 
  private:
   enum class State { kIdle, kDialling, kConnecting, kSubscribing, kUp };
-  struct Dial;
   class Account;
 
   static void OnConnect(mosquitto*, void* self, int reason, int flags,
@@ -102,9 +97,6 @@ class MqttLink {
   // Subscribes to what is missing and drops what is no longer wanted.
   bool Subscribe();
   bool SubscribeBatch(const std::vector<std::string>& topics);
-  // Why the broker has refused us. REQUIRES: connack_.
-  std::string Refusal() const;
-  std::string Describe(int result, int os_errno) const;
 
   const std::size_t index_;
   const Broker broker_;
@@ -115,7 +107,7 @@ class MqttLink {
   State state_ = State::kIdle;
   bool closed_ = false;
   mosquitto* handle_ = nullptr;
-  std::shared_ptr<Dial> dial_;  // Shared with its thread.
+  std::unique_ptr<MqttDial> dial_;
   TimePoint next_dial_;
   TimePoint deadline_;  // Of the state that we are in.
   Duration delay_;      // Before the next attempt but one.
@@ -124,9 +116,7 @@ class MqttLink {
   bool tried_other_version_ = false;
 
   bool been_up_ = false;  // Since it connected.
-  std::vector<std::string> wanted_topics_;
-  std::set<std::string> subscribed_;
-  std::set<int> pending_subscriptions_;
+  MqttSubscriptions subscriptions_;
   std::size_t unsent_ = 0;  // Published and not yet written.
   TimePoint progress_at_;   // The last time that one of them was.
 
