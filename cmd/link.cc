@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 
 #include "cmd/network/advice.h"
 #include "cmd/text.h"
@@ -16,8 +15,6 @@
 namespace p2pcp::cmd {
 namespace {
 
-// A name server that has not answered by then is taken for dead.
-constexpr Duration kResolveTimeout = 10s;
 // No broker in this time: it is our network, or the brokers, not the peer.
 constexpr Duration kBrokerTimeout = 15s;
 // A wait of this length wants a word on what may be wrong.
@@ -25,8 +22,6 @@ constexpr Duration kAdviceAfter = 30s;
 // Trains sent before the sockets are read again: 16 x 64 KiB are 1 ms at
 // 8 Gbit/s.
 constexpr int kTrainsPerTurn = 16;
-// A full device queue drains in about this time at 100 Mbit/s.
-constexpr Duration kDeviceRetry = 1ms;
 // Payloads kept for a session that is about to be made: what a peer that
 // finished connecting first can have sent in that time.
 constexpr std::size_t kMaxEarly = 64;
@@ -121,19 +116,22 @@ Status Link::Start(const Options& options) {
   if (options.worker) connector_config.ready = options.worker->ready;
   connector_ = std::make_unique<connect::Connector>(started_, udp::WallTime(),
                                                     connector_config, random_);
-  loopback_ = servers->loopback;
-  network_.Moved();
+  outlet_ = std::make_unique<Outlet>(
+      loop_.get(), &network_.sockets(),
+      Outlet::Handler{
+          [this](std::size_t size) { HandleTooBig(loop_->Now(), size); },
+          [this](std::uint8_t index) { WatchSocket(index); }});
   extra_sockets_ = std::make_unique<ExtraSockets>(
       loop_.get(), &network_, connector_.get(),
       [this](std::uint8_t index) { WatchSocket(index); });
-  connector_->SetHostCandidates(started_, network_.HostCandidates(loopback_));
-  Result<std::unique_ptr<udp::AddressWatch>> address_watch =
-      udp::AddressWatch::Create(loop_.get(),
-                                [this] { RescanAddresses(loop_->Now()); });
-  if (address_watch.ok()) address_watch_ = *std::move(address_watch);
+  own_addresses_ = std::make_unique<OwnAddresses>(
+      loop_.get(), resolver_.get(), &random_, &network_, connector_.get(),
+      OwnAddresses::Config{
+          .stun_servers = std::move(servers->stun_servers),
+          .loopback = servers->loopback,
+          .on_moved = [this] { HandleMoved(); },
+          .on_step = [this](const std::string& text) { Step(text); }});
   mqtt_->SetTopics(connector_->Topics());
-  for (const StunServer& server : servers->stun_servers) Resolve(server);
-  MapPort();
   lan_ = LanLink::Open(options, loop_.get(), connector_.get());
   return OpenRelay(options);
 }
@@ -154,27 +152,8 @@ Status Link::OpenRelay(const Options& options) {
             HandleDatagram(loop_->Now(), RelayLink::kSocket, from, bytes);
           },
           [this](const std::string& text) { Step(text); }});
+  outlet_->SetRelay(relay_.get());
   return {};
-}
-
-void Link::Resolve(const StunServer& server) {
-  resolver_->Resolve(
-      server.host, server.port, started_ + kResolveTimeout,
-      [this, server](Result<std::vector<SocketAddress>> addresses) {
-        if (!addresses.ok()) {
-          Step(fmt::format("STUN server {}: {}", Escape(server.host),
-                           Escape(addresses.error().message)));
-          return;
-        }
-        // One address of each family is enough of one operator.
-        std::vector<bool> asked(network_.sockets().size(), false);
-        for (const SocketAddress& address : *addresses) {
-          const auto socket = network_.SocketFor(address.ip);
-          if (!socket || asked[*socket]) continue;
-          asked[*socket] = true;
-          connector_->AddStunServer(loop_->Now(), address, *socket);
-        }
-      });
 }
 
 void Link::Step(const std::string& text) {
@@ -187,9 +166,9 @@ void Link::Step(const std::string& text) {
 void Link::WatchSocket(std::uint8_t index) {
   loop_->Watch(
       network_.sockets()[index].fd(),
-      blocked_ && blocked_->socket == index ? EPOLLIN | EPOLLOUT : EPOLLIN,
+      outlet_ && outlet_->waits_for(index) ? EPOLLIN | EPOLLOUT : EPOLLIN,
       [this, index](std::uint32_t events) {
-        if ((events & EPOLLOUT) != 0) SendBlocked();
+        if ((events & EPOLLOUT) != 0) outlet_->HandleWritable();
         if ((events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0) {
           HandleReceived(index);
         }
@@ -337,39 +316,14 @@ void Link::HandleSilence(TimePoint now) {
   stall_.HandleSilence(now, quiet);
   Step(fmt::format("path: {} is silent for {}; punching again", PathText(),
                    FormatLatency(quiet)));
-  RescanAddresses(now);
+  own_addresses_->Rescan();
   if (stall_.reports() % kReportsToRedial == 0) RedialBrokers();
 }
 
-void Link::RescanAddresses(TimePoint now) {
-  const bool moved = network_.Moved();
-  connector_->SetHostCandidates(now, network_.HostCandidates(loopback_));
-  if (!moved) return;
-  Step("this host has other addresses now");
+void Link::HandleMoved() {
   if (lan_) lan_->Join();
-  MapPort();
   if (relay_) relay_->Redial();
   RedialBrokers();
-}
-
-void Link::MapPort() {
-  const auto socket = network_.SocketFor(IpAddress());
-  port_mapping_.reset();
-  if (!socket) return;
-  port_mapping_ = udp::PortMapping::Start(
-      loop_.get(), network_.sockets()[*socket].local_address().port,
-      {"/proc/self/exe", {kUpnpChildVerb}}, random_,
-      [this] { HandlePortMapped(); });
-}
-
-void Link::HandlePortMapped() {
-  const std::vector<SocketAddress> mapped = port_mapping_->mapped();
-  for (const SocketAddress& address : mapped) {
-    Step(fmt::format("the router maps {} to us ({})", address.ToString(),
-                     fmt::join(port_mapping_->protocols(), ", ")));
-  }
-  connector_->SetMappedCandidates(loop_->Now(),
-                                  *network_.SocketFor(IpAddress()), mapped);
 }
 
 void Link::RedialBrokers() {
@@ -397,66 +351,27 @@ void Link::HandleTooBig(TimePoint now, std::size_t datagram_size) {
   connector_->channel()->HandleTooBig(now, datagram_size);
 }
 
-void Link::SendBlocked() {
-  if (!blocked_) return;
-  const Pump::Train train = *std::exchange(blocked_, std::nullopt);
-  if (SendTrain(train)) WatchSocket(train.socket);
-}
-
-// True if the train is gone; else it is in blocked_.
-bool Link::SendTrain(const Pump::Train& train) {
-  if (train.socket == RelayLink::kSocket) {
-    if (relay_) relay_->Send(train.to, train.bytes, train.segment_size);
-    return true;
-  }
-  udp::UdpSocket& socket = network_.sockets()[train.socket];
-  const udp::SendResult result =
-      socket.Send(train.to, train.bytes, train.segment_size, train.hop_limit,
-                  train.one_by_one);
-  if (result.status == udp::SendStatus::kTooBig) {
-    HandleTooBig(loop_->Now(), train.segment_size);
-  }
-  if (result.status != udp::SendStatus::kWouldBlock) return true;
-  blocked_ = train;
-  blocked_->bytes = train.bytes.subspan(result.segments * train.segment_size);
-  if (result.os_errno == ENOBUFS) {
-    // The device's queue is full, which EPOLLOUT does not show.
-    loop_->SetTimer(loop_->Now() + kDeviceRetry, [this] { SendBlocked(); });
-  } else {
-    WatchSocket(train.socket);
-  }
-  return false;
-}
-
 void Link::SendTrains(TimePoint now) {
   std::array<std::byte, channel::Channel::kMaxDatagramSize> buffer;
   while (const auto request = connector_->PollTransmit(now, buffer)) {
     // A request that the socket does not take now is sent again by its timer.
-    network_.sockets()[request->socket].Send(
-        request->to, ByteSpan(buffer).first(request->size), request->size);
+    outlet_->SendOne(request->socket, request->to,
+                     ByteSpan(buffer).first(request->size), /*hop_limit=*/0);
   }
-  if (blocked_) return;
+  if (outlet_->blocked()) return;
   if (!pump_) {
     channel::Channel* channel = connector_->channel();
     while (channel != nullptr) {
       const auto probe = channel->PollTransmit(now, buffer);
       if (!probe) break;
-      const ByteSpan bytes = ByteSpan(buffer).first(probe->size);
-      if (probe->socket == RelayLink::kSocket) {
-        if (relay_) relay_->Send(probe->to, bytes, bytes.size());
-        continue;
-      }
-      const udp::SendResult sent = network_.sockets()[probe->socket].Send(
-          probe->to, bytes, bytes.size(), probe->hop_limit);
-      if (sent.status == udp::SendStatus::kTooBig) {
-        HandleTooBig(now, probe->size);
-      }
+      outlet_->SendOne(probe->socket, probe->to,
+                       ByteSpan(buffer).first(probe->size), probe->hop_limit);
     }
     return;
   }
   for (int i = 0; i < kTrainsPerTurn; ++i) {
     const auto train = pump_->PollTrain(now);
-    if (!train || !SendTrain(*train)) return;
+    if (!train || !outlet_->SendTrain(*train)) return;
   }
   // There may be more: come back as soon as the sockets have been read.
   more_to_send_ = true;
@@ -469,7 +384,7 @@ void Link::Turn(TimePoint until) {
   };
   consider(mqtt_->PollTimeout());
   consider(extra_sockets_->PollTimeout());
-  if (!blocked_) {
+  if (!outlet_->blocked()) {
     // What is due now stays due until it can be sent.
     consider(connector_->PollTimeout());
     if (pump_) consider(pump_->PollTimeout());

@@ -20,6 +20,8 @@
 #include "cmd/network/connect_steps.h"
 #include "cmd/network/extra_sockets.h"
 #include "cmd/network/lan_link.h"
+#include "cmd/network/outlet.h"
+#include "cmd/network/own_addresses.h"
 #include "cmd/network/relay_link.h"
 #include "cmd/network/stall.h"
 #include "cmd/options/options.h"
@@ -36,16 +38,11 @@
 #include "net/crypto/contact_book.h"
 #include "net/crypto/identity.h"
 #include "net/signaling/mqtt_client.h"
-#include "net/udp/address_watch.h"
 #include "net/udp/event_loop.h"
-#include "net/udp/port_mapping.h"
 #include "net/udp/resolver.h"
 #include "transfer/session/session.h"
 
 namespace p2pcp::cmd {
-
-// The same for libminiupnpc.
-inline constexpr char kUpnpChildVerb[] = "upnp-child";
 
 class Link {
  public:
@@ -129,29 +126,22 @@ class Link {
   Link(Config config, Console* console);
 
   Status Start(const Options& options);
-  void Resolve(const StunServer& server);
   void WatchSocket(std::uint8_t index);
   void HandleReceived(std::uint8_t index);
   void HandleMqtt();
   // One round: wait until `until` or the first event, act, send.
   void Turn(TimePoint until);
   void SendTrains(TimePoint now);
-  bool SendTrain(const Pump::Train& train);
   // What the path's interface takes, which the channel can't know.
   void TellLinkMtu(TimePoint now);
   void HandleTooBig(TimePoint now, std::size_t datagram_size);
-  void SendBlocked();
   void HandleConnectorEvents(TimePoint now);
   void HandleSilence(TimePoint now);
   // --turn: its address is a candidate, its packets are the channel's.
   Status OpenRelay(const Options& options);
   void HandleDatagram(TimePoint now, std::uint8_t socket,
                       const SocketAddress& from, MutableByteSpan datagram);
-  // Asks the router for a mapping of the IPv4 socket, anew.
-  void MapPort();
-  void HandlePortMapped();
-  // This host's addresses may be others now.
-  void RescanAddresses(TimePoint now);
+  void HandleMoved();
   // The brokers' connections are dead, or were made through a mapping that is:
   // what there is to say leaves by these and by new ones.
   void RedialBrokers();
@@ -167,18 +157,15 @@ class Link {
   std::unique_ptr<udp::Resolver> resolver_;
   BrokerReport brokers_;
   std::unique_ptr<signaling::MqttClient> mqtt_;
-  // Null where the system does not tell.
-  std::unique_ptr<udp::AddressWatch> address_watch_;
   std::unique_ptr<connect::Connector> connector_;
-  // Null where this host has no router.
-  std::unique_ptr<udp::PortMapping> port_mapping_;
   std::unique_ptr<RelayLink> relay_;  // Null without --turn.
   std::unique_ptr<LanLink> lan_;      // Null where the system has none.
+  std::unique_ptr<Outlet> outlet_;
+  std::unique_ptr<OwnAddresses> own_addresses_;
   std::unique_ptr<ExtraSockets> extra_sockets_;
   std::unique_ptr<Pump> pump_;
   Stall stall_;
   ConnectSteps steps_;
-  bool loopback_ = false;  // Loopback addresses are candidates.
   Session* session_ = nullptr;
 
   TimePoint started_;
@@ -199,8 +186,6 @@ class Link {
   bool more_to_send_ = false;
   bool told_trains_ = false;
 
-  // What the socket did not take yet.
-  std::optional<Pump::Train> blocked_;
   // Payloads that came before there was a session to take them.
   struct Early {
     PacketNumber number;

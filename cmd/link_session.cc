@@ -73,7 +73,7 @@ std::optional<ExitCode> Link::Run(Session* session, int disk_fd,
     Turn(over ? now : next_tick);
   }
   loop_->Unwatch(disk_fd);
-  blocked_.reset();  // It lies in the pump's buffer.
+  outlet_->Drop();  // It lies in the pump's buffer.
   pump_.reset();
   session_ = nullptr;
   return signal_;

@@ -14,13 +14,14 @@
 #include <utility>
 #include <vector>
 
+#include "cmd/brokers/start_mqtt.h"
 #include "cmd/commands.h"
 #include "cmd/console.h"
 #include "cmd/crew/worker_task.h"
 #include "cmd/events.h"
 #include "cmd/exit_code.h"
 #include "cmd/home.h"
-#include "cmd/link.h"
+#include "cmd/network/own_addresses.h"
 #include "cmd/options/options.h"
 #include "cmd/product.h"
 #include "cmd/remedy.h"

@@ -7,7 +7,8 @@
 #include <cstring>
 #include <utility>
 
-#include "cmd/link.h"
+#include "cmd/brokers/start_mqtt.h"
+#include "cmd/network/own_addresses.h"
 #include "net/ice/port_model.h"
 #include "net/stun/message.h"
 #include "net/udp/default_router.h"
