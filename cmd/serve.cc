@@ -7,6 +7,7 @@
 
 #include <optional>
 
+#include "cmd/brokers/mosquitto_config.h"
 #include "cmd/brokers/mosquitto_process.h"
 #include "cmd/brokers/rendezvous_health.h"
 #include "cmd/commands.h"

@@ -22,26 +22,16 @@
 #include <optional>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "net/base/bytes.h"
-#include "net/crypto/key.h"
-#include "net/crypto/private_file.h"
 #include "net/udp/sockaddr.h"
 
 namespace p2pcp::cmd {
 namespace {
 
-// Enough for a firm; each may keep 128 KiB waiting.
-constexpr int kMaxConnections = 1000;
-// What mosquitto may allocate in bytes, which it counts itself, and its heap
-// with what OpenSSL takes for 1,000 connections (some 60 KiB each).
-constexpr int kMemoryLimit = 256 << 20;
+// The heap in bytes: what mosquitto limits itself, and what OpenSSL takes for
+// 1,000 connections (some 60 KiB each).
 constexpr rlim_t kMaxData = 512 << 20;
-// A key, or the users of a firm.
-constexpr std::size_t kMaxFile = 1 << 20;
-// Where the ACL file of a broker stands that somebody else runs.
-constexpr const char* kStandaloneAcl = "/etc/mosquitto/p2pcp.acl";
 
 // Debian installs it in sbin, which is not on an ordinary user's PATH.
 std::filesystem::path FindMosquitto() {
@@ -95,153 +85,6 @@ bool ChangesUserItself(const SocketAddress& listen) {
   return listen.port < 1024;
 }
 
-Error Bad(std::string_view option, Error error) {
-  error.code = ErrorCode::kUsage;
-  return Annotate(std::move(error), option);
-}
-
-// Every line a user and a hash: mosquitto takes plain passwords as well, but a
-// file of them is a mistake.
-Result<std::vector<std::string>> ParseUsers(std::string_view text) {
-  std::vector<std::string> users;
-  for (int number = 1; !text.empty(); ++number) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    const std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (line.empty() || line.starts_with('#')) continue;
-    const std::size_t colon = line.find(':');
-    if (colon == line.npos || colon == 0 ||
-        !line.substr(colon + 1).starts_with('$')) {
-      return Error{ErrorCode::kUsage,
-                   fmt::format("line {} is no user with a hash; make the file "
-                               "with: mosquitto_passwd -c FILE USER",
-                               number)};
-    }
-    users.emplace_back(line.substr(0, colon));
-  }
-  if (users.empty()) return Error{ErrorCode::kUsage, "there is no user in it"};
-  return users;
-}
-
-// What the user has given, checked.
-struct Given {
-  Bytes key;
-  Bytes users;
-  std::vector<std::string> names;  // Of the users.
-
-  ~Given() {
-    crypto::Wipe(key);
-    crypto::Wipe(users);
-  }
-};
-
-Status Read(const MosquittoOptions& options, Given& given) {
-  if (!options.tls_key.empty()) {
-    Result<Bytes> key = crypto::ReadPrivateFile(options.tls_key, kMaxFile,
-                                                crypto::FolderRule::kAny);
-    if (!key.ok()) return Bad("--tls-key", std::move(key).error());
-    given.key = *std::move(key);
-  }
-  if (!options.password_file.empty()) {
-    Result<Bytes> users = crypto::ReadPrivateFile(
-        options.password_file, kMaxFile, crypto::FolderRule::kAny);
-    if (!users.ok()) return Bad("--password-file", std::move(users).error());
-    given.users = *std::move(users);
-    auto names = ParseUsers(AsText(given.users));
-    if (!names.ok()) return Bad("--password-file", std::move(names).error());
-    given.names = *std::move(names);
-  }
-  return {};
-}
-
-// The configuration file has a line for each file of the user's, and no quotes.
-Status CheckFiles(MosquittoOptions& options) {
-  for (std::filesystem::path* file :
-       {&options.tls_cert, &options.tls_key, &options.password_file}) {
-    if (file->empty()) continue;
-    *file = std::filesystem::absolute(*file);
-    if (file->native().find('\n') != std::string::npos) {
-      return Error{ErrorCode::kUsage, "a file's name with a line's end in it"};
-    }
-    if (access(file->c_str(), R_OK) != 0) {
-      return ErrnoError(ErrorCode::kUsage, file->native(), errno);
-    }
-  }
-  return {};
-}
-
-}  // namespace
-
-std::string MosquittoAcl(const std::vector<std::string>& users) {
-  // Topics of p2pcp have one level.
-  const std::string rule = "topic readwrite +\n";
-  if (users.empty()) return rule;
-  std::string text;
-  for (const std::string& user : users) text += "user " + user + "\n" + rule;
-  return text;
-}
-
-std::string MosquittoConfig(const MosquittoOptions& options,
-                            const std::filesystem::path& acl_file) {
-  const SocketAddress& listen = options.listen;
-  // Every p2pcp message is 1024 bytes, plus topic and header; the rest is to
-  // keep a stranger from using up the machine.
-  std::string text = fmt::format(
-      "listener {} {}\n"
-      "socket_domain {}\n"
-      "max_connections {}\n"
-      "max_qos 0\n"
-      "max_topic_alias 0\n",
-      listen.port, listen.ip.ToString(), listen.ip.is_v6() ? "ipv6" : "ipv4",
-      kMaxConnections);
-  if (!options.tls_cert.empty()) {
-    text += fmt::format("certfile {}\nkeyfile {}\ntls_version tlsv1.2\n",
-                        options.tls_cert.string(), options.tls_key.string());
-  }
-  if (options.password_file.empty()) {
-    text += "allow_anonymous true\n";
-  } else {
-    text += fmt::format("allow_anonymous false\npassword_file {}\n",
-                        options.password_file.string());
-  }
-  return text +
-         fmt::format(
-             "acl_file {}\n"
-             "persistence false\n"
-             "max_packet_size 2048\n"
-             "max_inflight_messages 16\n"
-             "max_queued_messages 64\n"
-             "max_queued_bytes 131072\n"
-             "memory_limit {}\n"
-             "max_keepalive 120\n"
-             "persistent_client_expiration 1h\n"
-             // Without it each message waits some 40 ms for an acknowledgement
-             // of the one before (Nagle's algorithm against delayed ACKs).
-             "set_tcp_nodelay true\n"
-             "retain_available false\n"
-             "sys_interval 0\n"
-             "log_dest stderr\n"
-             // The journal knows the time.
-             "log_timestamp false\n"
-             "log_type error\n"
-             "log_type warning\n",
-             acl_file.string(), kMemoryLimit);
-}
-
-std::optional<MosquittoProcess::User> MosquittoProcess::UserToBecome() {
-  if (geteuid() != 0) return std::nullopt;
-  for (const char* name : {"mosquitto", "nobody"}) {
-    if (const passwd* entry = getpwnam(name)) {
-      return User{entry->pw_uid, entry->pw_gid};
-    }
-  }
-  return std::nullopt;
-}
-
-// A folder for what mosquitto reads, of its user alone. Under /run, which is
-// memory, where we may write there: root's copies of keys.
-namespace {
-
 // An empty folder of that user alone, under /run, which is memory, where we may
 // write there: root's copies of keys.
 Result<std::filesystem::path> MakeFolder(bool as_other_user) {
@@ -272,6 +115,16 @@ std::string StateOf(const MosquittoOptions& options) {
 
 }  // namespace
 
+std::optional<MosquittoProcess::User> MosquittoProcess::UserToBecome() {
+  if (geteuid() != 0) return std::nullopt;
+  for (const char* name : {"mosquitto", "nobody"}) {
+    if (const passwd* entry = getpwnam(name)) {
+      return User{entry->pw_uid, entry->pw_gid};
+    }
+  }
+  return std::nullopt;
+}
+
 Result<std::filesystem::path> MosquittoProcess::Write(const char* name,
                                                       ByteSpan content) const {
   const std::filesystem::path file = folder_ / name;
@@ -289,8 +142,8 @@ Result<std::filesystem::path> MosquittoProcess::Write(const char* name,
 }
 
 Status MosquittoProcess::WriteFiles() {
-  Given given;
-  if (Status read = Read(given_, given); !read.ok()) return read;
+  MosquittoFiles files;
+  if (Status read = ReadMosquittoFiles(given_, files); !read.ok()) return read;
   MosquittoOptions options = given_;
   if (user_) {
     // Copies, since mosquitto is to run as somebody else.
@@ -305,11 +158,11 @@ Status MosquittoProcess::WriteFiles() {
       return {};
     };
     Status status = copy(options.tls_cert, "cert.pem", AsBytes(cert));
-    if (status.ok()) status = copy(options.tls_key, "key.pem", given.key);
-    if (status.ok()) status = copy(options.password_file, "users", given.users);
+    if (status.ok()) status = copy(options.tls_key, "key.pem", files.key);
+    if (status.ok()) status = copy(options.password_file, "users", files.users);
     if (!status.ok()) return status;
   }
-  const auto acl = Write("acl", AsBytes(MosquittoAcl(given.names)));
+  const auto acl = Write("acl", AsBytes(MosquittoAcl(files.names)));
   if (!acl.ok()) return acl.error();
   const std::string text = MosquittoConfig(options, *acl);
   const auto config = Write("mosquitto.conf", AsBytes(text));
@@ -345,33 +198,12 @@ pid_t MosquittoProcess::Spawn() const {
   setrlimit(RLIMIT_DATA, &data);
   rlimit files = {};
   if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-    files.rlim_cur = std::min<rlim_t>(files.rlim_max, kMaxConnections + 64);
+    files.rlim_cur =
+        std::min<rlim_t>(files.rlim_max, kMaxMosquittoClients + 64);
     setrlimit(RLIMIT_NOFILE, &files);
   }
   execl(program_.c_str(), program_.c_str(), "-c", config_.c_str(), nullptr);
   _exit(127);
-}
-
-Result<std::string> StandaloneMosquittoConfig(MosquittoOptions options) {
-  if (options.listen.port == 0) {
-    return Error{ErrorCode::kUsage,
-                 "a configuration names a port: --broker-port N"};
-  }
-  if (Status checked = CheckFiles(options); !checked.ok()) {
-    return std::move(checked).error();
-  }
-  Given given;
-  if (Status read = Read(options, given); !read.ok()) {
-    return std::move(read).error();
-  }
-  const std::string acl = MosquittoAcl(given.names);
-  std::string text = fmt::format("# {} shall hold:\n", kStandaloneAcl);
-  for (std::size_t at = 0; at < acl.size();) {
-    const std::size_t end = acl.find('\n', at) + 1;
-    text += "#   " + acl.substr(at, end - at);
-    at = end;
-  }
-  return text + MosquittoConfig(options, kStandaloneAcl);
 }
 
 Result<MosquittoProcess> MosquittoProcess::Start(MosquittoOptions options) {
@@ -381,7 +213,7 @@ Result<MosquittoProcess> MosquittoProcess::Start(MosquittoOptions options) {
                  "there is no mosquitto on this machine; install it "
                  "(Debian: apt install mosquitto)"};
   }
-  if (Status checked = CheckFiles(options); !checked.ok()) {
+  if (Status checked = CheckMosquittoFiles(options); !checked.ok()) {
     return std::move(checked).error();
   }
   Result<std::uint16_t> port = FreePort(options.listen);
@@ -389,8 +221,8 @@ Result<MosquittoProcess> MosquittoProcess::Start(MosquittoOptions options) {
   options.listen.port = *port;
   // What is wrong with the user's files is told before anything else is.
   {
-    Given given;
-    if (Status read = Read(options, given); !read.ok()) {
+    MosquittoFiles files;
+    if (Status read = ReadMosquittoFiles(options, files); !read.ok()) {
       return std::move(read).error();
     }
   }

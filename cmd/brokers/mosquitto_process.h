@@ -1,9 +1,6 @@
-// The mosquitto broker as a child process with a configuration of ours, which
-// gives p2pcp what it needs and nobody more: short messages under topics of one
-// level, not kept, not acknowledged, never on disk; sizes, counts and memory
-// are bounded. It is open to anyone who can reach it, since p2pcp's messages
-// are sealed, unless there is a file of users. mosquitto knows no limit of how
-// many messages a client sends in a second.
+// The mosquitto broker as a child process, with a configuration of ours
+// (mosquitto_config.h). mosquitto knows no limit of how many messages a client
+// sends in a second.
 
 #ifndef P2PCP_CMD_BROKERS_MOSQUITTO_PROCESS_H_
 #define P2PCP_CMD_BROKERS_MOSQUITTO_PROCESS_H_
@@ -15,33 +12,14 @@
 #include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
+#include "cmd/brokers/mosquitto_config.h"
 #include "net/base/bytes.h"
 #include "net/base/result.h"
 #include "net/base/socket_address.h"
 #include "net/udp/file_descriptor.h"
 
 namespace p2pcp::cmd {
-
-struct MosquittoOptions {
-  SocketAddress listen;  // A port of 0 is replaced by a free one.
-  // PEM; both or none. With them the broker takes TLS and nothing else.
-  std::filesystem::path tls_cert;
-  std::filesystem::path tls_key;
-  // Users and hashes, as mosquitto_passwd(1) writes them; empty: everybody.
-  std::filesystem::path password_file;
-};
-
-// The text of the configuration file.
-std::string MosquittoConfig(const MosquittoOptions& options,
-                            const std::filesystem::path& acl_file);
-// The same for a broker that somebody else runs, with the text of the ACL file
-// in comments above it. Fails as MosquittoProcess::Start does; kUsage for port
-// 0.
-Result<std::string> StandaloneMosquittoConfig(MosquittoOptions options);
-// The text of acl_file. users: empty where everybody may come.
-std::string MosquittoAcl(const std::vector<std::string>& users);
 
 // Movable; stops the broker and removes its folder when destroyed.
 class MosquittoProcess {

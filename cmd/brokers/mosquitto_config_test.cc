@@ -1,4 +1,8 @@
-#include "cmd/brokers/mosquitto_process.h"
+#include "cmd/brokers/mosquitto_config.h"
+
+#include <sys/stat.h>
+
+#include <fstream>
 
 #include "gtest/gtest.h"
 
@@ -47,6 +51,41 @@ TEST(MosquittoAcl, GivesEachUserTopicsOfOneLevel) {
   EXPECT_EQ(MosquittoAcl({}), "topic readwrite +\n");
   EXPECT_EQ(MosquittoAcl({"me", "you"}),
             "user me\ntopic readwrite +\nuser you\ntopic readwrite +\n");
+}
+
+class MosquittoUsers : public ::testing::Test {
+ protected:
+  // What comes of a file of users with that text.
+  Status Read(const std::string& text, mode_t mode = 0600) {
+    const std::string file = testing::TempDir() + "/users";
+    std::ofstream(file) << text;
+    EXPECT_EQ(chmod(file.c_str(), mode), 0);
+    MosquittoOptions options = At("[::1]:1883");
+    options.password_file = file;
+    return ReadMosquittoFiles(options, files_);
+  }
+
+  MosquittoFiles files_;
+};
+
+TEST_F(MosquittoUsers, AreThoseWithAHash) {
+  const Status read = Read("# ours\nme:$7$101$a$b\n\nyou:$7$101$c$d\n");
+  ASSERT_TRUE(read.ok()) << read.error().message;
+  EXPECT_EQ(files_.names, (std::vector<std::string>{"me", "you"}));
+}
+
+TEST_F(MosquittoUsers, HaveNoPlainPasswords) {
+  const Status read = Read("me:$7$101$a$b\nyou:secret\n");
+  ASSERT_FALSE(read.ok());
+  EXPECT_EQ(read.error().code, ErrorCode::kUsage);
+  EXPECT_NE(read.error().message.find("--password-file"), std::string::npos);
+  EXPECT_NE(read.error().message.find("line 2 "), std::string::npos);
+}
+
+TEST_F(MosquittoUsers, AreAtLeastOne) { EXPECT_FALSE(Read("# none\n").ok()); }
+
+TEST_F(MosquittoUsers, AreNobodyElsesToRead) {
+  EXPECT_FALSE(Read("me:$7$101$a$b\n", 0640).ok());
 }
 
 }  // namespace
