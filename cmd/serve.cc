@@ -1,12 +1,13 @@
 // p2pcp serve: a rendezvous of one's own. mosquitto as the broker, and p2pcp's
-// own STUN server; both end with this process. A broker that ends before is
-// started again.
+// own STUN server; both end with this process. A broker that ends before, or
+// hangs, is started again.
 
 #include <fmt/format.h>
 #include <sys/epoll.h>
 
 #include <optional>
 
+#include "cmd/brokers/broker_watchdog.h"
 #include "cmd/brokers/mosquitto_config.h"
 #include "cmd/brokers/mosquitto_process.h"
 #include "cmd/brokers/rendezvous_health.h"
@@ -23,7 +24,8 @@
 namespace p2pcp::cmd {
 namespace {
 
-// How often a broker that starts is tried, and for how long.
+// How often a broker that starts is tried, and for how long: the first is given
+// up then, a later one is killed and started again.
 constexpr Duration kReadyPoll = 20ms;
 constexpr Duration kReadyTimeout = 10s;
 // How often it is looked whether files of the user's are others.
@@ -50,7 +52,11 @@ class Server {
         stun_(std::move(stun)),
         broker_(std::move(broker)),
         manager_(manager),
-        console_(console) {}
+        console_(console),
+        watchdog_(loop, broker_.local_address(), kPace, [this] {
+          KillBroker(fmt::format("has not answered for {}",
+                                 FormatLatency(kPace.misses * kPace.call)));
+        }) {}
 
   Result<ExitCode> Run() {
     loop_->Watch(signals_.fd(), EPOLLIN,
@@ -71,9 +77,12 @@ class Server {
           if (Status status = Up(); !status.ok()) {
             return std::move(status).error();
           }
-        } else if (!announced_ && loop_->Now() - started_ >= kReadyTimeout) {
-          return Error{ErrorCode::kOther, "mosquitto takes no connections on " +
-                                              broker_.address().ToString()};
+        } else if (loop_->Now() - started_ >= kReadyTimeout) {
+          const std::string what =
+              "takes no connections on " + broker_.address().ToString();
+          if (!announced_) return Error{ErrorCode::kOther, "mosquitto " + what};
+          KillBroker(what);
+          started_ = loop_->Now();
         } else {
           deadline = loop_->Now() + kReadyPoll;
         }
@@ -86,13 +95,22 @@ class Server {
   }
 
  private:
+  static constexpr BrokerWatchdog::Pace kPace = {};
+
   void WatchBroker() {
     loop_->Watch(broker_.pidfd(), EPOLLIN,
                  [this](std::uint32_t) { broker_ended_ = true; });
   }
 
+  // As any other that ends, it is started again.
+  void KillBroker(const std::string& why) {
+    console_->Line("mosquitto " + why + "; killing it");
+    broker_.Kill();
+  }
+
   // Clients come again by themselves; the STUN server has no part in it.
   void PlanRestart() {
+    watchdog_.Stop();
     broker_ended_ = broker_is_up_ = false;
     loop_->Unwatch(broker_.pidfd());
     const std::string why = broker_.Reap();
@@ -120,6 +138,7 @@ class Server {
   // The broker takes connections.
   Status Up() {
     broker_is_up_ = true;
+    watchdog_.Start();
     if (announced_) {
       console_->Line("mosquitto takes connections again");
       manager_->Status(HealthText(Health()));
@@ -217,6 +236,7 @@ class Server {
   MosquittoProcess broker_;
   ServiceManager* manager_;
   Console* console_;
+  BrokerWatchdog watchdog_;
   stun::BindingResponder responder_;
   std::optional<ExitCode> stopped_;
   bool broker_ended_ = false;

@@ -308,13 +308,19 @@ MosquittoProcess::~MosquittoProcess() {
   if (!folder_.empty()) std::filesystem::remove_all(folder_, ignored);
 }
 
-bool MosquittoProcess::Accepts() const {
-  SocketAddress to = address_;
-  if (to.ip.IsUnspecified()) {
-    to.ip = *IpAddress::Parse(to.ip.is_v6() ? "::1" : "127.0.0.1");
+void MosquittoProcess::Kill() { kill(pid_, SIGKILL); }
+
+SocketAddress MosquittoProcess::local_address() const {
+  SocketAddress address = address_;
+  if (address.ip.IsUnspecified()) {
+    address.ip = *IpAddress::Parse(address.ip.is_v6() ? "::1" : "127.0.0.1");
   }
+  return address;
+}
+
+bool MosquittoProcess::Accepts() const {
   udp::Sockaddr sockaddr;
-  const socklen_t size = udp::ToSockaddr(to, &sockaddr);
+  const socklen_t size = udp::ToSockaddr(local_address(), &sockaddr);
   const udp::FileDescriptor fd(
       socket(sockaddr.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
   return fd.valid() && connect(fd.get(), &sockaddr.any, size) == 0;

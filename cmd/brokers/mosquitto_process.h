@@ -35,6 +35,8 @@ class MosquittoProcess {
   ~MosquittoProcess();
 
   const SocketAddress& address() const { return address_; }
+  // Where it can be called from this host.
+  SocketAddress local_address() const;
   // Readable once the process has ended.
   int pidfd() const { return pidfd_.get(); }
   // What it died of: "exit status 1", "signal 9". REQUIRES: pidfd() is
@@ -42,6 +44,8 @@ class MosquittoProcess {
   std::string Reap();
   // Starts it again as it was, at the same address. REQUIRES: Reap().
   Status Restart();
+  // Ends it as it is, by SIGKILL. REQUIRES: it runs.
+  void Kill();
   // Whether it takes connections already.
   bool Accepts() const;
   // To be called every now and then. Where certificate, key or users have

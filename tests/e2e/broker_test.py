@@ -235,6 +235,17 @@ class Brokers(unittest.TestCase):
     self.assertRegex(serve.text, 'stopped; up .*restarted 2 times; ')
     self.assertEqual(manager.recv(1024), b'STOPPING=1')
 
+  def test_serve_notices_a_broker_that_hangs(self):
+    """Its process is there and takes connections, but says nothing."""
+    serve, words = self.serve()
+    broker, = self.children(serve.process.pid, 'mosquitto')
+    os.kill(broker, signal.SIGSTOP)
+    # cmd/brokers/broker_watchdog.h: three calls of 5 s, and up to one before.
+    serve.when('mosquitto has not answered for 15.0 s; killing it', timeout=40)
+    serve.when(r'mosquitto has ended \(signal 9\); starting it again')
+    serve.when('mosquitto takes connections again')
+    self.transfer(words)
+
   def test_a_port_that_is_taken(self):
     _, words = self.serve()
     port = words[1].rpartition(':')[2]
