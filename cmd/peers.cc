@@ -4,10 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <ctime>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <system_error>
 
 #include "cmd/commands.h"
@@ -155,74 +155,80 @@ Result<ExitCode> Change(const Home& home,
   return ExitCode::kVerified;
 }
 
+Result<ExitCode> Add(const std::string& name, const std::string& typed_key,
+                     const Home& home, Console& console) {
+  const auto key = crypto::PublicKey::Parse(typed_key);
+  if (!key) {
+    return Usage(fmt::format(
+        "'{}' is not a key; it is what the other side's 'p2pcp id' prints",
+        Escape(typed_key)));
+  }
+  // A device that has no identity yet can't have been given its own key.
+  const Result<crypto::Identity> self = crypto::Identity::Load(home.identity);
+  if (self.ok() && self->public_key() == *key) {
+    return Usage(
+        "that is this device's own key; the other side's is what "
+        "'p2pcp id' prints there");
+  }
+  Result<ExitCode> result = Change(home, [&](ContactBook& book) {
+    return book.Add(name, *key, std::nullopt, udp::WallTime());
+  });
+  if (result.ok()) {
+    console.Line(fmt::format("added {} ({})", name, crypto::Fingerprint(*key)));
+  }
+  return result;
+}
+
+Error NoSuchAction(const std::string& typed) {
+  std::string message =
+      fmt::format("peers: there is no action '{}'", Escape(typed));
+  const std::vector<std::string> actions = WordsOf(Verb::kPeers);
+  if (const auto nearest = Nearest(typed, actions)) {
+    message += fmt::format("; did you mean '{}'?", *nearest);
+  } else {
+    message += fmt::format("; there are {}", Enumerate(actions, "and"));
+  }
+  return Usage(message);
+}
+
 }  // namespace
 
 Result<ExitCode> RunPeers(const Options& options, const Home& home,
                           Console& console) {
   const std::vector<std::string>& words = options.arguments;
-  const std::string action = words.empty() ? "list" : words[0];
   const auto takes = [&](std::size_t count) {
     return words.size() == count + 1;
   };
-  if (action == "list") {
-    if (words.size() > 1) return Usage("usage: p2pcp peers list");
-    return List(home, console);
+  if (words.empty()) return List(home, console);
+  const std::optional<PeersAction> action = ValueOf(kPeersWords, words[0]);
+  if (!action) return NoSuchAction(words[0]);
+  switch (*action) {
+    case PeersAction::kList:
+      if (!takes(0)) return Usage("usage: p2pcp peers list");
+      return List(home, console);
+    case PeersAction::kAdd:
+      if (!takes(2)) return Usage("usage: p2pcp peers add NAME KEY");
+      return Add(words[1], words[2], home, console);
+    case PeersAction::kRename:
+      if (!takes(2)) return Usage("usage: p2pcp peers rename OLD NEW");
+      return Change(home, [&](ContactBook& book) {
+        const Status known = MustKnow(book, words[1]);
+        return known.ok() ? book.Rename(words[1], words[2]) : known;
+      });
+    case PeersAction::kRemove:
+      if (!takes(1)) return Usage("usage: p2pcp peers remove NAME");
+      return Change(home, [&](ContactBook& book) {
+        const Status known = MustKnow(book, words[1]);
+        return known.ok() ? book.Remove(words[1]) : known;
+      });
+    case PeersAction::kSet:
+      break;
   }
-  if (action == "add") {
-    if (!takes(2)) return Usage("usage: p2pcp peers add NAME KEY");
-    const auto key = crypto::PublicKey::Parse(words[2]);
-    if (!key) {
-      return Usage(fmt::format(
-          "'{}' is not a key; it is what the other side's 'p2pcp id' prints",
-          Escape(words[2])));
-    }
-    // A device that has no identity yet can't have been given its own key.
-    const Result<crypto::Identity> self = crypto::Identity::Load(home.identity);
-    if (self.ok() && self->public_key() == *key) {
-      return Usage(
-          "that is this device's own key; the other side's is what "
-          "'p2pcp id' prints there");
-    }
-    Result<ExitCode> result = Change(home, [&](ContactBook& book) {
-      return book.Add(words[1], *key, std::nullopt, udp::WallTime());
-    });
-    if (result.ok()) {
-      console.Line(
-          fmt::format("added {} ({})", words[1], crypto::Fingerprint(*key)));
-    }
-    return result;
+  if (words.size() < 3) {
+    return Usage(
+        "usage: p2pcp peers set NAME [ask=yes|no] [out=DIR] [max-size=SIZE]");
   }
-  if (action == "rename") {
-    if (!takes(2)) return Usage("usage: p2pcp peers rename OLD NEW");
-    return Change(home, [&](ContactBook& book) {
-      const Status known = MustKnow(book, words[1]);
-      return known.ok() ? book.Rename(words[1], words[2]) : known;
-    });
-  }
-  if (action == "remove") {
-    if (!takes(1)) return Usage("usage: p2pcp peers remove NAME");
-    return Change(home, [&](ContactBook& book) {
-      const Status known = MustKnow(book, words[1]);
-      return known.ok() ? book.Remove(words[1]) : known;
-    });
-  }
-  if (action == "set") {
-    if (words.size() < 3) {
-      return Usage(
-          "usage: p2pcp peers set NAME [ask=yes|no] [out=DIR] "
-          "[max-size=SIZE]");
-    }
-    return Set(words, home, console);
-  }
-  std::string message =
-      fmt::format("peers: there is no action '{}'", Escape(action));
-  const std::vector<std::string> actions = WordsOf(Verb::kPeers);
-  if (const auto nearest = Nearest(action, actions)) {
-    message += fmt::format("; did you mean '{}'?", *nearest);
-  } else {
-    message += fmt::format("; there are {}", fmt::join(actions, ", "));
-  }
-  return Usage(message);
+  return Set(words, home, console);
 }
 
 }  // namespace p2pcp::cmd

@@ -27,27 +27,17 @@ Error Usage(std::string message) {
   return Error{ErrorCode::kUsage, std::move(message)};
 }
 
-// "rename, skip or overwrite".
-std::string Alternatives(const std::vector<std::string>& words) {
-  std::string text = words.front();
-  for (std::size_t i = 1; i < words.size(); ++i) {
-    text += (i + 1 == words.size() ? " or " : ", ") + words[i];
-  }
-  return text;
-}
-
 // The value that `typed` stands for after --option.
 template <typename Table, typename Value>
 Status TakeWord(const std::string& option, const Table& table,
                 const std::string& typed, Value* value) {
-  for (const auto& each : table) {
-    if (typed != each.word) continue;
-    *value = each.value;
+  if (const auto meant = ValueOf(table, typed)) {
+    *value = *meant;
     return {};
   }
   const std::vector<std::string> words = WordsOf(option);
   std::string message = fmt::format("--{}: {}, not '{}'", option,
-                                    Alternatives(words), Escape(typed));
+                                    Enumerate(words, "or"), Escape(typed));
   if (const auto nearest = Nearest(typed, words)) {
     message += fmt::format("; did you mean '{}'?", *nearest);
   }

@@ -76,9 +76,19 @@ std::vector<std::string> WordsOf(const std::string& option) {
 }
 
 std::vector<std::string> WordsOf(Verb verb) {
-  if (verb == Verb::kPeers) return {"list", "add", "rename", "remove", "set"};
-  if (verb == Verb::kCompletion) return {"bash", "zsh", "fish"};
+  if (verb == Verb::kPeers) return WordsIn(kPeersWords);
+  if (verb == Verb::kCompletion) return WordsIn(kShellWords);
   return {};
+}
+
+std::string Enumerate(const std::vector<std::string>& words,
+                      std::string_view last) {
+  std::string text = words.front();
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    text += i + 1 == words.size() ? " " + std::string(last) + " " : ", ";
+    text += words[i];
+  }
+  return text;
 }
 
 std::vector<std::string> AliasesOf(Verb verb) {

@@ -6,8 +6,10 @@
 
 #include <array>
 #include <boost/program_options.hpp>
+#include <cstddef>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cmd/console.h"
@@ -34,6 +36,9 @@ extern const std::array<VerbAlias, 5> kVerbAliases;
 // REQUIRES: it is in kVerbs.
 const VerbText& TextOf(Verb verb);
 
+enum class PeersAction { kList, kAdd, kRename, kRemove, kSet };
+enum class Shell { kBash, kZsh, kFish };
+
 // What an option that takes one of a few words means by each of them.
 template <typename Value>
 struct Word {
@@ -50,11 +55,33 @@ inline constexpr std::array<Word<ProgressMode>, 3> kProgressWords = {
      {"never", ProgressMode::kNever}}};
 inline constexpr std::array<Word<CongestionOption>, 2> kCongestionWords = {
     {{"bbr", CongestionOption::kBbr}, {"cubic", CongestionOption::kCubic}}};
+// And those that take the place of arguments: of `peers`, of `completion`.
+inline constexpr std::array<Word<PeersAction>, 5> kPeersWords = {
+    {{"list", PeersAction::kList},
+     {"add", PeersAction::kAdd},
+     {"rename", PeersAction::kRename},
+     {"remove", PeersAction::kRemove},
+     {"set", PeersAction::kSet}}};
+inline constexpr std::array<Word<Shell>, 3> kShellWords = {
+    {{"bash", Shell::kBash}, {"zsh", Shell::kZsh}, {"fish", Shell::kFish}}};
+
+// What a word stands for in such a table; nullopt: it is not there.
+template <typename Value, std::size_t kSize>
+std::optional<Value> ValueOf(const std::array<Word<Value>, kSize>& table,
+                             std::string_view word) {
+  for (const Word<Value>& each : table) {
+    if (word == each.word) return each.value;
+  }
+  return std::nullopt;
+}
 
 // The words that may stand after an option, empty if others may; and those
 // after a command, as `list` after `peers`.
 std::vector<std::string> WordsOf(const std::string& option);
 std::vector<std::string> WordsOf(Verb verb);
+// "rename, skip or overwrite", where `last` is "or". REQUIRES: there is a word.
+std::string Enumerate(const std::vector<std::string>& words,
+                      std::string_view last);
 // Other spellings of a command.
 std::vector<std::string> AliasesOf(Verb verb);
 

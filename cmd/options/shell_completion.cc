@@ -300,13 +300,22 @@ std::string Fish() {
 }  // namespace
 
 Result<std::string> CompletionScript(const std::string& shell) {
-  if (shell == "bash") return Bash();
-  if (shell == "zsh") return Zsh();
-  if (shell == "fish") return Fish();
-  return Error{ErrorCode::kUsage,
-               fmt::format("there are completions for bash, zsh and fish, not "
-                           "for '{}'",
-                           Escape(shell))};
+  const std::optional<Shell> known = ValueOf(kShellWords, shell);
+  if (!known) {
+    return Error{ErrorCode::kUsage,
+                 fmt::format("there are completions for {}, not for '{}'",
+                             Enumerate(WordsOf(Verb::kCompletion), "and"),
+                             Escape(shell))};
+  }
+  switch (*known) {
+    case Shell::kBash:
+      return Bash();
+    case Shell::kZsh:
+      return Zsh();
+    case Shell::kFish:
+      break;
+  }
+  return Fish();
 }
 
 }  // namespace p2pcp::cmd
