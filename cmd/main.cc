@@ -148,8 +148,8 @@ int Main(std::vector<std::string> args) {
     return 0;
   }
   Console console(options->console);
-  Events events(options->json ? std::optional<int>(STDOUT_FILENO)
-                              : std::nullopt);
+  const bool tells = options->json || (task && task->tells);
+  Events events(tells ? std::optional<int>(STDOUT_FILENO) : std::nullopt);
   const Result<ExitCode> code = Run(*options, environment, console, events);
   console.ClearLive();
   if (!code.ok()) {

@@ -16,6 +16,9 @@
 namespace p2pcp::cmd {
 namespace {
 
+// Between two drawings of the live line.
+constexpr Duration kTick = 250ms;
+
 ExitCode CodeOf(int status) {
   if (!WIFEXITED(status)) return ExitCode::kOther;
   for (const ExitCodeText& known : kExitCodes) {
@@ -39,19 +42,20 @@ ExitCode Worst(const std::vector<ExitCode>& codes) {
 }
 
 Crew::Crew(const Options& options, Console* console, Events* events,
-           Handler handler)
+           std::string idle, Handler handler)
     : options_(options),
       console_(console),
       events_(events),
-      handler_(std::move(handler)) {}
+      handler_(std::move(handler)),
+      line_(std::move(idle)) {}
 
-Crew::~Crew() = default;
+Crew::~Crew() { console_->ClearLive(); }
 
 Result<std::unique_ptr<Crew>> Crew::Open(const Options& options,
                                          Console* console, Events* events,
-                                         Handler handler) {
+                                         std::string idle, Handler handler) {
   std::unique_ptr<Crew> crew(
-      new Crew(options, console, events, std::move(handler)));
+      new Crew(options, console, events, std::move(idle), std::move(handler)));
   if (Status opened = crew->Open(); !opened.ok()) {
     return std::move(opened).error();
   }
@@ -62,9 +66,11 @@ Status Crew::Open() {
   Result<std::unique_ptr<udp::EventLoop>> loop = udp::EventLoop::Create();
   if (!loop.ok()) return std::move(loop).error();
   loop_ = *std::move(loop);
+  line_.Begin(loop_->Now());
   loop_->Watch(signals_.fd(), EPOLLIN, [this](std::uint32_t) {
     const auto code = signals_.Take();
     if (signals_.StateWanted()) TellState();
+    if (signals_.Resized()) next_draw_ = loop_->Now();
     if (!code) return;
     if (!signal_) signal_ = code;
     for (auto& [number, worker] : workers_) {
@@ -127,12 +133,16 @@ unsigned Crew::FreePlace() const {
 Status Crew::Start(WorkerTask task, std::optional<BrokerHub::Message> first) {
   const unsigned number = next_number_++;
   task.place = FreePlace();
+  task.tells = console_->live();
   Result<udp::FileDescriptor> line = hub_->Attach(number, std::move(first));
   if (!line.ok()) return std::move(line).error();
   const std::string peer = task.peer;
   Result<std::unique_ptr<WorkerProcess>> process = WorkerProcess::Start(
       loop_.get(), WorkerArguments(task, options_.words), *std::move(line),
-      {[this, number](std::string_view text) { events_->Relay(number, text); },
+      {[this, number](std::string_view text) {
+         line_.HandleOutput(number, text);
+         events_->Relay(number, text);
+       },
        [this, peer](std::string_view text) {
          // The error that main() prints; what comes before it is the peer's
          // name here.
@@ -146,6 +156,7 @@ Status Crew::Start(WorkerTask task, std::optional<BrokerHub::Message> first) {
     return std::move(process).error();
   }
   events_->Began(number, peer);
+  line_.HandleBegan(loop_->Now(), number, peer);
   workers_[number] = Worker{peer, task.place, *std::move(process), {}};
   return {};
 }
@@ -161,7 +172,17 @@ void Crew::HandleEnd(unsigned number, int status) {
   }
 }
 
+void Crew::Draw(TimePoint now) {
+  if (now < next_draw_) return;
+  console_->Live(line_.Render(now, console_->columns()));
+  next_draw_ = now + kTick;
+}
+
 void Crew::Turn(TimePoint until) {
+  if (console_->live()) {
+    Draw(loop_->Now());
+    until = std::min(until, next_draw_);
+  }
   if (const auto due = hub_->PollTimeout()) until = std::min(until, *due);
   loop_->RunOnce(until);
   const TimePoint now = loop_->Now();
@@ -175,6 +196,7 @@ void Crew::Turn(TimePoint until) {
     const Worker worker = std::move(it->second);
     workers_.erase(it);
     hub_->Detach(number);
+    line_.HandleEnded(now, number);
     events_->Ended(number, worker.peer, *worker.code);
     handler_.on_ended(worker.peer, *worker.code);
   }

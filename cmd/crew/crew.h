@@ -21,6 +21,7 @@
 #include "cmd/brokers/broker_report.h"
 #include "cmd/console.h"
 #include "cmd/crew/broker_hub.h"
+#include "cmd/crew/crew_line.h"
 #include "cmd/crew/worker_process.h"
 #include "cmd/crew/worker_task.h"
 #include "cmd/events.h"
@@ -45,10 +46,11 @@ class Crew {
     std::function<void(const std::string& peer, ExitCode code)> on_ended;
   };
   // options: of the user's command, which every worker gets again. console and
-  // events must outlive the crew. Blocks SIGINT and SIGTERM for the process.
+  // events must outlive the crew. idle: what is waited for while no worker
+  // runs, for the live line. Blocks SIGINT and SIGTERM for the process.
   static Result<std::unique_ptr<Crew>> Open(const Options& options,
                                             Console* console, Events* events,
-                                            Handler handler);
+                                            std::string idle, Handler handler);
   ~Crew();
 
   TimePoint Now() const { return loop_->Now(); }
@@ -77,8 +79,9 @@ class Crew {
   };
 
   Crew(const Options& options, Console* console, Events* events,
-       Handler handler);
+       std::string idle, Handler handler);
   Status Open();
+  void Draw(TimePoint now);
   void TellState();
   void HandleEnd(unsigned number, int status);
   unsigned FreePlace() const;
@@ -94,6 +97,8 @@ class Crew {
   std::unique_ptr<udp::AddressWatch> address_watch_;
   std::map<unsigned, Worker> workers_;
   unsigned next_number_ = 1;
+  CrewLine line_;
+  TimePoint next_draw_;
   std::optional<ExitCode> signal_;
 };
 

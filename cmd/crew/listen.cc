@@ -218,6 +218,10 @@ Result<ExitCode> Listener::Run() {
 
   Result<std::unique_ptr<Crew>> crew = Crew::Open(
       options_, &console_, &events_,
+      "waiting for " +
+          (options_.peers.front() == kAny
+               ? std::string("anybody in the contact book")
+               : fmt::format("{}", fmt::join(options_.peers, ", "))),
       {[this] { reception_->HandleSubscribed(crew_->Now(), udp::WallTime()); },
        [this](std::string_view topic, ByteSpan payload) {
          // One transfer is all that is wanted.

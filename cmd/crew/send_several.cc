@@ -36,6 +36,7 @@ Result<ExitCode> RunSendSeveral(const Options& options, const Home& home,
   std::map<std::string, ExitCode> codes;
   Result<std::unique_ptr<Crew>> crew = Crew::Open(
       options, &console, &events,
+      fmt::format("waiting for {}", fmt::join(options.peers, ", ")),
       {[] {}, [](std::string_view, ByteSpan) {},
        [&](const std::string& peer, ExitCode code) { codes[peer] = code; }});
   if (!crew.ok()) return std::move(crew).error();

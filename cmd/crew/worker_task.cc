@@ -9,7 +9,9 @@ namespace p2pcp::cmd {
 namespace {
 
 constexpr char kNone[] = "-";
-constexpr std::size_t kOwnWords = 4;  // The verb, peer, place and nonce.
+constexpr char kTells[] = "tells";
+// The verb, peer, place, nonce and whether it tells.
+constexpr std::size_t kOwnWords = 5;
 
 std::optional<signaling::Nonce> ParseNonce(const std::string& text) {
   signaling::Nonce nonce{};
@@ -29,9 +31,9 @@ std::optional<signaling::Nonce> ParseNonce(const std::string& text) {
 
 std::vector<std::string> WorkerArguments(
     const WorkerTask& task, const std::vector<std::string>& command) {
-  std::vector<std::string> words = {kWorkerVerb, task.peer,
-                                    std::to_string(task.place),
-                                    task.ready ? Hex(*task.ready) : kNone};
+  std::vector<std::string> words = {
+      kWorkerVerb, task.peer, std::to_string(task.place),
+      task.ready ? Hex(*task.ready) : kNone, task.tells ? kTells : kNone};
   words.insert(words.end(), command.begin(), command.end());
   return words;
 }
@@ -53,6 +55,8 @@ ParseWorkerArguments(const std::vector<std::string>& arguments) {
     task.ready = ParseNonce(arguments[3]);
     if (!task.ready) return std::nullopt;
   }
+  task.tells = arguments[4] == kTells;
+  if (!task.tells && arguments[4] != kNone) return std::nullopt;
   return std::pair(
       std::move(task),
       std::vector<std::string>(arguments.begin() + kOwnWords, arguments.end()));

@@ -25,6 +25,9 @@ struct WorkerTask {
   // RendezvousConfig::ready. Known to the peer alone, but no secret: who sees
   // it can make nothing of it without the peer's key.
   std::optional<signaling::Nonce> ready;
+  // It writes its events to stdout even where the user does not ask for them:
+  // the process that has started it draws a line of them.
+  bool tells = false;
 };
 
 // The words to start it with; command: those of the user's command.

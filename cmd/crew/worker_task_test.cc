@@ -21,10 +21,12 @@ TEST(WorkerTask, SurvivesTheWayThroughArguments) {
   EXPECT_EQ(parsed->first.peer, "alice");
   EXPECT_EQ(parsed->first.place, 7u);
   EXPECT_EQ(parsed->first.ready, task.ready);
+  EXPECT_FALSE(parsed->first.tells);
   EXPECT_EQ(parsed->second, kCommand);
   const auto without =
-      ParseWorkerArguments(WorkerArguments({"bob", 0, {}}, kCommand));
+      ParseWorkerArguments(WorkerArguments({"bob", 0, {}, true}, kCommand));
   ASSERT_TRUE(without);
+  EXPECT_TRUE(without->first.tells);
   EXPECT_FALSE(without->first.ready);
 }
 
@@ -34,14 +36,17 @@ TEST(WorkerTask, TakesNothingElse) {
        {std::vector<std::string>{},
         {kWorkerVerb},
         {kWorkerVerb, "alice", "0", "-"},
-        {"recv", "alice", "0", "-", "recv"},
-        {kWorkerVerb, "alice", "", "-", "recv"},
-        {kWorkerVerb, "alice", "-1", "-", "recv"},
-        {kWorkerVerb, "alice", "1x", "-", "recv"},
-        {kWorkerVerb, "alice", "0", "", "recv"},
-        {kWorkerVerb, "alice", "0", nonce + "a", "recv"},
-        {kWorkerVerb, "alice", "0", nonce.substr(1) + "x", "recv"},
-        {kWorkerVerb, "alice", "0", nonce.substr(1), "recv"}}) {
+        {"recv", "alice", "0", "-", "-", "recv"},
+        {kWorkerVerb, "alice", "", "-", "-", "recv"},
+        {kWorkerVerb, "alice", "-1", "-", "-", "recv"},
+        {kWorkerVerb, "alice", "1x", "-", "-", "recv"},
+        {kWorkerVerb, "alice", "0", "", "-", "recv"},
+        {kWorkerVerb, "alice", "0", nonce + "a", "-", "recv"},
+        {kWorkerVerb, "alice", "0", nonce.substr(1) + "x", "-", "recv"},
+        {kWorkerVerb, "alice", "0", nonce.substr(1), "-", "recv"},
+        {kWorkerVerb, "alice", "0", "-", "", "recv"},
+        {kWorkerVerb, "alice", "0", "-", "x", "recv"},
+        {kWorkerVerb, "alice", "0", "-", "-"}}) {
     EXPECT_FALSE(ParseWorkerArguments(words)) << words.size();
   }
 }

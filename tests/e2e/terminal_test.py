@@ -99,6 +99,26 @@ class TerminalTest(unittest.TestCase):
     self.assertTrue(recv.terminal.coloured)
     self.assertFalse(send.terminal.coloured, 'NO_COLOR was set')
 
+  def test_who_listens_sees_all_transfers_in_one_line(self):
+    pair.write_file(self.people.alice.path('heard'), 2_000_000)
+    recv = terminal.Screen(
+        self.people.bob, self.command('recv', '--from', 'alice', '--listen'))
+    recv.until('waiting for alice  +.* s')
+    send = pair.Command(self.people.alice, [
+        'send', 'heard', '--to', 'bob', '--bwlimit', '1M', *self.people.options])
+    recv.until(r'^alice  .* [1-9]\d? %.*/s', check=lambda: self.check(recv))
+    recv.resize(30)
+    recv.until(r'^alice .*%', check=lambda: self.check(recv))
+    recv.until('waiting for alice  +.* s')
+    self.assertEqual(send.wait(), 0, send.log())
+    recv.process.send_signal(signal.SIGINT)
+    self.assertEqual(recv.wait(), pair.INTERRUPTED, recv)
+    self.assertRegex(str(recv).replace('\n', ''), 'alice: .*heard.* verified')
+    for row in recv.terminal.text():
+      self.assertNotRegex(row, _LIVE, recv)
+      self.assertNotIn('waiting for', row)
+    os.remove(self.people.bob.path('heard'))
+
   def test_a_terminal_that_cuts_its_rows_loses_nothing_else(self):
     screen = terminal.Screen(
         self.people.bob,
