@@ -1,13 +1,13 @@
 #include "cmd/trace/trace_file.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <utility>
 
 #include "cmd/text.h"
+#include "transfer/file/start_thread.h"
 
 namespace p2pcp::cmd {
 
@@ -17,21 +17,20 @@ Result<std::unique_ptr<TraceFile>> TraceFile::Create(
       open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
   const std::string name = "--trace " + Escape(path.string());
   if (!file.valid()) return ErrnoError(ErrorCode::kCannotWrite, name, errno);
-  return std::unique_ptr<TraceFile>(
+  std::unique_ptr<TraceFile> trace(
       new TraceFile(std::move(file), name, std::move(header)));
+  Result<std::thread> thread =
+      file::StartThread([trace = trace.get()] { trace->Work(); });
+  if (!thread.ok()) return Annotate(std::move(thread).error(), name);
+  trace->thread_ = *std::move(thread);
+  return trace;
 }
 
 TraceFile::TraceFile(udp::FileDescriptor file, std::string name,
                      std::string header)
-    : file_(std::move(file)), name_(std::move(name)), text_(std::move(header)) {
-  // Signals are for the thread that waits for them.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread([this] { Work(); });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-}
+    : file_(std::move(file)),
+      name_(std::move(name)),
+      text_(std::move(header)) {}
 
 TraceFile::~TraceFile() { Finish(); }
 
