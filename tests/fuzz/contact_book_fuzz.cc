@@ -5,36 +5,17 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <filesystem>
-#include <string>
 
 #include "net/base/check.h"
 #include "net/base/result.h"
 #include "net/crypto/contact_book.h"
+#include "tests/fuzz/fuzz_folder.h"
 
 namespace p2pcp {
 namespace {
 
 using crypto::ContactBook;
-
-// A private folder for the life of the process, in memory where possible.
-class Folder {
- public:
-  Folder() {
-    std::string path = (std::filesystem::exists("/dev/shm")
-                            ? std::filesystem::path("/dev/shm")
-                            : std::filesystem::temp_directory_path()) /
-                       "p2pcp-fuzz-XXXXXX";
-    P2PCP_CHECK(mkdtemp(path.data()) != nullptr);
-    path_ = path;
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  std::filesystem::path file() const { return path_ / "peers"; }
-
- private:
-  std::filesystem::path path_;
-};
 
 void Write(const std::filesystem::path& file, const void* data,
            std::size_t size) {
@@ -65,9 +46,10 @@ bool SameContacts(const ContactBook& a, const ContactBook& b) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
                                       std::size_t size) {
   using namespace p2pcp;
-  static const Folder folder;
-  Write(folder.file(), data, size);
-  const Result<ContactBook> book = ContactBook::Load(folder.file());
+  static const FuzzFolder folder;
+  const std::filesystem::path file = folder.path() / "peers";
+  Write(file, data, size);
+  const Result<ContactBook> book = ContactBook::Load(file);
   if (!book.ok()) {
     P2PCP_CHECK(!book.error().message.empty());
     return 0;
@@ -79,9 +61,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
   }
   // What is understood is written so that it is understood again.
   const Status updated =
-      ContactBook::Update(folder.file(), [](ContactBook&) { return Status(); });
+      ContactBook::Update(file, [](ContactBook&) { return Status(); });
   P2PCP_CHECK(updated.ok());
-  const Result<ContactBook> again = ContactBook::Load(folder.file());
+  const Result<ContactBook> again = ContactBook::Load(file);
   P2PCP_CHECK(again.ok() && SameContacts(*book, *again));
   return 0;
 }

@@ -25,6 +25,7 @@
 #include "net/base/random.h"
 #include "net/base/result.h"
 #include "net/base/time.h"
+#include "tests/fuzz/fuzz_folder.h"
 #include "tests/fuzz/fuzz_input.h"
 #include "transfer/connection/byte_space.h"
 #include "transfer/connection/connection.h"
@@ -53,21 +54,16 @@ constexpr std::size_t kVersionSize = file::kMinDeltaSize + 5000;
 class Folders {
  public:
   Folders() {
-    std::string path = (std::filesystem::exists("/dev/shm")
-                            ? std::filesystem::path("/dev/shm")
-                            : std::filesystem::temp_directory_path()) /
-                       "p2pcp-fuzz-XXXXXX";
-    P2PCP_CHECK(mkdtemp(path.data()) != nullptr);
-    path_ = path;
     std::filesystem::create_directory(out());
     std::ofstream(in()) << std::string(5000, 'x');
     std::ofstream(version()) << file::RandomText(kVersionSize, 1);
   }
-  ~Folders() { std::filesystem::remove_all(path_); }
 
-  std::filesystem::path out() const { return path_ / "out"; }
-  std::filesystem::path in() const { return path_ / "in.bin"; }
-  std::filesystem::path version() const { return path_ / "version.bin"; }
+  std::filesystem::path out() const { return folder_.path() / "out"; }
+  std::filesystem::path in() const { return folder_.path() / "in.bin"; }
+  std::filesystem::path version() const {
+    return folder_.path() / "version.bin";
+  }
   void Empty() const {
     for (const auto& entry : std::filesystem::directory_iterator(out())) {
       std::filesystem::remove_all(entry.path());
@@ -77,14 +73,14 @@ class Folders {
   void CheckOutside() const {
     int entries = 0;
     for ([[maybe_unused]] const auto& entry :
-         std::filesystem::directory_iterator(path_)) {
+         std::filesystem::directory_iterator(folder_.path())) {
       ++entries;
     }
     P2PCP_CHECK(entries == 3);
   }
 
  private:
-  std::filesystem::path path_;
+  FuzzFolder folder_;
 };
 
 // The same byte everywhere.

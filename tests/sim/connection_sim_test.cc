@@ -188,12 +188,7 @@ class BareTransfer {
 class ConnectionOverSeeds : public testing::TestWithParam<std::uint64_t> {};
 
 TEST_P(ConnectionOverSeeds, DeliversEverythingOnceInBoundedTime) {
-  const std::uint64_t deck = GetParam();
-  std::uint64_t first = 1;
-  std::uint64_t last = Seeds().seeds.value_or(kSeeds);
-  if (Seeds().seed) first = last = *Seeds().seed;
-  for (std::uint64_t seed = first; seed <= last; ++seed) {
-    if (seed % kDecks != deck) continue;
+  for (const std::uint64_t seed : SeedsOfDeck(GetParam(), kDecks, kSeeds)) {
     const Scenario scenario = DrawScenario(seed);
     BareTransfer run(scenario);
     const std::string failure = run.Execute();

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 namespace p2pcp::sim {
 
@@ -17,6 +18,11 @@ struct SeedFlags {
 
 // Set by the main() of this target before any test runs.
 const SeedFlags& Seeds();
+
+// Those seeds that a deck of `decks` (0 to decks - 1) covers, so that tests can
+// share them out: `own` is how many the test runs unless told otherwise.
+std::vector<std::uint64_t> SeedsOfDeck(std::uint64_t deck, std::uint64_t decks,
+                                       std::uint64_t own);
 
 }  // namespace p2pcp::sim
 

@@ -28,6 +28,17 @@ bool Parse(std::string_view argument, std::string_view name,
 
 const SeedFlags& Seeds() { return flags; }
 
+std::vector<std::uint64_t> SeedsOfDeck(std::uint64_t deck, std::uint64_t decks,
+                                       std::uint64_t own) {
+  const std::uint64_t first = flags.seed.value_or(1);
+  const std::uint64_t last = flags.seed.value_or(flags.seeds.value_or(own));
+  std::vector<std::uint64_t> seeds;
+  for (std::uint64_t seed = first; seed <= last; ++seed) {
+    if (seed % decks == deck) seeds.push_back(seed);
+  }
+  return seeds;
+}
+
 }  // namespace p2pcp::sim
 
 int main(int argc, char** argv) {

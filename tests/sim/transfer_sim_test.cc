@@ -215,12 +215,7 @@ TEST(Transfer, BothSidesSayWhoseDiskWasTheBottleneck) {
 class TransferOverSeeds : public testing::TestWithParam<std::uint64_t> {};
 
 TEST_P(TransferOverSeeds, EndsBitIdenticalInBoundedTime) {
-  const std::uint64_t deck = GetParam();
-  std::uint64_t first = 1;
-  std::uint64_t last = Seeds().seeds.value_or(kSeeds);
-  if (Seeds().seed) first = last = *Seeds().seed;
-  for (std::uint64_t seed = first; seed <= last; ++seed) {
-    if (seed % kDecks != deck) continue;
+  for (const std::uint64_t seed : SeedsOfDeck(GetParam(), kDecks, kSeeds)) {
     RunAndReport(DrawScenario(seed),
                  "bazel run //tests/sim:transfer_sim_test -- --seed=" +
                      std::to_string(seed));
