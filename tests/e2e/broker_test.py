@@ -6,10 +6,10 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 import unittest
 
 from tests.e2e import pair
+from tests.e2e import served
 from tests.lab import network
 from tests.lab import servers
 from tests.lab import topology
@@ -48,21 +48,11 @@ class Brokers(unittest.TestCase):
     cls.people = pair.Pair(cls.lab)
 
   def serve(self, *argv, **options):
-    """`p2pcp serve`, and the options that it prints."""
-    # As in files_test: mosquitto is not to take root of a namespace for root.
-    prefix = []
-    if not network.is_root_of_machine():
-      prefix = ['unshare', '--user', '--map-user=1000', '--map-group=1000']
-    serve = pair.Command(self.server, [
-        'serve', '--bind', '127.0.0.1', '--broker-port', '0', '--stun-port',
-        '0', *argv
-    ], prefix=prefix, **options)
+    """`p2pcp serve` at free ports, and the options that it prints."""
+    serve, words = served.start(self.server, '--broker-port', '0',
+                                '--stun-port', '0', *argv, **options)
     self.addCleanup(serve.kill)
-    serve.when('give both sides these options')
-    deadline = time.monotonic() + 5
-    while not serve.stdout and time.monotonic() < deadline:
-      time.sleep(0.01)
-    return serve, serve.stdout[0][1].split()
+    return serve, words
 
   def transfer(self, options, name='file'):
     source = pair.write_file(self.people.alice.path(name), _SIZE)

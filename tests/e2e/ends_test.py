@@ -183,13 +183,14 @@ class Ends(unittest.TestCase):
                'ermission')
     self.assertEqual(os.listdir(self.people.bob.path('closed')), [])
 
-  def test_a_disk_that_is_full(self):
-    pair.write_file(self.source, 4_000_000)
-    # The mount lasts as long as the shell, in a mount namespace of its own.
+  def fill_disk(self, size, room, fill=':'):
+    """A receiver whose folder is a file system of `room`, filled by `fill`."""
+    pair.write_file(self.source, size)
     small = self.people.bob.path('small')
     os.mkdir(small)
     self.addCleanup(os.rmdir, small)
-    script = ('mount -t tmpfs -o size=1m none small && '
+    # The mount lasts as long as the shell, in a mount namespace of its own.
+    script = (f'mount -t tmpfs -o size={room} none small && {fill}; '
               'setpriv --bounding-set=-all --no-new-privs "$@"; code=$?; '
               'ls -A small >&2; exit $code')
     send = self.people.send('file')
@@ -199,22 +200,14 @@ class Ends(unittest.TestCase):
     self.assertNotIn('file', recv.text.splitlines(), recv.log())
     self.check(send, pair.CANNOT_WRITE, 'receiver')
 
+  def test_a_disk_that_is_full(self):
+    self.fill_disk(4_000_000, '1m')
+
   def test_a_disk_that_fills_up_meanwhile(self):
-    pair.write_file(self.source, 6_000_000)
     self.lab.links['A'].set('both', 'rate=20mbit')
-    small = self.people.bob.path('small')
-    os.mkdir(small)
-    self.addCleanup(os.rmdir, small)
-    script = ('mount -t tmpfs -o size=8m none small && '
-              '(sleep 1; head -c 8000000 /dev/zero > small/other) & sleep 0.1; '
-              'setpriv --bounding-set=-all --no-new-privs "$@"; code=$?; '
-              'ls -A small >&2; exit $code')
-    send = self.people.send('file')
-    argv = ['recv', '--from', 'alice', '--out', 'small'] + self.people.options
-    recv = pair.Command(self.people.bob, argv, prefix=pair.shell(script))
-    self.check(recv, pair.CANNOT_WRITE, 'room|space|full')
-    self.assertNotIn('file', recv.text.splitlines(), recv.log())
-    self.check(send, pair.CANNOT_WRITE, 'receiver')
+    self.fill_disk(
+        6_000_000, '8m',
+        '(sleep 1; head -c 8000000 /dev/zero > small/other) & sleep 0.1')
 
   # 130, 143
 

@@ -3,7 +3,9 @@ NAT, no STUN server, and no multicast by which the two could meet.
 """
 
 import os
+import unittest
 
+from tests.e2e import broker
 from tests.e2e import pair
 from tests.lab import network
 from tests.lab import topology
@@ -36,6 +38,25 @@ class Lan(network.Network):
     introduce(alice, bob)
 
 
+class Lonely(unittest.TestCase):
+  """A broker on such a LAN, and for each test an Alice and a Bob who do not know
+  each other; whoever inherits adds tests."""
+
+  @classmethod
+  def setUpClass(cls):
+    cls.net = Lan()
+    cls.addClassCleanup(cls.net.close)
+    cls.broker = broker.Broker(cls.net['srv'])
+    cls.addClassCleanup(cls.broker.close)
+    cls.broker.listen((SERVER, 1883))
+    cls.url = f'mqtt://{SERVER}'
+
+  def setUp(self):
+    suffix = self._testMethodName[5:25]
+    self.alice = self.net.person('alice' + suffix, 'alice')
+    self.bob = self.net.person('bob' + suffix, 'bob')
+
+
 def introduce(alice, bob):
   """Both get each other's key by hand."""
   for one, other, name in ((alice, bob, 'bob'), (bob, alice, 'alice')):
@@ -46,10 +67,10 @@ def introduce(alice, bob):
     assert code == 0, error
 
 
-def options(*brokers):
+def options(*urls):
   argv = ['-v', '--stun', NO_STUN]
-  for broker in brokers:
-    argv += ['--broker', broker]
+  for url in urls:
+    argv += ['--broker', url]
   return argv
 
 

@@ -214,23 +214,12 @@ class Recorder(unittest.TestCase):
       self.assertEqual([to for to in sent if to != server], [], sent)
 
 
-class Clocks(unittest.TestCase):
+class Clocks(lan.Lonely):
   """Wall clocks that are wrong, with the real program."""
 
-  @classmethod
-  def setUpClass(cls):
-    cls.net = lan.Lan()
-    cls.addClassCleanup(cls.net.close)
-    cls.broker = broker.Broker(cls.net['srv'])
-    cls.addClassCleanup(cls.broker.close)
-    cls.broker.listen((lan.SERVER, 1883))
-
   def setUp(self):
-    suffix = self._testMethodName[5:25]
-    self.alice = self.net.person('alice' + suffix, 'alice')
-    self.bob = self.net.person('bob' + suffix, 'bob')
+    super().setUp()
     self.net.introduce(self.alice, self.bob)
-    self.url = f'mqtt://{lan.SERVER}'
 
   def start(self, offset_alice, offset_bob, pause):
     source = pair.write_file(self.alice.path('file'), 30_000)

@@ -11,7 +11,6 @@ import subprocess
 import time
 import unittest
 
-from tests.e2e import broker
 from tests.e2e import lan
 from tests.e2e import pair
 from tests.lab import network
@@ -72,21 +71,7 @@ def _dumped(pid):
         yield name or 'anonymous memory', memory.read(end - begin)
 
 
-class Secrets(unittest.TestCase):
-
-  @classmethod
-  def setUpClass(cls):
-    cls.net = lan.Lan()
-    cls.addClassCleanup(cls.net.close)
-    cls.broker = broker.Broker(cls.net['srv'])
-    cls.addClassCleanup(cls.broker.close)
-    cls.broker.listen((lan.SERVER, 1883))
-    cls.url = f'mqtt://{lan.SERVER}'
-
-  def setUp(self):
-    suffix = self._testMethodName[5:25]
-    self.alice = self.net.person('alice' + suffix, 'alice')
-    self.bob = self.net.person('bob' + suffix, 'bob')
+class Secrets(lan.Lonely):
 
   def meet(self, prefix_alice=None, prefix_bob=None, *code):
     source = pair.write_file(self.alice.path('file'), 30_000)

@@ -12,6 +12,22 @@ from tests.lab import network
 from tests.lab import topology
 
 
+def start(server, *argv, **options):
+  """`p2pcp serve` on that person's loopback, and the words that it prints."""
+  # mosquitto changes its user when root starts it; where there is no other
+  # user, it is not to take us for root.
+  prefix = []
+  if not network.is_root_of_machine():
+    prefix = ['unshare', '--user', '--map-user=1000', '--map-group=1000']
+  serve = pair.Command(server, ['serve', '--bind', '127.0.0.1', *argv],
+                       prefix=prefix, **options)
+  serve.when('give both sides these options')
+  deadline = time.monotonic() + 5
+  while not serve.stdout and time.monotonic() < deadline:
+    time.sleep(0.01)
+  return serve, serve.stdout[0][1].split()
+
+
 class Served(unittest.TestCase):
   """`people` have a broker; whoever inherits adds tests."""
 
@@ -20,18 +36,7 @@ class Served(unittest.TestCase):
     cls.lab = pair.Alone()
     cls.addClassCleanup(cls.lab.close)
     cls.server = topology.Person(cls.lab, 'server', 'host')
-    # mosquitto changes its user when root starts it; where there is no other
-    # user, it is not to take us for root.
-    prefix = []
-    if not network.is_root_of_machine():
-      prefix = ['unshare', '--user', '--map-user=1000', '--map-group=1000']
-    cls.serve = pair.Command(cls.server, ['serve', '--bind', '127.0.0.1'],
-                             prefix=prefix)
-    cls.serve.when('give both sides these options')
-    deadline = time.monotonic() + 5
-    while not cls.serve.stdout and time.monotonic() < deadline:
-      time.sleep(0.01)
-    words = cls.serve.stdout[0][1].split()
+    cls.serve, words = start(cls.server)
     cls.lab.broker = words[words.index('--broker') + 1]
     cls.lab.stun = [words[words.index('--stun') + 1]]
     cls.people = pair.Pair(cls.lab)
