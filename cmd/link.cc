@@ -7,6 +7,7 @@
 #include <array>
 
 #include "cmd/network/advice.h"
+#include "cmd/network/turn_server.h"
 #include "cmd/text.h"
 #include "net/channel/channel.h"
 #include "net/stun/message.h"

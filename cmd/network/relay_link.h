@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "cmd/network/turn_server.h"
 #include "net/base/bytes.h"
 #include "net/base/random.h"
 #include "net/base/result.h"
@@ -25,20 +26,6 @@
 #include "net/udp/resolver.h"
 
 namespace p2pcp::cmd {
-
-// What --turn names: turn[s]://USER@HOST[:PORT].
-struct TurnServer {
-  bool tls = false;
-  std::string user;
-  std::string password;
-  std::string host;  // Without brackets.
-  std::uint16_t port = 0;
-};
-// Without the password. kUsage for anything else.
-Result<TurnServer> ParseTurnServer(const std::string& url);
-// With it, from the first line of a file that nobody else can read.
-Result<TurnServer> ReadTurnServer(const std::string& url,
-                                  const std::string& password_file);
 
 class RelayLink {
  public:

@@ -1,6 +1,10 @@
-#include "cmd/network/relay_link.h"
+#include "cmd/network/turn_server.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <fstream>
+#include <string>
 
 namespace p2pcp::cmd {
 namespace {
@@ -29,6 +33,20 @@ TEST(TurnServer, RefusesWhatIsNone) {
                           "turn://me@[2001:db8::1", "turn://me:secret@host"}) {
     EXPECT_FALSE(ParseTurnServer(url).ok()) << url;
   }
+}
+
+TEST(TurnServer, TakesThePasswordFromTheFirstLineOfAPrivateFile) {
+  const std::string folder = testing::TempDir() + "/turn_server_test";
+  mkdir(folder.c_str(), 0700);  // It may be there.
+  const std::string file = folder + "/password";
+  std::ofstream(file) << "correct horse\nand more\n";
+  ASSERT_EQ(chmod(file.c_str(), 0600), 0);
+  const Result<TurnServer> server =
+      ReadTurnServer("turn://me@relay.example", file);
+  ASSERT_TRUE(server.ok()) << server.error().message;
+  EXPECT_EQ(server->password, "correct horse");
+  ASSERT_EQ(chmod(file.c_str(), 0644), 0);
+  EXPECT_FALSE(ReadTurnServer("turn://me@relay.example", file).ok());
 }
 
 }  // namespace
