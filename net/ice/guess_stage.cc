@@ -102,7 +102,7 @@ void GuessStage::Plan() {
       P2PCP_CHECK(config_.sockets > 0);
       interval_ = kGuessInterval;
       round_ = kMaxProbesPerStage;
-      if (Aims()) interval_ = kOpenInterval;
+      if (!IsAimedAt()) interval_ = kOpenInterval;
       limit_ = ports_.empty() ? 0
                : IsAimedAt()  ? kMaxProbesPerStage
                               : kMaxGuesses;
@@ -210,10 +210,13 @@ GuessStage::Transmit GuessStage::Next() const {
     case TacticKind::kLottery:
       if (Aims()) return Aim();
       if (IsAimedAt()) return WaitForAim();
-      // No port twice from one socket: that would be the same ticket.
+      // No port twice from one socket: that would be the same ticket. Every
+      // second one is an opener: of two tickets that fit it is enough that
+      // the later one arrives, and so many more can be drawn in the time.
       return {.socket = static_cast<int>(
                   (at % ports_.size() + at / ports_.size()) % sockets),
-              .to = {.ip = config_.peer, .port = ports_[at % ports_.size()]}};
+              .to = {.ip = config_.peer, .port = ports_[at % ports_.size()]},
+              .hop_limit = at % 2 == 0 ? 0 : kOpenRounds[0].hop_limit};
   }
   P2PCP_CHECK(false);
   return {};
@@ -242,7 +245,8 @@ std::optional<GuessStage::Transmit> GuessStage::PollTransmit(TimePoint now) {
       case TacticKind::kGuess:
       case TacticKind::kLottery:
         next_ = *next_ + kStagePause;
-        interval_ = kGuessInterval;
+        // Nothing of it is an opener any more.
+        if (Aims()) interval_ = kGuessInterval;
         break;
     }
   }

@@ -179,6 +179,11 @@ TEST_F(GuessStageTest, DrawsNoTicketTwice) {
     tickets.emplace(packet.transmit.socket, packet.transmit.to.port);
   }
   EXPECT_EQ(tickets.size(), sent.size());
+  // 500 a second arrive, and as many openers are between them.
+  EXPECT_EQ(sent[1499].at - sent[0].at, 1499 * kOpenInterval);
+  for (std::size_t i = 0; i < sent.size(); ++i) {
+    EXPECT_EQ(sent[i].transmit.hop_limit, i % 2 == 0 ? 0 : 4);
+  }
 }
 
 // All sockets at one port, then at the next: openers, and the second time

@@ -142,7 +142,7 @@ constexpr Cell kCells[] = {
     {"PRC-SEQ2", kPortRestricted, kSequentialBy2, 1, 500ms, 1s},
     {"SEQ-SEQ", kSequential, kSequential, 0.95, 1s, 4s},
     {"SEQ-SEQ2", kSequential, kSequentialBy2, 0.95, 1s, 4s},
-    {"BLK-BLK", kBlock, kBlock, 0.95, 1500ms, 4s},
+    {"BLK-BLK", kBlock, kBlock, 0.95, 1s, 2s},
     {"BLK-SEQ", kBlock, kSequential, 0.95, 1s, 2s},
     {"SEQ-BLK", kSequential, kBlock, 0.95, 1s, 2s},
 };
