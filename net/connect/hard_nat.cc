@@ -154,7 +154,11 @@ void HardNat::EndSession() {
   again_at_.reset();
   waiting_.reset();
   heard_.reset();
-  if (use_ == Use::kGuessing || use_ == Use::kFresh) Want(Use::kNone, 0);
+  // The first measurement is for whatever session comes.
+  const bool reads_anew = use_ == Use::kSamples && nat_.reading > 0;
+  if (use_ == Use::kGuessing || use_ == Use::kFresh || reads_anew) {
+    Want(Use::kNone, 0);
+  }
 }
 
 void HardNat::Want(Use use, int count) {

@@ -377,6 +377,25 @@ TEST_F(HardNatTest, RestsWhenSomethingWasHeardAndEndsWithTheSession) {
   EXPECT_EQ(guesses(), at_end);
 }
 
+TEST_F(HardNatTest, AReadingForASessionEndsWithItTheFirstOneDoesNot) {
+  Start();
+  silent_ = true;
+  nat_->SetObservations(now_, kDiffers, 20000);
+  Run(10ms);
+  EXPECT_EQ(nat_->wanted().count, ice::kPortSamples);
+  nat_->EndSession();
+  EXPECT_EQ(nat_->wanted().count, ice::kPortSamples);
+  silent_ = false;
+  Run(200ms);
+  EXPECT_EQ(nat_->wanted().count, 0);
+  silent_ = true;
+  nat_->SetPeer(now_, Easy(), true, Candidates("192.0.2.7:6000"));
+  Run(10ms);
+  EXPECT_EQ(nat_->wanted().count, 3);
+  nat_->EndSession();
+  EXPECT_EQ(nat_->wanted().count, 0);
+}
+
 TEST_F(HardNatTest, AHitClosesTheSocketsAtOnce) {
   Start();
   nat_->SetObservations(now_, kDiffers, 20000);
