@@ -304,7 +304,7 @@ TEST(HardNat, ABlockThatShowsTwoServersTheSamePortIsFoundOut) {
 // of that socket leaves from the port that the other side has opened to.
 TEST(Poisonable, AGuessThatMeetsPoisonIsMadeUpForByAnotherSocket) {
   for (std::uint64_t seed = 1; seed <= 96; ++seed) {
-    const Outcome run = Try(kPoisonable, kSmallBlock, seed, 0);
+    const Outcome run = Try(kSmallBlock, kPoisonable, seed, 0);
     EXPECT_TRUE(run.connected) << "seed " << seed << ": " << run.error;
     EXPECT_LE(run.took, 6s);
   }
