@@ -13,11 +13,6 @@
 namespace p2pcp {
 namespace {
 
-// CLOSE is not acknowledged: it goes out this often at once, so that at 20 %
-// loss the peer misses it in 1 of 125 cases,
-constexpr int kClosesAtOnce = 3;
-// and again, so often in all, in answer to what the peer still sends.
-constexpr int kClosesInAll = 16;
 // RFC 9002 section 6.2.4: two packets, so that one loss does not cost another
 // timeout. They come on top of a small one that asks for an ACK.
 constexpr int kDataProbes = 2;
@@ -74,14 +69,14 @@ Connection::~Connection() = default;
 
 void Connection::HandlePacket(TimePoint now, PacketNumber number,
                               ByteSpan payload) {
-  if (peer_close_ || error_) return;
+  if (peer_close() || error_) return;
   ++stats_.packets_received;
   stats_.bytes_received += payload.size();
   if (tracer_ != nullptr) {
     traced_at_ = now;
     tracer_->OnPacketReceived(now, number, payload);
   }
-  if (close_code_) {
+  if (closing_.code()) {
     HandleClosing(now, payload);
     return;
   }
@@ -101,7 +96,7 @@ void Connection::HandlePacket(TimePoint now, PacketNumber number,
       return;
     }
     if (!HandleFrame(now, reception)) return;
-    if (peer_close_) return;
+    if (peer_close()) return;
   }
   if (reception.refused) return;
   acks_.OnPacketReceived(now, number, payload.size(), reception.ack_eliciting,
@@ -127,7 +122,7 @@ bool Connection::HandleFrame(TimePoint now, Reception& reception) {
       acks_.OnPing(frame_.ping.lowest_unacked);
       return true;
     case wire::FrameType::kClose:
-      peer_close_ = frame_.close.code;
+      closing_.OnPeerClose(frame_.close.code);
       return true;
     case wire::FrameType::kPadding:
       return true;
@@ -190,24 +185,17 @@ void Connection::HandleClosing(TimePoint now, ByteSpan payload) {
   wire::FrameReader reader(payload);
   while (reader.Next(frame_) == wire::FrameReader::Result::kFrame) {
     if (frame_.type == wire::FrameType::kClose) {
-      peer_close_ = frame_.close.code;
+      closing_.OnPeerClose(frame_.close.code);
       return;
     }
   }
-  // The peer has not heard yet.
-  if (closes_left_ > 0 && closes_pending_ == 0 &&
-      now >= last_close_ + loss_.rtt().smoothed_rtt()) {
-    closes_pending_ = 1;
-    last_close_ = now;
-  }
+  closing_.OnPacket(now, loss_.rtt().smoothed_rtt());
 }
 
 bool Connection::Violation(const char* what) {
   error_ = Error{.code = ErrorCode::kMalformed,
                  .message = std::string("the peer sent ") + what};
-  close_code_ = kCloseProtocolViolation;
-  closes_pending_ = kClosesAtOnce;
-  closes_left_ = kClosesAtOnce;
+  closing_.CloseForViolation(kCloseProtocolViolation);
   return false;
 }
 
@@ -326,8 +314,8 @@ std::optional<Connection::Packet> Connection::PollTransmit(
     TimePoint now, PacketNumber number, MutableByteSpan out) {
   P2PCP_CHECK(out.size() >= max_payload_);
   pacing_deadline_.reset();
-  if (close_code_) return TransmitClose(now, number, out);
-  if (peer_close_) return std::nullopt;
+  if (closing_.code()) return TransmitClose(now, number, out);
+  if (closing_.peer_code()) return std::nullopt;
   if (ping_ != Ping::kNone || acks_.Due(now) || bytes_in_.CreditDue() ||
       (control_out_.HasPending() && WindowOpen() && WithinLimit(now))) {
     if (auto packet = TransmitSmall(now, number, out)) return packet;
@@ -354,13 +342,9 @@ bool Connection::WithinLimit(TimePoint now) {
 
 std::optional<Connection::Packet> Connection::TransmitClose(
     TimePoint now, PacketNumber number, MutableByteSpan out) {
-  if (peer_close_ || closes_pending_ == 0 || closes_left_ == 0) {
-    return std::nullopt;
-  }
-  --closes_pending_;
-  --closes_left_;
+  if (!closing_.TakeDue()) return std::nullopt;
   ByteWriter writer(out);
-  wire::WriteClose(writer, {.code = *close_code_});
+  wire::WriteClose(writer, {.code = *closing_.code()});
   ++stats_.packets_sent;
   stats_.bytes_sent += writer.size();
   if (tracer_ != nullptr) {
@@ -566,18 +550,12 @@ bool Connection::SkipReceived(StreamOffset begin, StreamOffset end,
 
 void Connection::Close(TimePoint now, std::uint16_t code) {
   P2PCP_CHECK(code < kFirstReservedCloseCode);
-  if (closed()) return;
-  close_code_ = code;
-  closes_pending_ = kClosesAtOnce;
-  closes_left_ = kClosesInAll;
-  last_close_ = now;
+  if (!closed()) closing_.Close(now, code);
 }
 
-bool Connection::closed() const {
-  return close_code_.has_value() || peer_close_.has_value();
-}
+bool Connection::closed() const { return closing_.closed(); }
 std::optional<std::uint16_t> Connection::peer_close() const {
-  return peer_close_;
+  return closing_.peer_code();
 }
 std::optional<Error> Connection::error() const { return error_; }
 void Connection::SetSocketDrops(std::uint64_t total) { socket_drops_ = total; }

@@ -28,6 +28,7 @@
 #include "transfer/connection/byte_receiver.h"
 #include "transfer/connection/byte_sender.h"
 #include "transfer/connection/byte_space.h"
+#include "transfer/connection/closing.h"
 #include "transfer/connection/control_stream.h"
 #include "transfer/connection/send_limits.h"
 #include "transfer/connection/tail_redundancy.h"
@@ -315,11 +316,7 @@ class Connection final : private LossDetection::Handler {
   // only after it has held one back.
   std::optional<TimePoint> pacing_deadline_;
 
-  std::optional<std::uint16_t> close_code_;  // Ours, once closed.
-  int closes_pending_ = 0;
-  int closes_left_ = 0;
-  TimePoint last_close_;
-  std::optional<std::uint16_t> peer_close_;
+  Closing closing_;
   std::optional<Error> error_;
 
   SendLimits send_limits_;
