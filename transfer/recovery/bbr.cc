@@ -241,6 +241,9 @@ void Bbr::SetPacingRate() {
   // Whatever went wrong, the least window goes out each second, and what comes
   // of it is learnt from.
   rate = std::max(rate, static_cast<double>(MinWindow()));
+  if (pacing_rate_ <= 0 && min_rtt_ > Duration(0)) {
+    pacing_rate_ = InitialPacingRate(min_rtt_);
+  }
   if (full_bw_reached_ || rate > pacing_rate_) pacing_rate_ = rate;
 }
 
@@ -275,10 +278,16 @@ std::uint64_t Bbr::pacing_rate(Duration smoothed_rtt) const {
   if (pacing_rate_ > 0) {
     return static_cast<std::uint64_t>(std::max(pacing_rate_, 1.0));
   }
-  // Section 5.6.2: the window in a round trip, as far as one is known.
-  const double rtt = std::max(Seconds(smoothed_rtt), 1e-6);
-  return static_cast<std::uint64_t>(kStartupPacingGain *
-                                    static_cast<double>(cwnd_) / rtt);
+  return static_cast<std::uint64_t>(InitialPacingRate(smoothed_rtt));
+}
+
+// Section 5.6.2: the initial window in a round trip. Startup is never slower:
+// what the first ACKs are of, a greeting or two packets, says nothing of the
+// path.
+double Bbr::InitialPacingRate(Duration rtt) const {
+  return kStartupPacingGain *
+         static_cast<double>(kInitialWindowPackets * packet_size_) /
+         std::max(Seconds(rtt), 1e-6);
 }
 
 std::uint64_t Bbr::bandwidth(Duration) const {

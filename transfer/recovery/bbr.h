@@ -174,6 +174,7 @@ class Bbr final : public CongestionController {
   void UpdateMinRtt(const AckEvent& event);
   void UpdateExtraAcked(const AckEvent& event);
   void SetPacingRate();
+  double InitialPacingRate(Duration rtt) const;
   void SetCwnd(const AckEvent& event);
   void StartRound() { next_round_delivered_ = rate_.delivered(); }
   double Bdp(double gain) const;

@@ -146,6 +146,30 @@ TEST(Bbr, StartsWithTheInitialWindowPaced) {
   EXPECT_EQ(bbr.bandwidth(100ms), 0u);
 }
 
+// Section 5.6.2. A greeting is all that was sent, and acknowledged, in the first
+// round trip: that says nothing of the path.
+TEST(Bbr, AFirstAckOfLittleDoesNotSlowTheStart) {
+  Bbr bbr(kPacket);
+  const std::uint64_t initial = bbr.pacing_rate(200ms);
+  const TimePoint sent{1s};
+  bbr.OnPacketSent({.now = sent,
+                    .number = PacketNumber(0),
+                    .size = 100,
+                    .bytes_in_flight = 100});
+  bbr.OnAck({.now = sent + 200ms,
+             .acked_bytes = 100,
+             .largest_acked = PacketNumber(0),
+             .largest_acked_sent_time = sent,
+             .next_number = PacketNumber(1),
+             .smoothed_rtt = 200ms,
+             .rtt_sample = 200ms,
+             .bytes_in_flight = 0,
+             .delivered_bytes = 100,
+             .resolved_below = PacketNumber(1),
+             .window_limited = false});
+  EXPECT_EQ(bbr.pacing_rate(200ms), initial);
+}
+
 TEST(Bbr, FindsBandwidthAndRoundTrip) {
   Path path({});
   path.RunFor(2s);
