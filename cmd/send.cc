@@ -182,10 +182,12 @@ Result<ExitCode> RunSend(const Options& options, const Home& home,
                     receipt.get(), command, options, console);
   }
   command.KeepState(home, "");
+  bool again = false;
   return Conclude(command.Run([&] {
-    return std::make_unique<Sender>(command.Now(),
-                                    ConfigOf(options, command, receipt.get()),
-                                    &*tree, command.disk());
+    Sender::Config config = ConfigOf(options, command, receipt.get());
+    config.early = !std::exchange(again, true);
+    return std::make_unique<Sender>(command.Now(), config, &*tree,
+                                    command.disk());
   }),
                   receipt.get(), command, options, console);
 }

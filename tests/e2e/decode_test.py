@@ -280,7 +280,9 @@ class Decode(Recorded):
     file, = ended.session.files
     self.assertIn('HAVE', self.names([ended], session.RECEIVER))
     there = bytearray(len(content))
-    for offset, size, why in file.skipped:
+    # What came early was in vain.
+    self.assertEqual(len(file.early), session.MAX_EARLY)
+    for offset, size, why in ended.session.skipped(file):
       self.assertEqual(why, 'have')
       # The receiver claims nothing that it was not sent.
       there[offset:offset + size] = begun.space.read(offset, size)
@@ -430,7 +432,9 @@ class Lossy(Recorded):
     # Bytes went out more than once, and the ACKs tell of holes.
     report = dict(one.session.said[session.SENDER])['FINISHED']
     self.assertGreater(report['lost'], 0)
-    self.assertGreater(one.space.taken, len(content))
+    self.assertEqual(one.session.skipped(file),
+                     [(0, session.MAX_EARLY, 'early')])
+    self.assertGreater(one.space.taken, len(content) - session.MAX_EARLY)
     self.assertGreater(one.most_ranges, 1)
 
 

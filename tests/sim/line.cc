@@ -70,9 +70,11 @@ class Line::Flow final : public PacketSink, public ByteSink {
     // As the channel has measured it.
     config.initial_rtt = std::max<Duration>(
         line.options_.forward.delay + line.options_.backward.delay, 1ms);
+    config.tracer = options.tracer;
     const TimePoint now = line.simulator_.now();
     ends_[0].connection.emplace(now, config, &source_, nullptr);
     config.rate_limit = 0;
+    config.tracer = nullptr;
     config.receive_budget = options.receive_budget;
     ends_[1].connection.emplace(now, config, nullptr, this);
     for (End& end : ends_) {

@@ -18,6 +18,7 @@
 #include "tests/sim/simulator.h"
 #include "transfer/connection/byte_space.h"
 #include "transfer/connection/connection.h"
+#include "transfer/connection/tracer.h"
 
 namespace p2pcp::sim {
 
@@ -54,7 +55,8 @@ struct FlowOptions {
   // Bytes that the receiver can hold: enough for any line, if nothing else is
   // said, so that the controller is the limit.
   std::uint64_t receive_budget = std::uint64_t{256} << 20;
-  std::uint64_t rate_limit = 0;  // Bytes a second on the wire; 0: none.
+  std::uint64_t rate_limit = 0;        // Bytes a second on the wire; 0: none.
+  ConnectionTracer* tracer = nullptr;  // The sender's.
   // Where offsets and packet numbers begin.
   std::uint64_t first_offset = 0;
   std::uint64_t first_number = 0;

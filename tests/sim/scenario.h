@@ -50,6 +50,8 @@ struct Scenario {
   // Of both hosts' interfaces. That of the path: LinkOptions::mtu.
   std::size_t link_mtu = 1500;
   std::vector<Happening> happenings;
+  // Bytes are sent before the receiver wants them.
+  bool early = true;
   DiskOptions disk;
   Side slow_side = Side::kBoth;  // Whose disk that is; the other's is fast.
   crypto::Suite suite = crypto::Suite::kAes256Gcm;

@@ -230,6 +230,7 @@ RunResult RunTransfer(const Scenario& scenario) {
          Sender::Config config;
          config.max_payload = max_payload;
          if (rtt > Duration::zero()) config.initial_rtt = rtt;
+         config.early = scenario.early;
          return std::make_unique<Sender>(now, config, &*sources, disk);
        }});
   SeededRandom names(scenario.seed);

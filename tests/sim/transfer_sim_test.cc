@@ -58,6 +58,24 @@ TEST(Transfer, NeedsLittleMoreThanTheTimeOfTheLine) {
   EXPECT_LT(result.bytes_sent, 4'500'000u);
 }
 
+// The receiver's word is not waited for: a round trip of 200 ms less.
+TEST(Transfer, IsARoundTripSoonerForBytesThatComeEarly) {
+  Scenario scenario;
+  scenario.to_receiver.rate = scenario.to_sender.rate = 12'500'000;
+  scenario.to_receiver.queue_bytes = 2'500'000;
+  scenario.to_receiver.delay = scenario.to_sender.delay = 100ms;
+  scenario.file_sizes = {32 << 20};
+  const RunResult sooner = RunTransfer(scenario);
+  scenario.early = false;
+  const RunResult later = RunTransfer(scenario);
+  EXPECT_EQ(sooner.failure, "");
+  EXPECT_EQ(later.failure, "");
+  std::cout << "early " << sooner.elapsed / 1ms << " ms, else "
+            << later.elapsed / 1ms << " ms\n";
+  EXPECT_GE(later.elapsed - sooner.elapsed, Duration(150ms));
+  EXPECT_LE(later.elapsed - sooner.elapsed, Duration(250ms));
+}
+
 TEST(Transfer, ResumesSoonAfterAnOutage) {
   Scenario scenario = Plain();
   for (const Kind kind : {Kind::kOutage, Kind::kOneWayOutage}) {

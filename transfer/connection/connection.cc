@@ -317,7 +317,7 @@ std::optional<Connection::Packet> Connection::PollTransmit(
   if (closing_.code()) return TransmitClose(now, number, out);
   if (closing_.peer_code()) return std::nullopt;
   if (ping_ != Ping::kNone || acks_.Due(now) || bytes_in_.CreditDue() ||
-      (control_out_.HasPending() && WindowOpen() && WithinLimit(now))) {
+      ControlMayGo(now)) {
     if (auto packet = TransmitSmall(now, number, out)) return packet;
   }
   while (probes_pending_ > 0) {
@@ -332,6 +332,20 @@ std::size_t Connection::WorthWhile(std::size_t max_payload) const {
   const std::uint64_t evenly =
       std::max<std::uint64_t>(rate_limit_ / kLimitedPackets, kBasePayload);
   return static_cast<std::size_t>(std::min<std::uint64_t>(max_payload, evenly));
+}
+
+bool Connection::ControlMayGo(TimePoint now) {
+  if (!control_out_.HasPending()) return false;
+  if (!WindowOpen()) {
+    loss_.OnWindowLimited();
+    return false;
+  }
+  // One packet of it never waits, but long lists are as good as data.
+  if (control_out_.pending() > kBasePayload && !pacer_.CanSend(now)) {
+    SetPacingDeadline(pacer_.NextSendTime());
+    return false;
+  }
+  return WithinLimit(now);
 }
 
 bool Connection::WithinLimit(TimePoint now) {
@@ -379,8 +393,7 @@ std::optional<Connection::Packet> Connection::TransmitSmall(
     // Type, offset and length at their longest.
     const std::size_t room = writer.remaining() - 1 - 8 - 4;
     std::optional<ControlSender::Piece> piece;
-    if (control_out_.HasPending() &&
-        (probe || (WindowOpen() && WithinLimit(now)))) {
+    if (control_out_.HasPending() && (probe || ControlMayGo(now))) {
       piece = control_out_.NextPiece(room);
     } else if (probe) {
       piece = control_out_.OldestUnacked(room);
@@ -465,7 +478,7 @@ std::optional<Connection::Packet> Connection::TransmitCopy(
       .bandwidth = controller_->bandwidth(rtt.smoothed_rtt()),
       .lossy_rounds = loss_.lossy_rounds()};
   if (!bytes_out_.InTail() || !tail_.Worthwhile(path, bytes_out_)) {
-    loss_.OnAppLimited();
+    if (!control_out_.HasPending()) loss_.OnAppLimited();
     return std::nullopt;
   }
   if (!WindowOpen()) return std::nullopt;

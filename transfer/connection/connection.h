@@ -283,6 +283,8 @@ class Connection final : private LossDetection::Handler {
   }
   // How much of the payload that a path takes is to be used.
   std::size_t WorthWhile(std::size_t max_payload) const;
+  // Whether there are messages to be sent, and they may go.
+  bool ControlMayGo(TimePoint now);
   // Whether the limit of the rate lets a packet go; else it is tried again when
   // it does.
   bool WithinLimit(TimePoint now);

@@ -49,6 +49,8 @@ class ControlSender {
   void Send(ByteSpan message);
 
   bool HasPending() const { return !lost_.empty() || next_ < end_; }
+  // Bytes that should be sent now.
+  std::uint64_t pending() const { return lost_.size() + (end_ - next_); }
   // What should be sent now, lost bytes first; counts as sent.
   // REQUIRES: HasPending(), max_size > 0.
   Piece NextPiece(std::size_t max_size);

@@ -11,8 +11,8 @@ namespace p2pcp {
 namespace {
 
 // The versions of the session's protocol that this program speaks.
-constexpr std::uint64_t kLowestVersion = 5;
-constexpr std::uint64_t kHighestVersion = 5;
+constexpr std::uint64_t kLowestVersion = 6;
+constexpr std::uint64_t kHighestVersion = 6;
 
 // How long a CLOSE waits to be taken by a driver that does not ask.
 constexpr Duration kCloseGrace = 200ms;

@@ -43,7 +43,7 @@
 namespace p2pcp {
 
 // Of the protocol: what both sides speak.
-inline constexpr std::uint64_t kVersion = 5;
+inline constexpr std::uint64_t kVersion = 6;
 
 inline file::Digest DigestOf(const std::string& text) {
   file::Hasher hasher;

@@ -19,6 +19,11 @@ inline constexpr std::size_t kMaxOpenNameBytes = 4 << 20;
 inline constexpr std::uint64_t kMaxAskedEntries = 1'000;
 // Ranges that are there from earlier sessions, of all open files together.
 inline constexpr std::size_t kMaxHaveRuns = 65'536;
+// Bytes of one file that may be sent before the receiver has said that it wants
+// it, and what it holds for that. In the first round trip a sender's window is
+// 32 packets (transfer/recovery), 45 kB; the rest is for a receiver who takes a
+// little longer.
+inline constexpr std::size_t kMaxEarlyBytes = 64 << 10;
 // How long a receiver that has everything keeps telling a sender that does not
 // answer: longer than any outage after which the channel still lives (45 s).
 inline constexpr Duration kDonePatience = 60s;

@@ -1,14 +1,12 @@
 #include "transfer/session/messages.h"
 
-#include <algorithm>
 #include <array>
-#include <chrono>
 #include <limits>
 #include <string>
 #include <utility>
 
 #include "net/base/check.h"
-#include "net/base/time.h"
+#include "transfer/session/report_bytes.h"
 
 namespace p2pcp::message {
 
@@ -40,6 +38,7 @@ enum class Type : std::uint8_t {
   kReceipt = 0x17,
   kSignatures = 0x18,
   kCopies = 0x19,
+  kEarly = 0x1a,
 };
 
 constexpr std::uint8_t kFolder = 0x01;
@@ -78,61 +77,6 @@ file::Digest ReadDigest(ByteReader& reader) {
   const ByteSpan bytes = reader.ReadBytes(digest.bytes.size());
   if (reader.ok()) CopyBytes(bytes, digest.bytes);
   return digest;
-}
-
-// Microseconds; what no transfer lasts is cut off.
-Duration ReadDuration(ByteReader& reader) {
-  constexpr std::uint64_t kMax = std::uint64_t{1} << 50;
-  return std::chrono::microseconds(std::min(reader.ReadVarint(), kMax));
-}
-void WriteDuration(ByteWriter& writer, Duration duration) {
-  writer.WriteVarint(
-      static_cast<std::uint64_t>(std::max<Duration>(duration, 0ns) / 1us));
-}
-// Counters are far from a varint's 62 bits.
-void WriteCount(ByteWriter& writer, std::uint64_t count) {
-  writer.WriteVarint(std::min(count, kMaxVarint));
-}
-
-ReceiverReport ReadReceiverReport(ByteReader& reader) {
-  ReceiverReport report;
-  report.machine.elapsed = ReadDuration(reader);
-  report.machine.busy = ReadDuration(reader);
-  report.machine.disk = ReadDuration(reader);
-  report.machine.disk_cpu = ReadDuration(reader);
-  report.socket_drops = reader.ReadVarint();
-  return report;
-}
-void WriteReceiverReport(ByteWriter& writer, const ReceiverReport& report) {
-  WriteDuration(writer, report.machine.elapsed);
-  WriteDuration(writer, report.machine.busy);
-  WriteDuration(writer, report.machine.disk);
-  WriteDuration(writer, report.machine.disk_cpu);
-  WriteCount(writer, report.socket_drops);
-}
-
-TransferReport ReadTransferReport(ByteReader& reader) {
-  TransferReport report;
-  const std::uint8_t bottleneck = reader.ReadU8();
-  if (bottleneck <= kHighestBottleneck) {
-    report.bottleneck = static_cast<Bottleneck>(bottleneck);
-  }
-  report.packets_sent = reader.ReadVarint();
-  report.packets_lost = reader.ReadVarint();
-  report.smoothed_rtt = ReadDuration(reader);
-  report.min_rtt = ReadDuration(reader);
-  report.data_bytes_sent = reader.ReadVarint();
-  report.data_bytes_retransmitted = reader.ReadVarint();
-  return report;
-}
-void WriteTransferReport(ByteWriter& writer, const TransferReport& report) {
-  writer.WriteU8(static_cast<std::uint8_t>(report.bottleneck));
-  WriteCount(writer, report.packets_sent);
-  WriteCount(writer, report.packets_lost);
-  WriteDuration(writer, report.smoothed_rtt);
-  WriteDuration(writer, report.min_rtt);
-  WriteCount(writer, report.data_bytes_sent);
-  WriteCount(writer, report.data_bytes_retransmitted);
 }
 
 bool HasSize(const file::Entry& entry) {
@@ -317,6 +261,13 @@ Copies ReadCopies(ByteReader& reader) {
   return copies;
 }
 
+Early ReadEarly(ByteReader& reader) {
+  Early early{reader.ReadVarint(), {}};
+  if (reader.ok() && reader.remaining() == 0) reader.Fail();
+  early.bytes = ToBytes(reader.ReadBytes(reader.remaining()));
+  return early;
+}
+
 Message ReadBody(Type type, ByteReader& reader) {
   switch (type) {
     case Type::kHello: {
@@ -395,6 +346,8 @@ Message ReadBody(Type type, ByteReader& reader) {
       return ReadSignatures(reader);
     case Type::kCopies:
       return ReadCopies(reader);
+    case Type::kEarly:
+      return ReadEarly(reader);
     case Type::kStreamEnd: {
       const std::uint64_t index = reader.ReadVarint();
       return StreamEnd{index, reader.ReadVarint()};
@@ -557,6 +510,11 @@ struct Writer {
       writer.WriteVarint(part.from);
       end = part.first + part.count;
     }
+  }
+  void operator()(const Early& message) const {
+    WriteHead(writer, Type::kEarly);
+    writer.WriteVarint(message.index);
+    writer.WriteBytes(message.bytes);
   }
   void operator()(const Repair& message) const {
     WriteHead(writer, Type::kRepair);

@@ -167,12 +167,17 @@ struct Repair {
   std::uint64_t index = 0;
   std::vector<Run> runs;  // Blocks.
 };
+// Of a file that may be wanted: the bytes that follow those of the one before.
+struct Early {
+  std::uint64_t index = 0;
+  Bytes bytes;  // At least one.
+};
 
 using Message =
     std::variant<Hello, Offer, Entries, Decisions, Accept, Decline, Digests,
                  FilesDone, FileFailed, Done, Finished, Abort, End,
                  SourceFailed, Holes, Want, CheckBlocks, BlockDigests, Repair,
-                 Have, StreamEnd, Received, Receipt, Signatures, Copies>;
+                 Have, StreamEnd, Received, Receipt, Signatures, Copies, Early>;
 
 // Nothing if the bytes are no message.
 std::optional<Message> Parse(ByteSpan bytes);
@@ -191,6 +196,8 @@ inline constexpr std::size_t kMaxPart = 8;
 inline constexpr std::size_t kMaxDigest = 24;
 inline constexpr std::size_t kMaxReceived = 40;
 inline constexpr std::size_t kMaxCopy = 24;
+// What Early takes besides its bytes.
+inline constexpr std::size_t kEarlyOverhead = 9;
 
 }  // namespace p2pcp::message
 

@@ -104,6 +104,8 @@ void Receiver::Core::HandleMessage(TimePoint now,
     wrong = Handle(now, *holes);
   } else if (const auto* copies = std::get_if<message::Copies>(&message)) {
     wrong = Handle(*copies);
+  } else if (const auto* early = std::get_if<message::Early>(&message)) {
+    wrong = Handle(*early);
   } else if (const auto* blocks =
                  std::get_if<message::BlockDigests>(&message)) {
     wrong = Handle(*blocks);
@@ -266,6 +268,7 @@ void Receiver::Core::Advance(TimePoint now) {
     if (phase_ == Phase::kChecking) AcceptOffer(now);
   }
   if (phase_ != Phase::kTransferring) return;
+  WriteEarly();
   sink_.Advance(now);
   while (running() && SendRoom() >= message::kMaxSmall) {
     std::optional<file::Sink::Event> event = sink_.PollEvent();
@@ -273,7 +276,10 @@ void Receiver::Core::Advance(TimePoint now) {
     TakeSinkEvent(now, *std::move(event));
   }
   if (!running()) return;
-  const std::uint64_t released = sink_.TakeReleased();
+  std::uint64_t released = sink_.TakeReleased();
+  const std::uint64_t uncharged = std::min(released, early_.uncharged);
+  early_.uncharged -= uncharged;
+  released -= uncharged;
   if (released > 0) connection().ReleaseBytes(released);
   FlushDone();
   FinishWhenDone(now);
@@ -357,9 +363,13 @@ void Receiver::Core::TakeDecision(TimePoint now,
   }
   ++decisions_.parts.back().count;
   if (item.outdated) Emit(Outdated{index, intake_.PathOf(index)});
+  if (!item.is_folder && decision.verdict == file::Verdict::kWant) {
+    AddToSink(index);
+  }
+  DecideEarly(index, decision.verdict);
   switch (decision.verdict) {
     case file::Verdict::kWant:
-      if (!item.is_folder) return AddToSink(index);
+      if (!item.is_folder) return;
       ++entries_done_;
       break;
     case file::Verdict::kCompare:

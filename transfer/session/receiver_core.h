@@ -71,6 +71,7 @@ class Receiver::Core final : private ByteSink, public Endpoint {
   const char* Handle(TimePoint now, const message::Holes& message);
   const char* Handle(const message::BlockDigests& message);
   const char* Handle(const message::Copies& message);
+  const char* Handle(const message::Early& message);
 
   void ConsiderOffer(TimePoint now);
   void Refuse(TimePoint now, message::Reason reason, Error error);
@@ -81,6 +82,9 @@ class Receiver::Core final : private ByteSink, public Endpoint {
   void TakeComparison(TimePoint now, file::Intake::Decision decision);
   bool HasRoomFor(TimePoint now, const Item& item);
   void AddToSink(std::uint64_t index);
+  void DecideEarly(std::uint64_t index, file::Verdict verdict);
+  bool CountEarly(std::uint64_t bytes);
+  void WriteEarly();
   void TellBase(std::uint64_t index);
   void TellSignatures(file::Sink::Event event);
   void TellRemains(std::uint64_t index, const file::Remains& remains);
@@ -111,6 +115,19 @@ class Receiver::Core final : private ByteSink, public Endpoint {
   std::optional<message::End> end_;
   const char* violation_ = nullptr;  // In a DATA frame.
   std::uint64_t taken_bytes_ = 0;
+
+  // Of a file, before it was decided on, or sent when that was not known yet.
+  struct Early {
+    std::optional<std::uint64_t> index;
+    std::uint64_t bytes = 0;  // That came.
+    bool counts = false;      // They are the file's.
+    Bytes held;               // Of them, what waits for its place there,
+    std::uint64_t begin = 0;  // which begins here.
+    // Written, and not charged against the credit: what the sink disposes of
+    // first.
+    std::uint64_t uncharged = 0;
+  };
+  Early early_;
 
   std::uint64_t decided_ = 0;       // Entries.
   std::uint64_t comparisons_ = 0;   // Under way.

@@ -31,6 +31,9 @@ class Sender final : public Session {
     Duration initial_rtt = 333ms;
     std::uint64_t rate_limit = 0;
     std::size_t packet_overhead = 0;
+    // Whether bytes may be sent before the receiver wants them. In vain where
+    // it has them, as when a transfer goes on.
+    bool early = true;
     // Each may be null; they must outlive the session. With a receipt one is
     // asked for.
     ReceiptTaker* receipt = nullptr;

@@ -31,6 +31,7 @@ Sender::Core::Core(TimePoint now, const Config& config, file::SourceTree* tree,
     : Endpoint(now, SenderConnectionConfig(config), disk, config.load, this,
                nullptr),
       tree_(*tree),
+      may_be_early_(config.early && config.rate_limit == 0),
       source_(Endpoint::disk()),
       receipt_(config.receipt) {
   tree_.Restart();
@@ -106,6 +107,7 @@ void Sender::Core::SendEntries() {
     }
     if (entries.entries.empty()) return;
     Send(entries);
+    ReadEarly();
   }
   if (!batch_.end) return Scan();
   if (SendRoom() < message::kMaxSmall) return;
@@ -120,7 +122,7 @@ void Sender::Core::TakeDisk() {
     if (done->kind == file::Job::Kind::kScan) {
       scanning_ = false;
       TakeNotes();
-    } else {
+    } else if (!early_.Handle(*done)) {
       source_.Handle(*std::move(done));
     }
   }
@@ -129,6 +131,7 @@ void Sender::Core::TakeDisk() {
 
 void Sender::Core::Advance(TimePoint now) {
   SendEntries();
+  SendEarly();
   TakeSourceEvents();
   // There is room for what it finds.
   if (deltas_) source_.Advance();

@@ -13,6 +13,7 @@
 #include "transfer/connection/byte_space.h"
 #include "transfer/file/digest.h"
 #include "transfer/file/disk.h"
+#include "transfer/file/file_head.h"
 #include "transfer/file/source.h"
 #include "transfer/file/source_file.h"
 #include "transfer/file/source_tree.h"
@@ -96,6 +97,9 @@ class Sender::Core final : private ByteSource, public Endpoint {
   void FlushCopies();
   void Offer(std::uint64_t begin, std::uint64_t end);
   void FlushOffer();
+  void ReadEarly();
+  void SendEarly();
+  void CountEarly(Item& item, std::uint64_t index);
   void Start(Item& item, std::uint64_t index, file::Source::Mode mode);
   void Settle(std::uint64_t index);
   bool IsOpen(std::uint64_t index) const {
@@ -109,6 +113,12 @@ class Sender::Core final : private ByteSource, public Endpoint {
   std::uint64_t end() const { return first_ + items_.size(); }
 
   file::SourceTree& tree_;
+  // Of the file early_index_. The source, which goes away before it, abandons
+  // its jobs.
+  file::FileHead early_;
+  bool may_be_early_;
+  std::uint64_t early_index_ = 0;
+  std::size_t early_sent_ = 0;  // Of its bytes.
   file::Source source_;
   ReceiptTaker* const receipt_;  // Null where none is wanted.
   bool has_receipt_ = false;

@@ -135,6 +135,7 @@ const char* Sender::Core::Handle(const message::Decisions& message) {
       switch (part.verdict) {
         case file::Verdict::kWant:
           if (!item.is_folder) {
+            CountEarly(item, index);
             Start(item, index, file::Source::Mode::kSend);
             continue;
           }

@@ -61,6 +61,7 @@ void SessionPair::Start() {
   Sender::Config sender_config;
   sender_config.load = config_.load[0];
   sender_config.receipt = taker_;
+  sender_config.early = config_.early;
   sender_ = std::make_unique<Sender>(now_, sender_config, &*tree_, &*disks[0]);
   Receiver::Config config;
   config.load = config_.load[1];

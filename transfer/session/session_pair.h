@@ -90,6 +90,7 @@ class SessionPair {
     // As Sender::Config's and Receiver::Config's.
     ReceiptTaker* taker = nullptr;
     ReceiptGiver* giver = nullptr;
+    bool early = true;
   };
 
   SessionPair() : SessionPair(Config{}) {}

@@ -71,6 +71,7 @@ class StreamReceiverCore final : private ByteSink, public Endpoint {
   const char* Handle(const message::Digests& message);
   const char* Handle(const message::StreamEnd& message);
   const char* Handle(const message::SourceFailed& message);
+  const char* Handle(const message::Early& message);
   void Decline(TimePoint now, std::string why);
   void DeclineSize(TimePoint now);
   void Accept(TimePoint now);
@@ -89,7 +90,8 @@ class StreamReceiverCore final : private ByteSink, public Endpoint {
   std::optional<message::End> end_;
   std::optional<file::Digest> expected_;
   bool source_failed_ = false;
-  bool settled_ = false;  // FILES_DONE or FILE_FAILED was sent.
+  std::uint64_t early_ = 0;  // Bytes that came so.
+  bool settled_ = false;     // FILES_DONE or FILE_FAILED was sent.
   bool done_ = false;
   std::optional<std::uint64_t> stream_size_;  // From STREAM_END.
   // In a DATA frame.
@@ -127,6 +129,8 @@ void StreamReceiverCore::HandleMessage(TimePoint now,
   } else if (const auto* failed =
                  std::get_if<message::SourceFailed>(&message)) {
     wrong = Handle(*failed);
+  } else if (const auto* early = std::get_if<message::Early>(&message)) {
+    wrong = Handle(*early);
   } else {
     wrong = "a message is not for the receiver of a stream";
   }
@@ -242,6 +246,16 @@ const char* StreamReceiverCore::Handle(const message::SourceFailed& message) {
     return "what was not wanted has failed";
   }
   source_failed_ = true;
+  return nullptr;
+}
+
+// In order they come once more.
+const char* StreamReceiverCore::Handle(const message::Early& message) {
+  early_ += message.bytes.size();
+  if (!entry_ || entry_->is_stream() || message.index != 0 ||
+      entry_->size <= kMaxEarlyBytes || early_ > kMaxEarlyBytes) {
+    return "bytes come early of what is none, or too many";
+  }
   return nullptr;
 }
 

@@ -8,6 +8,7 @@ from tests.e2e.decoder.reader import Reader
 SENDER, RECEIVER = 0, 1
 WANTED, KEPT_BACK, SAME, HAS = range(4)
 FOLDER, STREAM, EXECUTABLE, HOLED = 1, 2, 4, 8
+MAX_EARLY = 65_536
 
 Entry = collections.namedtuple('Entry', 'flags left name mtime size data')
 
@@ -110,6 +111,13 @@ def _copies(reader):
   return fields
 
 
+def _early(reader):
+  index = reader.varint()
+  if not reader.left():
+    raise Violation('an EARLY of nothing')
+  return {'index': index, 'data': reader.bytes(reader.left())}
+
+
 def _digests(reader):
   result, index = [], -1
   while reader.left() or not result:
@@ -180,6 +188,7 @@ MESSAGES = {
     0x17: ('RECEIPT', RECEIVER, _receipt),
     0x18: ('SIGNATURES', RECEIVER, _signatures),
     0x19: ('COPIES', SENDER, _copies),
+    0x1a: ('EARLY', SENDER, _early),
 }
 
 
@@ -226,7 +235,9 @@ class File:
     self.verdict = None
     self.offset = None  # In the byte space, where it has a place there.
     self.size = entry.size
-    self.skipped = []  # (offset, size, 'hole', 'have' or where in the base)
+    # (offset, size, 'hole', 'have', 'early' or where in the base)
+    self.skipped = []
+    self.early = b''
     self.base_size = None
     self.signatures = []  # Of the base's blocks: (weak, strong)
     self.digest = None
@@ -244,6 +255,8 @@ class Session:
     self._decided = 0
     self._space = 0  # How long the byte space is.
     self.receipt = None  # Its text so far, where one is wanted.
+    self._in_order = False
+    self._early_index = None
 
   def take(self, side, data):
     name, fields = read_message(data, side)
@@ -270,6 +283,29 @@ class Session:
       self.files.append(File(entry, path))
       if entry.flags & FOLDER:
         self._open.append(entry.name)
+
+  def _accept(self, in_order):
+    self._in_order = in_order
+
+  def _early(self, index, data):
+    file = self.files[index]
+    if self._early_index not in (None, index):
+      raise Violation('a second file comes early')
+    if file.entry.flags & (FOLDER | STREAM | HOLED) or file.size <= MAX_EARLY:
+      raise Violation('a file comes early that may not')
+    self._early_index = index
+    file.early += data
+    if len(file.early) > MAX_EARLY:
+      raise Violation('too much comes early')
+
+  def skipped(self, file):
+    """What has no place in the byte space: (offset, size, why) in order."""
+    skipped = list(file.skipped)
+    have = any(why == 'have' for _, _, why in skipped)
+    if (file.early and file.verdict == WANTED and not have and
+        file.base_size is None and not self._in_order):
+      skipped.append((0, len(file.early), 'early'))
+    return sorted(skipped, key=lambda one: one[0])
 
   def _decisions(self, first, decisions):
     if first != self._decided:
@@ -378,12 +414,13 @@ class Session:
     """
     content = bytearray(file.size)
     at = 0
-    skipped = sorted(file.skipped, key=lambda one: one[0])
-    for offset, size, why in skipped + [(file.size, 0, '')]:
+    for offset, size, why in self.skipped(file) + [(file.size, 0, '')]:
       if offset > at:
         content[at:offset] = space.read(file.offset + at, offset - at)
       if why == 'have':
         content[offset:offset + size] = there[offset:offset + size]
+      elif why == 'early':
+        content[:size] = file.early
       elif isinstance(why, int):
         content[offset:offset + size] = base[why:why + size]
       at = max(at, offset + size)
