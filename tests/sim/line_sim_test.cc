@@ -85,7 +85,7 @@ LineOptions OptionsOf(const Row& row, std::uint64_t seed) {
 
 // The time limit of a transfer comes from its least goodput.
 const Row kRows[] = {
-    {.name = "clean", .bbr = 89, .cubic = 90, .bbr_queue_ms = 10},
+    {.name = "clean", .bbr = 90, .cubic = 90, .bbr_queue_ms = 10},
     {.name = "loss_1_percent", .harm = {.loss = 0.01}, .bbr = 86, .cubic = 2},
     {.name = "loss_5_percent", .harm = {.loss = 0.05}, .bbr = 78, .cubic = 0.9},
     {.name = "long_loss_0.1_percent",
@@ -134,15 +134,16 @@ const Row kRows[] = {
      .rtt = 80ms,
      .queue_bytes = 30'000,
      .bytes = 16 * kMiB,
-     .bbr = 17,
+     .bbr = 17.5,
      .cubic = 15,
      .bbr_lost = 0.04},
+    // 4.4 % are lost on average over round trips of 46 to 54 ms, 3.7 to 5.0.
     {.name = "policer",
      .bytes = 32 * kMiB,
      .policer = 20,
      .bbr = 18,
      .cubic = 17,
-     .bbr_lost = 0.04},
+     .bbr_lost = 0.05},
     // A burst of 20 after 1980 packets, on average.
     {.name = "bursts_of_20",
      .harm = {.bursts = {.enter = 0.000505, .leave = 0.05}},

@@ -47,6 +47,7 @@ void Bbr::OnPacketSent(const SentEvent& event) {
     extra_acked_start_ = event.now;
     extra_acked_delivered_ = rate_.delivered();
   }
+  next_number_ = event.number.Next();
   rate_.OnSent(event.now, event.number, event.size, event.bytes_in_flight);
   floor_.OnSent(event.number);
 }
@@ -175,6 +176,11 @@ void Bbr::UpdateExtraAcked(const AckEvent& event) {
   slot = std::max(slot, std::min(extra, cwnd_));
 }
 
+std::uint64_t Bbr::ExtraAcked() const {
+  if (!full_bw_reached_) return 0;
+  return *std::max_element(extra_acked_.begin(), extra_acked_.end());
+}
+
 double Bbr::Bdp(double gain) const {
   Duration rtt = min_rtt_;
   if (joining_ && !full_bw_reached_) {
@@ -206,9 +212,10 @@ std::uint64_t Bbr::InflightWithHeadroom() const {
   const auto headroom = std::max<std::uint64_t>(
       packet_size_, static_cast<std::uint64_t>(
                         kHeadroom * static_cast<double>(inflight_longterm_)));
-  // Not below what is needed, as far as that is known to be harmless.
-  const std::uint64_t needed =
-      std::min(inflight_longterm_, static_cast<std::uint64_t>(Bdp(1.0)));
+  // Not below what is needed, as far as that is known to be harmless: the
+  // path's bytes, and those that wait at the peer for the next ACK.
+  const std::uint64_t needed = std::min(
+      inflight_longterm_, static_cast<std::uint64_t>(Bdp(1.0)) + ExtraAcked());
   return std::max({inflight_longterm_ - std::min(headroom, inflight_longterm_),
                    needed, MinWindow()});
 }
@@ -248,11 +255,7 @@ void Bbr::SetPacingRate() {
 }
 
 void Bbr::SetCwnd(const AckEvent& event) {
-  std::uint64_t extra = 0;
-  if (full_bw_reached_) {
-    extra = *std::max_element(extra_acked_.begin(), extra_acked_.end());
-  }
-  const std::uint64_t max_inflight = Inflight(cwnd_gain_) + extra;
+  const std::uint64_t max_inflight = Inflight(cwnd_gain_) + ExtraAcked();
   if (full_bw_reached_) {
     cwnd_ = std::min(cwnd_ + event.acked_bytes, max_inflight);
   } else if (cwnd_ < max_inflight || rate_.delivered() - first_delivered_ <

@@ -11,6 +11,9 @@
 //   more is lost than any path loses by itself.
 // - Beside flows that fill the queue, losses count as they do for CUBIC.
 // - A probe that ended in loss is not repeated before CUBIC would be back.
+// - Losses of packets that were sent while probing are answered by its end:
+//   found later, they do not lower the short-term bounds.
+// - The headroom leaves room for what waits for the peer's next ACK.
 // - PROBE_RTT every 5 s as a must, but not if the round trip has come within
 //   5 % of its minimum by itself.
 //
@@ -27,6 +30,7 @@
 #include <optional>
 #include <string_view>
 
+#include "net/base/packet_number.h"
 #include "net/base/random.h"
 #include "net/base/time.h"
 #include "transfer/recovery/bbr_loss_floor.h"
@@ -177,6 +181,8 @@ class Bbr final : public CongestionController {
   double InitialPacingRate(Duration rtt) const;
   void SetCwnd(const AckEvent& event);
   void StartRound() { next_round_delivered_ = rate_.delivered(); }
+  // How much more arrives in a lump, at most, than the rate would explain.
+  std::uint64_t ExtraAcked() const;
   double Bdp(double gain) const;
   // Bytes in flight for a gain, with what rounding and trains need.
   std::uint64_t Inflight(double gain) const;
@@ -346,6 +352,12 @@ class Bbr final : public CongestionController {
   double bw_latest_ = 0;
   std::uint64_t inflight_latest_ = 0;
   std::uint64_t loss_round_delivered_ = 0;
+  // Packets below were sent while probing, which has ended: what gets lost of
+  // them has been answered by that, and is no signal to what follows.
+  PacketNumber answered_below_;
+  PacketNumber next_number_;
+  std::uint64_t answered_lost_ = 0;  // Totals, of those.
+  std::uint64_t answered_ranges_ = 0;
   std::uint64_t round_lost_ = 0;  // Totals when this loss round began.
   std::uint64_t round_lost_ranges_ = 0;
   std::uint64_t round_delivered_ = 0;

@@ -9,7 +9,12 @@
 namespace p2pcp {
 
 void Bbr::OnPacketLost(const LostPacket& packet) {
+  const std::uint64_t ranges = rate_.lost_ranges();
   rate_.OnLost(packet.number, packet.size);
+  if (packet.number < answered_below_) {
+    answered_lost_ += packet.size;
+    answered_ranges_ += rate_.lost_ranges() - ranges;
+  }
   floor_.OnLost(packet.number);
   if (YieldToCompany(packet) || !probe_samples_) return;
   const DeliveryRate::Train* const train = rate_.Find(packet.number);
@@ -119,14 +124,16 @@ void Bbr::UpdateLossRound() {
   loss_round_delivered_ = rate_.delivered();
   loss_round_start_ = true;
 
-  const std::uint64_t lost = rate_.lost() - round_lost_;
+  const std::uint64_t total_lost = rate_.lost() - answered_lost_;
+  const std::uint64_t total_ranges = rate_.lost_ranges() - answered_ranges_;
+  const std::uint64_t lost = total_lost - round_lost_;
   const std::uint64_t all = lost + rate_.delivered() - round_delivered_;
-  loss_round_ranges_ = rate_.lost_ranges() - round_lost_ranges_;
+  loss_round_ranges_ = total_ranges - round_lost_ranges_;
   loss_round_bytes_ = all;
   loss_round_lost_ = lost;
-  round_lost_ = rate_.lost();
+  round_lost_ = total_lost;
   round_delivered_ = rate_.delivered();
-  round_lost_ranges_ = rate_.lost_ranges();
+  round_lost_ranges_ = total_ranges;
   last_round_too_lossy_ = round_too_lossy_;
   round_too_lossy_ =
       static_cast<double>(lost) >

@@ -81,6 +81,7 @@ void Bbr::ExitStartupForLoss() {
 void Bbr::CheckDrain(const AckEvent& event) {
   if (state_ == State::kStartup && full_bw_reached_) {
     state_ = State::kDrain;
+    answered_below_ = next_number_;
     pacing_gain_ = kDrainPacingGain;
     cwnd_gain_ = kCwndGain;
     drain_start_round_ = round_count_;
@@ -187,6 +188,7 @@ bool Bbr::TimeToGoDown() {
 }
 
 void Bbr::StartDown(TimePoint now) {
+  if (state_ == State::kProbeBwUp) answered_below_ = next_number_;
   ResetCongestionSignals();
   probe_up_count_ = kInfiniteRate;
   rounds_since_probe_ = random_->Below(2);

@@ -146,8 +146,8 @@ TEST(Bbr, StartsWithTheInitialWindowPaced) {
   EXPECT_EQ(bbr.bandwidth(100ms), 0u);
 }
 
-// Section 5.6.2. A greeting is all that was sent, and acknowledged, in the first
-// round trip: that says nothing of the path.
+// Section 5.6.2. A greeting is all that was sent, and acknowledged, in the
+// first round trip: that says nothing of the path.
 TEST(Bbr, AFirstAckOfLittleDoesNotSlowTheStart) {
   Bbr bbr(kPacket);
   const std::uint64_t initial = bbr.pacing_rate(200ms);
@@ -203,6 +203,20 @@ TEST(Bbr, MeasuresTheFirstLossFloorAtThePathsRate) {
     slowest = std::min(slowest, path.bbr().pacing_rate(50ms));
   }
   EXPECT_GE(static_cast<double>(slowest), 0.75 * 12e6);
+}
+
+// What Startup has overfilled the queue with still gets lost when it is over:
+// that is no reason to send at less than the rate that it has found.
+TEST(Bbr, LossesOfStartupAreAnsweredByItsEnd) {
+  for (Duration pause = 100ms; pause <= 500ms; pause += 10ms) {
+    Path path({.queue = 50});
+    path.RunFor(pause);
+    if (path.bbr().state() != Bbr::State::kStartup) break;
+    // Which takes a round longer where the sender pauses.
+    path.bbr().OnAppLimited(path.bbr().window());
+    path.RunFor(2s - pause);
+    EXPECT_EQ(path.bbr().bw(), path.bbr().max_bw()) << pause / 1ms;
+  }
 }
 
 TEST(Bbr, ProbesEveryTwoToThreeSeconds) {
