@@ -1,6 +1,8 @@
 // Receipts as a whole: what a receiver signs is what a sender has written and
 // what a reader takes, and nothing else.
 
+#include "transfer/session/receipt.h"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -28,7 +30,6 @@
 #include "net/crypto/identity.h"
 #include "net/udp/file_descriptor.h"
 #include "transfer/file/strong_hash.h"
-#include "transfer/session/receipt.h"
 
 namespace p2pcp::cmd {
 namespace {
