@@ -130,12 +130,17 @@ class RulesCatch(unittest.TestCase):
         }, 'transfer/wire/BUILD:1: transfer/wire may not depend on '
         '//net/stun:message')
 
+  def test_an_include_without_a_dep(self):
+    self.assert_caught(
+        self.with_line('cmd/main.cc', '#include "net/base/time.h"'),
+        'cmd/main.cc:2: "net/base/time.h" is in no dep of //cmd:p2pcp')
+
   def test_a_program_that_depends_on_tests(self):
     self.assert_caught(
         {
             'cmd/BUILD':
                 'cc_binary(name = "p2pcp", srcs = ["main.cc"], '
-                'deps = ["//tests/sim"])\n'
+                'deps = ["//net/stun:message", "//tests/sim"])\n'
         }, 'cmd may not depend on //tests/sim:sim')
 
   def test_a_library_used_by_a_second_package(self):

@@ -172,6 +172,30 @@ def check_deps(tree):
           yield f'{where} {user} may not depend on //:{name}'
 
 
+def check_direct_deps(tree):
+  """What a file includes belongs to its target, or to a direct dep of that.
+
+  As layering_check, which only clang++ has, does for what it compiles.
+  """
+  owners = {}
+  for _, target in tree.targets:
+    for path in target.files:
+      owners.setdefault(path, set()).add((target.package, target.name))
+  sources = {source.path: source for source in tree.cpp}
+  for _, target in tree.targets:
+    near = {(target.package, target.name), *target.deps}
+    for path in target.files:
+      if path not in sources:
+        continue
+      source = sources[path]
+      for include in source.includes():
+        used = owners.get(include.path, set())
+        if (used and not include.angled and not used & near and
+            _allowed(source.folder, include.path.rpartition('/')[0])):
+          yield (f'{path}:{include.line}: "{include.path}" is in no dep of '
+                 f'//{target.package}:{target.name}')
+
+
 def check_libraries(tree):
   """Each library's headers are included by its one package only."""
   shipped = {
@@ -275,9 +299,9 @@ def check_named_tests(tree):
           yield f'{source.path}:{number}: there is no test {name}'
 
 
-RULES = (check_packages, check_includes, check_deps, check_libraries,
-         check_cores, check_clocks, check_sizes, check_guards, check_targets,
-         check_documents, check_named_tests)
+RULES = (check_packages, check_includes, check_deps, check_direct_deps,
+         check_libraries, check_cores, check_clocks, check_sizes, check_guards,
+         check_targets, check_documents, check_named_tests)
 
 
 def check_all(sources):
