@@ -23,6 +23,7 @@
 #include "cmd/options/options.h"
 #include "cmd/self_and_peer.h"
 #include "cmd/trace/trace.h"
+#include "cmd/transfer_view.h"
 #include "net/base/result.h"
 #include "net/base/time.h"
 #include "net/crypto/identity.h"
@@ -61,6 +62,10 @@ class TransferCommand {
     config.max_payload = link_->max_payload();
     config.initial_rtt = link_->rtt();
     config.load = &*load_;
+    // Events and -v tell of all.
+    if (!options_.json && !console_.verbose()) {
+      config.told_files = TransferView::kMaxFilesShown + 1;
+    }
     config.tracer = trace_ != nullptr ? trace_->tracer() : nullptr;
   }
 

@@ -22,6 +22,9 @@ namespace p2pcp::cmd {
 
 class TransferView {
  public:
+  // Files that get a line of their own without -v; one more is told of.
+  static constexpr std::uint64_t kMaxFilesShown = 20;
+
   // The words for what this side does.
   struct Words {
     std::string done;  // "sent", "received".
@@ -72,9 +75,6 @@ class TransferView {
   Console* const console_;
   Events* const events_;
   RateMeter meter_;
-  // Files that get a line of their own without -v.
-  static constexpr std::uint64_t kMaxFilesShown = 20;
-
   std::uint64_t files_shown_ = 0;
   std::optional<TimePoint> started_;
   TimePoint last_plain_;

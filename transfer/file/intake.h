@@ -20,6 +20,7 @@
 #include "transfer/file/disk.h"
 #include "transfer/file/entry.h"
 #include "transfer/file/output_folder.h"
+#include "transfer/file/paged_queue.h"
 
 namespace p2pcp::file {
 
@@ -165,7 +166,7 @@ class Intake {
   std::optional<Error> error_;
   EntryChecker checker_;
 
-  std::deque<Item> items_;
+  PagedQueue<Item> items_;
   std::deque<FolderRef> parents_;  // Of the items.
   std::deque<FolderRef> own_;      // The folders that items are, or null.
   std::uint64_t first_ = 0;

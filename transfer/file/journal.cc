@@ -289,15 +289,15 @@ void Journal::End(std::uint64_t id) {
   (void)Apply(Type::kEnd, JournalState::Id(id));
 }
 
-void Journal::Done(const FileKey& key, const std::string* renamed_to) {
-  const std::uint64_t hash = JournalState::HashOf(key);
+void Journal::Done(std::uint64_t hash, std::uint64_t size,
+                   const std::string* renamed_to) {
   if (renamed_to != nullptr && renamed_to->size() <= JournalOwner::kMaxOwner) {
     (void)Apply(Type::kRenamed, JournalState::Renamed(hash, *renamed_to));
   }
   std::array<std::byte, 8> bytes;
   ByteWriter(bytes).WriteU64(hash);
   done_.insert(done_.end(), bytes.begin(), bytes.end());
-  if (done_.size() >= kDoneBatch || key.size >= kLargeFile) FlushDone();
+  if (done_.size() >= kDoneBatch || size >= kLargeFile) FlushDone();
 }
 
 void Journal::Prefix(const std::string& prefix) {

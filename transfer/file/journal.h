@@ -76,7 +76,9 @@ class Journal {
   void SaveHash(std::uint64_t id, const Hasher& hasher);
   void End(std::uint64_t id);
   // The file is durable under its name, or the other one that it got.
-  void Done(const FileKey& key, const std::string* renamed_to);
+  // hash: JournalState's of its key; size: its bytes.
+  void Done(std::uint64_t hash, std::uint64_t size,
+            const std::string* renamed_to);
   // The names of this session's parts begin so.
   void Prefix(const std::string& prefix);
   // Ends all parts.

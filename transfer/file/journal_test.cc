@@ -177,10 +177,10 @@ TEST_F(JournalTest, RemembersWhatIsDoneByAllThatIsKnownOfIt) {
   const std::string other = "folder/photo (1)";
   {
     const auto journal = Open();
-    journal->Done(key, nullptr);
+    journal->Done(JournalState::HashOf(key), key.size, nullptr);
     FileKey renamed = key;
     renamed.path = "taken";
-    journal->Done(renamed, &other);
+    journal->Done(JournalState::HashOf(renamed), renamed.size, &other);
   }
   const auto journal = Open(kNextBoot);
   EXPECT_TRUE(journal->state().IsDone(JournalState::HashOf(key)));

@@ -5,13 +5,12 @@
 #ifndef P2PCP_TRANSFER_FILE_LAYOUT_H_
 #define P2PCP_TRANSFER_FILE_LAYOUT_H_
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <utility>
 
 #include "net/base/check.h"
+#include "transfer/file/paged_queue.h"
 
 namespace p2pcp::file {
 
@@ -60,10 +59,13 @@ class Layout {
         return found_ += i;
       }
     }
-    const auto after = std::upper_bound(
-        pieces_.begin(), pieces_.end(), offset,
-        [](std::uint64_t at, const Piece& piece) { return at < piece.begin; });
-    found_ = first_ + static_cast<std::uint64_t>(after - pieces_.begin()) - 1;
+    std::size_t low = 0;
+    std::size_t high = pieces_.size();  // Begins behind it, or is none.
+    while (high - low > 1) {
+      const std::size_t middle = low + (high - low) / 2;
+      (pieces_[middle].begin <= offset ? low : high) = middle;
+    }
+    found_ = first_ + low;
     return found_;
   }
   // REQUIRES: !empty().
@@ -77,7 +79,7 @@ class Layout {
     return piece.begin <= offset && offset - piece.begin < piece.size;
   }
 
-  std::deque<Piece> pieces_;
+  PagedQueue<Piece> pieces_;
   std::uint64_t first_ = 0;
   mutable std::uint64_t found_ = 0;  // By At(), the last time.
   std::uint64_t total_ = 0;

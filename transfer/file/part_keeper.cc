@@ -202,7 +202,8 @@ void PartKeeper::End(std::uint64_t id) {
 }
 
 void PartKeeper::Placed(const Output& output, std::optional<std::uint64_t> id) {
-  InPlace in_place{KeyOf(output), std::nullopt, id};
+  InPlace in_place{JournalState::HashOf(KeyOf(output)), output.size,
+                   std::nullopt, id};
   if (output.final_name != output.name) in_place.renamed_to = output.final_name;
   placed_.push_back(std::move(in_place));
   if (!id) return;
@@ -214,7 +215,7 @@ void PartKeeper::Placed(const Output& output, std::optional<std::uint64_t> id) {
 
 void PartKeeper::PlacedAreDurable() {
   for (const InPlace& in_place : placed_) {
-    journal_.Done(in_place.key,
+    journal_.Done(in_place.hash, in_place.size,
                   in_place.renamed_to ? &*in_place.renamed_to : nullptr);
     if (in_place.id) journal_.End(*in_place.id);
   }

@@ -82,7 +82,8 @@ class PartKeeper {
     std::uint64_t dirty = 0;  // Bytes written since the last pass began.
   };
   struct InPlace {
-    FileKey key;
+    std::uint64_t hash = 0;  // Of its key.
+    std::uint64_t size = 0;
     std::optional<std::string> renamed_to;
     std::optional<std::uint64_t> id;
   };

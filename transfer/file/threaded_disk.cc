@@ -35,23 +35,32 @@ class Ring {
  public:
   bool empty() const { return size_ == 0; }
   const T& front() const { return items_[head_]; }
-  void Push(T item) {
+  template <typename Item>
+  void Push(Item&& item) {
     P2PCP_CHECK(size_ < items_.size());
-    items_[(head_ + size_) % items_.size()] = std::move(item);
+    items_[(head_ + size_) % items_.size()] = std::forward<Item>(item);
     ++size_;
   }
   T Pop() {
-    P2PCP_CHECK(size_ > 0);
     T item = std::move(items_[head_]);
-    head_ = (head_ + 1) % items_.size();
-    --size_;
+    Drop();
     return item;
+  }
+  void PopTo(T& item) {
+    item = std::move(items_[head_]);
+    Drop();
   }
   void Clear() {
     while (!empty()) Pop();
   }
 
  private:
+  void Drop() {
+    P2PCP_CHECK(size_ > 0);
+    head_ = (head_ + 1) % items_.size();
+    --size_;
+  }
+
   std::array<T, kCapacity> items_;
   std::size_t head_ = 0;
   std::size_t size_ = 0;
@@ -165,7 +174,7 @@ class ThreadedDisk::Worker {
       if (stop_) return;
       std::size_t count = 0;
       do {
-        taken_[count++] = jobs_.Pop();
+        jobs_.PopTo(taken_[count++]);
       } while (count < kTogether && !jobs_.empty() &&
                IsShort(taken_[count - 1]) && IsShort(jobs_.front()));
       busy_ = true;

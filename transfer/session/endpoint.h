@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <optional>
 #include <string>
 
@@ -105,6 +106,15 @@ class Endpoint {
   std::size_t SendRoom() const;
   void Emit(SessionEvent event) { events_.push_back(std::move(event)); }
 
+  // Whether FileDone shall tell of one more file; counts it.
+  bool TellsFile() {
+    if (told_files_ == 0) return false;
+    --told_files_;
+    return true;
+  }
+  // Files that FileDone tells of.
+  void SetToldFiles(std::uint64_t files) { told_files_ = files; }
+
   // Fixes the result: none for success. The last message has been sent; the end
   // comes when the peer has it.
   void Settle(TimePoint now, std::optional<Error> result, Duration patience);
@@ -163,6 +173,8 @@ class Endpoint {
   // Since when packets have come that Step() has not looked at: one turn for a
   // batch of them, since a turn costs as much as a packet.
   std::optional<TimePoint> turn_due_;
+
+  std::uint64_t told_files_ = std::numeric_limits<std::uint64_t>::max();
 
   std::deque<Bytes> outbox_;
   std::deque<SessionEvent> events_;

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -42,6 +43,9 @@ class Receiver final : public Session {
     bool allow_dotfiles = false;
     // Where an older version of a file is replaced, only what differs comes.
     bool delta = true;
+    // Of so many files FileDone tells, and no more: a folder may have a
+    // million.
+    std::uint64_t told_files = std::numeric_limits<std::uint64_t>::max();
     // Each may be null; they must outlive the session. Without a receipt an
     // offer that wants one is declined.
     ReceiptGiver* receipt = nullptr;

@@ -46,7 +46,9 @@ Receiver::Core::Core(TimePoint now, const Config& config,
                .allow_dotfiles = config.allow_dotfiles,
                .delta = config.delta},
               Endpoint::disk()),
-      sink_(target, config.conflict, Endpoint::disk(), random) {}
+      sink_(target, config.conflict, Endpoint::disk(), random) {
+  SetToldFiles(config.told_files);
+}
 
 bool Receiver::Core::Write(StreamOffset offset, ByteSpan bytes) {
   if (!running()) return false;
@@ -386,12 +388,14 @@ void Receiver::Core::TakeDecision(TimePoint now,
       ++entries_done_;
       ++files_done_;
       not_sent_bytes_ += item.size;
-      Emit(p2pcp::FileDone{index,
-                           intake_.PathOf(index),
-                           intake_.PathOf(index),
-                           item.size,
-                           {},
-                           true});
+      if (TellsFile()) {
+        Emit(p2pcp::FileDone{index,
+                             intake_.PathOf(index),
+                             intake_.PathOf(index),
+                             item.size,
+                             {},
+                             true});
+      }
       break;
   }
   intake_.Settle(index);

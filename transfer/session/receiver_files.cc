@@ -145,11 +145,13 @@ void Receiver::Core::FileIsDone(std::uint64_t index,
   ++entries_done_;
   ++files_done_;
   if (!was_there) done_bytes_ += item.size;
-  const file::FolderPath& folder = item.output.folder;
-  Emit(p2pcp::FileDone{
-      index, intake_.PathOf(index),
-      folder == nullptr ? final_name : *folder + '/' + final_name, item.size,
-      digest, was_there});
+  if (TellsFile()) {
+    const file::FolderPath& folder = item.output.folder;
+    Emit(p2pcp::FileDone{
+        index, intake_.PathOf(index),
+        folder == nullptr ? final_name : *folder + '/' + final_name, item.size,
+        digest, was_there});
+  }
   if (receipt_ != nullptr) {
     AddFileToReceipt(index, digest);
   } else {

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 
@@ -34,6 +35,9 @@ class Sender final : public Session {
     // Whether bytes may be sent before the receiver wants them. In vain where
     // it has them, as when a transfer goes on.
     bool early = true;
+    // Of so many files FileDone tells, and no more: a folder may have a
+    // million.
+    std::uint64_t told_files = std::numeric_limits<std::uint64_t>::max();
     // Each may be null; they must outlive the session. With a receipt one is
     // asked for.
     ReceiptTaker* receipt = nullptr;

@@ -34,6 +34,7 @@ Sender::Core::Core(TimePoint now, const Config& config, file::SourceTree* tree,
       may_be_early_(config.early && config.rate_limit == 0),
       source_(Endpoint::disk()),
       receipt_(config.receipt) {
+  SetToldFiles(config.told_files);
   tree_.Restart();
   // The list does not wait for the greeting.
   message::Offer offer;
@@ -280,7 +281,8 @@ Progress Sender::Core::progress() const {
                    had_bytes_ + savings_.copied_bytes,
                progress.bytes_total);
   progress.complete = ended_;
-  for (const Item& item : items_) {
+  for (std::size_t i = 0; i < items_.size(); ++i) {
+    const Item& item = items_[i];
     if (item.is_folder || item.state == Item::State::kSettled) continue;
     progress.current_file = item.source->name();
     progress.current_bytes_total = item.source->size;

@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 
 #include "net/base/bytes.h"
@@ -14,6 +13,7 @@
 #include "transfer/file/digest.h"
 #include "transfer/file/disk.h"
 #include "transfer/file/file_head.h"
+#include "transfer/file/paged_queue.h"
 #include "transfer/file/source.h"
 #include "transfer/file/source_file.h"
 #include "transfer/file/source_tree.h"
@@ -134,7 +134,7 @@ class Sender::Core final : private ByteSource, public Endpoint {
   std::uint64_t left_out_ = 0;
 
   // Entries [first_, end()) were sent.
-  std::deque<Item> items_;
+  file::PagedQueue<Item> items_;
   std::uint64_t first_ = 0;
   std::uint64_t open_ = 0;
   std::size_t name_bytes_ = 0;

@@ -161,7 +161,10 @@ const char* Sender::Core::Handle(const message::Decisions& message) {
           ++entries_done_;
           ++files_done_;
           not_sent_bytes_ += size;
-          Emit(p2pcp::FileDone{index, item.source->name(), {}, size, {}, true});
+          if (TellsFile()) {
+            Emit(p2pcp::FileDone{
+                index, item.source->name(), {}, size, {}, true});
+          }
           break;
       }
       Settle(index);
@@ -227,8 +230,10 @@ void Sender::Core::SetDone(std::uint64_t index) {
   } else {
     done_bytes_ += size;
   }
-  Emit(p2pcp::FileDone{
-      index, item.source->name(), {}, size, item.digest, was_there});
+  if (TellsFile()) {
+    Emit(p2pcp::FileDone{
+        index, item.source->name(), {}, size, item.digest, was_there});
+  }
   Settle(index);
 }
 

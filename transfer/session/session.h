@@ -63,7 +63,8 @@ struct Outdated {
   std::string name;
 };
 
-// A file stands at the receiver under its final name, verified and synced.
+// A file stands at the receiver under its final name, verified and synced. Told
+// of the first Config::told_files.
 struct FileDone {
   std::uint64_t index = 0;  // Of its entry.
   std::string name;         // As offered. Peer's text at a receiver: escape it.
@@ -98,7 +99,7 @@ struct Completed {
   std::optional<TransferReport> report;
 };
 
-// Terminal: not every file arrived. Those reported by FileDone stay.
+// Terminal: not every file arrived. Those that are done stay.
 struct Failed {
   Error error;
 };

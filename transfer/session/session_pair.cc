@@ -62,10 +62,12 @@ void SessionPair::Start() {
   sender_config.load = config_.load[0];
   sender_config.receipt = taker_;
   sender_config.early = config_.early;
+  sender_config.told_files = config_.told_files;
   sender_ = std::make_unique<Sender>(now_, sender_config, &*tree_, &*disks[0]);
   Receiver::Config config;
   config.load = config_.load[1];
   config.receipt = giver_;
+  config.told_files = config_.told_files;
   config.conflict = config_.conflict;
   config.ask = config_.ask;
   config.delta = config_.delta;

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <queue>
@@ -88,6 +89,7 @@ class SessionPair {
     // What was interrupted is kept (Restart).
     bool journals = false;
     // As Sender::Config's and Receiver::Config's.
+    std::uint64_t told_files = std::numeric_limits<std::uint64_t>::max();
     ReceiptTaker* taker = nullptr;
     ReceiptGiver* giver = nullptr;
     bool early = true;

@@ -115,6 +115,25 @@ TEST_F(TreeTest, AFolderArrivesWithAllThatIsInIt) {
   EXPECT_EQ(pair.Find<Completed>(1)->file_count, 5u);
 }
 
+// A program that shows some of a million files need not hear of the others.
+TEST(ToldFiles, FileDoneTellsOfSoManyAtMost) {
+  SessionPair pair({.told_files = 3});
+  for (int i = 0; i < 10; ++i) {
+    pair.Add("file " + std::to_string(i), RandomText(1000, 1));
+  }
+  pair.Start();
+  ASSERT_TRUE(pair.Run());
+  for (int side = 0; side < 2; ++side) {
+    EXPECT_EQ(pair.Outcome(side), std::nullopt);
+    EXPECT_EQ(pair.Find<Completed>(side)->file_count, 10u);
+    std::size_t told = 0;
+    for (const SessionEvent& event : pair.events(side)) {
+      if (std::holds_alternative<FileDone>(event)) ++told;
+    }
+    EXPECT_EQ(told, 3u);
+  }
+}
+
 TEST_F(TreeTest, NamesThatOrdinaryFoldersHaveArrive) {
   for (const std::string name :
        {"cur/1:2,S", "dev-\\x2d.mount", "e\xcc\x81", "\xc3\xa9", "\xff\xfe",
