@@ -1,8 +1,10 @@
 // p2pcp recv: what one peer sends, into a folder.
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "cmd/ask.h"
@@ -80,6 +82,19 @@ Result<ExitCode> ReceiveStream(const Options& options,
   return outcome;
 }
 
+// Small files are held open, without a name, until many of them are synced
+// together (transfer/file/target_worker.h). Nothing here uses select(2), for
+// which systems keep the number of open files low.
+void AllowOpenFiles() {
+  constexpr rlim_t kOpenFiles = 10'000;
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const rlim_t wanted = std::min(limit.rlim_max, kOpenFiles);
+  if (limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = wanted;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 }  // namespace
 
 Result<ExitCode> RunRecv(const Options& options, const Home& home,
@@ -97,6 +112,7 @@ Result<ExitCode> RunRecv(const Options& options, const Home& home,
   if (options.out == "-") {
     return ReceiveStream(options, *rules, home, console, events);
   }
+  AllowOpenFiles();
   const bool by_rule = !options.out_is_asked_for && !rules->folder.empty();
   // A folder that can't be written to is said before anybody is asked to come.
   Result<file::OutputTarget> target =

@@ -124,8 +124,9 @@ struct Job {
     // *output to the running digest of slot, which begins at offset 0 and
     // completes with `last`. Completion::same: the file has that size and time.
     kDigestExisting,
-    // All that a small file needs but its name: creates its temporary file,
-    // writes buffer, reads it back for the digest. Its mode and time are set.
+    // All that a small file needs but its name: creates a file without one, or
+    // under its temporary one, writes buffer, reads it back for the digest. Its
+    // mode and time are set.
     kStore,
     // Gives what kStore made its final name, as kCommit does.
     kPlace,

@@ -39,6 +39,8 @@ class FaultySyscalls final : public Syscalls {
   int rename_error = 0;
   int rename_flags_error = 0;  // Of renames with flags.
   int link_error = 0;
+  int unnamed_error = 0;       // Of making files without a name,
+  int name_unnamed_error = 0;  // and of giving them one.
   std::optional<std::int64_t> free_bytes;
   std::function<void()> before_read;  // Called before each read.
 
@@ -91,6 +93,16 @@ class FaultySyscalls final : public Syscalls {
   int Create(int dirfd, const std::string& relative, mode_t mode) override {
     return create_error != 0 ? Fail(create_error)
                              : Syscalls::Create(dirfd, relative, mode);
+  }
+  int CreateUnnamed(int dirfd, mode_t mode) override {
+    if (unnamed_error != 0) return Fail(unnamed_error);
+    return create_error != 0 ? Fail(create_error)
+                             : Syscalls::CreateUnnamed(dirfd, mode);
+  }
+  int NameUnnamed(int fd, int dirfd, const char* name) override {
+    if (name_unnamed_error != 0) return Fail(name_unnamed_error);
+    return rename_error != 0 ? Fail(rename_error)
+                             : Syscalls::NameUnnamed(fd, dirfd, name);
   }
   // Syncing does nothing: no test can tell, and a busy disk takes its time.
   int Fdatasync(int) override {

@@ -245,6 +245,12 @@ bool RenameNoReplace(Syscalls& syscalls, int dirfd, const char* part_name,
   return false;
 }
 
+Error NamingError(const Output& output, int error) {
+  if (!IsNameError(error)) return CannotWrite(output.name, error);
+  return KeptBack(output.name, "cannot have this name on this file system",
+                  error);
+}
+
 Error Collides(const Output& output) {
   return KeptBack(output.name,
                   "has the same name here as another file that is sent",
@@ -259,11 +265,7 @@ Status PutInPlace(Syscalls& syscalls, int dirfd, const std::string& part_name,
   struct stat info;
   for (unsigned number = 1;; ++number) {
     if (RenameNoReplace(syscalls, dirfd, part_name.c_str(), name)) break;
-    if (IsNameError(errno)) {
-      return KeptBack(output.name, "cannot have this name on this file system",
-                      errno);
-    }
-    if (errno != EEXIST) return CannotWrite(output.name, errno);
+    if (errno != EEXIST) return NamingError(output, errno);
     // Two names that are one here, or a name that is sent twice.
     if (output.fresh ||
         (number == 1 &&
@@ -291,6 +293,16 @@ Status PutInPlace(Syscalls& syscalls, int dirfd, const std::string& part_name,
     placed.Add(info.st_ino);
   }
   output.final_name = std::move(name);
+  return {};
+}
+
+Status NameInPlace(Syscalls& syscalls, int dirfd, int fd, Output& output) {
+  P2PCP_CHECK(output.fresh);
+  if (syscalls.NameUnnamed(fd, dirfd, output.name.c_str()) != 0) {
+    if (errno == EEXIST) return Collides(output);
+    return NamingError(output, errno);
+  }
+  output.final_name = output.name;
   return {};
 }
 
@@ -324,11 +336,7 @@ Result<NameProbe> ProbeName(int dirfd, const Output& output) {
   struct stat info;
   if (fstatat(dirfd, output.name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
     if (errno == ENOENT) return NameProbe{};
-    if (IsNameError(errno)) {
-      return KeptBack(output.name, "cannot have this name on this file system",
-                      errno);
-    }
-    return CannotWrite(output.name, errno);
+    return NamingError(output, errno);
   }
   NameProbe probe{.exists = true};
   if (S_ISREG(info.st_mode)) {

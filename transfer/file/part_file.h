@@ -52,6 +52,9 @@ using FolderFd = std::shared_ptr<const UniqueFd>;
 // not have it; the file stays under part_name then.
 Status PutInPlace(Syscalls& syscalls, int dirfd, const std::string& part_name,
                   Output& output, PlacedFiles& placed);
+// The same with a file that has no name, in a folder that this transfer has
+// made: whoever has the name already is one of its files too.
+Status NameInPlace(Syscalls& syscalls, int dirfd, int fd, Output& output);
 // Sets the mode, unless it has been created with it, and the time.
 Status SetAttributes(int fd, const Output& output, bool set_mode);
 // What Output says of temporary names.

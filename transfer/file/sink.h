@@ -13,7 +13,8 @@
 //
 // Small files are synced together, and get their names only then:
 //
-//   gathering -> stored under a temporary name -> synced -> renamed -> synced
+//   gathering -> stored, without a name or under a temporary one -> synced
+//             -> placed under its name -> synced
 //
 // What is not finished is deleted when the sink or its disk goes away. Only a
 // process that is killed outright leaves its temporary files behind: names that
@@ -187,7 +188,7 @@ class Sink {
     kGathering,  // Small: until all of it is there.
     kStoring,    // A kStore is under way, or what it made is not verified.
     kActive,     // Has a slot.
-    kVerified,   // Under its temporary name, to be synced and placed.
+    kVerified,   // Not under its name yet, to be synced and placed.
     kPlacing,    // A kPlace is under way.
     kPlaced,     // Has its name, to be synced.
     kOver,       // Done, failed or dropped.

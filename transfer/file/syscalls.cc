@@ -13,6 +13,7 @@
 #include <limits>
 
 #include "transfer/file/confined_open.h"
+#include "transfer/file/unnamed_file.h"
 
 namespace p2pcp::file {
 
@@ -67,6 +68,14 @@ int Syscalls::Reserve(int fd, std::uint64_t offset, std::uint64_t size) {
 int Syscalls::Create(int dirfd, const std::string& relative, mode_t mode) {
   return OpenBeneath(dirfd, relative,
                      O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, mode);
+}
+
+int Syscalls::CreateUnnamed(int dirfd, mode_t mode) {
+  return file::CreateUnnamed(dirfd, mode);
+}
+
+int Syscalls::NameUnnamed(int fd, int dirfd, const char* name) {
+  return file::NameUnnamed(fd, dirfd, name);
 }
 
 int Syscalls::Fdatasync(int fd) { return fdatasync(fd); }

@@ -31,6 +31,9 @@ class Syscalls {
   virtual int Reserve(int fd, std::uint64_t offset, std::uint64_t size);
   // Creates relative beneath the folder dirfd (confined_open.h).
   virtual int Create(int dirfd, const std::string& relative, mode_t mode);
+  // unnamed_file.h.
+  virtual int CreateUnnamed(int dirfd, mode_t mode);
+  virtual int NameUnnamed(int fd, int dirfd, const char* name);
   virtual int Fdatasync(int fd);
   virtual int Fsync(int fd);
   // All of the file system that fd is on.

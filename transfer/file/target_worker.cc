@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -52,8 +53,13 @@ Error TargetWorker::FolderError(const Output& output, int error) const {
 
 Result<FolderFd> TargetWorker::OpenFolder(const Output& output) {
   P2PCP_CHECK(output.root != nullptr);
+  if (last_folder_ != nullptr && output.folder == last_path_) {
+    return last_folder_;
+  }
   Result<FolderFd> folder = Open(*output.root, PathOf(output.folder));
   if (!folder) return FolderError(output, folder.error().os_errno);
+  last_path_ = output.folder;
+  last_folder_ = *folder;
   return folder;
 }
 
@@ -180,17 +186,23 @@ Status TargetWorker::Store(const Output& output, ByteSpan content,
   Result<FolderFd> folder = OpenFolder(output);
   if (!folder) return folder.error();
   if (keeper_ != nullptr) keeper_->NotePrefix(output);
-  UniqueFd fd(syscalls_.Create((*folder)->get(), PartName(output),
-                               output.executable ? 0777 : 0666));
-  if (!fd.ok()) return CannotWrite(output.name, errno);
+  const int dirfd = (*folder)->get();
+  const mode_t mode = output.executable ? 0777 : 0666;
+  const bool unnamed = MayBeUnnamed(output, dirfd);
+  const FileFd file = std::make_shared<const UniqueFd>(
+      unnamed ? syscalls_.CreateUnnamed(dirfd, mode)
+              : syscalls_.Create(dirfd, PartName(output), mode));
+  if (!file->ok()) return CannotWrite(output.name, errno);
   root_ = output.root;
   const bool few = unsynced_files_.size() < kFewSyncs && !many_unsynced_;
-  stored_[output.part_number] = {few ? *folder : nullptr, output.folder,
+  stored_[output.part_number] = {unnamed ? file : nullptr,
+                                 few ? *folder : nullptr, output.folder,
                                  output.part_prefix};
+  if (unnamed) ++unnamed_;
+  const int fd = file->get();
   for (std::size_t at = 0; at < content.size();) {
-    const ssize_t n =
-        syscalls_.Pwrite(fd.get(), content.data() + at, content.size() - at,
-                         static_cast<off_t>(at));
+    const ssize_t n = syscalls_.Pwrite(
+        fd, content.data() + at, content.size() - at, static_cast<off_t>(at));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return CannotWrite(output.name, n < 0 ? errno : EIO);
     at += static_cast<std::size_t>(n);
@@ -199,7 +211,7 @@ Status TargetWorker::Store(const Output& output, ByteSpan content,
   std::size_t read = 0;
   while (read < content.size()) {
     const ssize_t n =
-        syscalls_.Pread(fd.get(), scratch.data() + read, content.size() - read,
+        syscalls_.Pread(fd, scratch.data() + read, content.size() - read,
                         static_cast<off_t>(read));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) {
@@ -214,10 +226,10 @@ Status TargetWorker::Store(const Output& output, ByteSpan content,
     read += static_cast<std::size_t>(n);
   }
   completion.digest = whole_files_.Of(scratch.first(read));
-  Status set = SetAttributes(fd.get(), output, /*set_mode=*/false);
+  Status set = SetAttributes(fd, output, /*set_mode=*/false);
   if (!set) return set;
   if (few) {
-    unsynced_files_.push_back(std::move(fd));
+    unsynced_files_.push_back(file);
   } else {
     many_unsynced_ = true;
   }
@@ -227,22 +239,59 @@ Status TargetWorker::Store(const Output& output, ByteSpan content,
 Status TargetWorker::Place(Output& output) {
   Result<FolderFd> folder = OpenFolder(output);
   if (!folder) return folder.error();
-  Status placed = PutInPlace(syscalls_, (*folder)->get(), PartName(output),
-                             output, placed_);
+  const auto stored = stored_.find(output.part_number);
+  P2PCP_CHECK(stored != stored_.end());
+  const FileFd& unnamed = stored->second.unnamed;
+  Status placed =
+      unnamed != nullptr
+          ? NameInPlace(syscalls_, (*folder)->get(), unnamed->get(), output)
+          : PutInPlace(syscalls_, (*folder)->get(), PartName(output), output,
+                       placed_);
   if (!placed) {
     (void)Remove(output);
     return placed;
   }
-  stored_.erase(output.part_number);
+  Forget(stored);
   NoteTouched(*std::move(folder));
   return {};
 }
 
 Status TargetWorker::Remove(const Output& output) {
-  if (stored_.erase(output.part_number) == 0) return {};
+  const auto stored = stored_.find(output.part_number);
+  if (stored == stored_.end()) return {};
+  const bool named = stored->second.unnamed == nullptr;
+  Forget(stored);
+  if (!named) return {};
   const Result<FolderFd> folder = OpenFolder(output);
   if (folder) unlinkat((*folder)->get(), PartName(output).c_str(), 0);
   return {};
+}
+
+void TargetWorker::Forget(
+    std::unordered_map<std::uint64_t, Stored>::iterator stored) {
+  if (stored->second.unnamed != nullptr) --unnamed_;
+  stored_.erase(stored);
+}
+
+// Whether a file gets no temporary name: where no file of others can have its
+// final one, which has to be dealt with by renaming.
+bool TargetWorker::MayBeUnnamed(const Output& output, int dirfd) {
+  if (!output.fresh || has_unnamed_ == false) return false;
+  if (!has_unnamed_) {
+    rlimit open_files = {};
+    getrlimit(RLIMIT_NOFILE, &open_files);
+    max_unnamed_ = open_files.rlim_cur <= kOtherFiles
+                       ? 0
+                       : std::min<std::size_t>(
+                             kMaxUnnamed, open_files.rlim_cur - kOtherFiles);
+    // By doing it: kernels and file systems differ in what may be named again.
+    const std::string name = PartName(output);
+    const UniqueFd probe(syscalls_.CreateUnnamed(dirfd, 0600));
+    has_unnamed_ = probe.ok() &&
+                   syscalls_.NameUnnamed(probe.get(), dirfd, name.c_str()) == 0;
+    if (*has_unnamed_) unlinkat(dirfd, name.c_str(), 0);
+  }
+  return *has_unnamed_ && unnamed_ < max_unnamed_;
 }
 
 Status TargetWorker::Commit(PartFile& part, Output& output) {
@@ -256,6 +305,7 @@ Status TargetWorker::Commit(PartFile& part, Output& output) {
 
 void TargetWorker::DropStored() {
   for (const auto& [number, stored] : stored_) {
+    if (stored.unnamed != nullptr) continue;
     FolderFd folder = stored.folder;
     if (folder == nullptr) {
       Result<FolderFd> opened = Open(*root_, PathOf(stored.folder_path));
@@ -265,6 +315,9 @@ void TargetWorker::DropStored() {
     unlinkat(folder->get(), PartName(*stored.part_prefix, number).c_str(), 0);
   }
   stored_.clear();
+  unnamed_ = 0;
+  last_path_.reset();
+  last_folder_.reset();
   unsynced_files_.clear();
   unsynced_folders_.clear();
   folders_.clear();
@@ -286,7 +339,7 @@ void TargetWorker::NoteTouched(FolderFd folder) {
 
 Status TargetWorker::Sync(const Output& output) {
   const bool all = std::exchange(many_unsynced_, false);
-  const std::vector<UniqueFd> files = std::exchange(unsynced_files_, {});
+  const std::vector<FileFd> files = std::exchange(unsynced_files_, {});
   const std::vector<FolderFd> folders = std::exchange(unsynced_folders_, {});
   if (all) {
     Output root;
@@ -301,8 +354,8 @@ Status TargetWorker::Sync(const Output& output) {
     if (fd.ok() && syscalls_.Syncfs(fd.get()) == 0) return {};
     return FolderError(root, errno);
   }
-  for (const UniqueFd& file : files) {
-    if (syscalls_.Fdatasync(file.get()) != 0) {
+  for (const FileFd& file : files) {
+    if (syscalls_.Fdatasync(file->get()) != 0) {
       return FolderError(output, errno);
     }
   }

@@ -10,6 +10,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -28,6 +30,12 @@ namespace p2pcp::file {
 // All methods block; see Job for what they do.
 class TargetWorker {
  public:
+  // Small files without a name that wait for theirs, each of them open: as many
+  // as a sender may offer at once (transfer/session/limits.h).
+  static constexpr std::size_t kMaxUnnamed = 8192;
+  // What else the process may have open.
+  static constexpr std::size_t kOtherFiles = 512;
+
   // What it is given must outlive it; keeper may be null.
   TargetWorker(Syscalls& syscalls, PartKeeper* keeper, WholeHasher& hasher)
       : syscalls_(syscalls), keeper_(keeper), whole_files_(hasher) {}
@@ -72,13 +80,17 @@ class TargetWorker {
     FolderFd fd;
     std::uint64_t used = 0;
   };
+  using FileFd = std::shared_ptr<const UniqueFd>;
   struct Stored {
+    FileFd unnamed;   // The file, if it has no temporary name.
     FolderFd folder;  // Null where too many would be open.
     FolderPath folder_path;
     const std::string* part_prefix = nullptr;
   };
 
   Result<FolderFd> Open(const OutputFolder& root, const std::string& path);
+  bool MayBeUnnamed(const Output& output, int dirfd);
+  void Forget(std::unordered_map<std::uint64_t, Stored>::iterator stored);
   void NoteTouched(FolderFd folder);
   Error FolderError(const Output& output, int error) const;
 
@@ -87,6 +99,9 @@ class TargetWorker {
   WholeHasher& whole_files_;
   std::unordered_map<std::string, Folder> folders_;
   std::uint64_t use_counter_ = 0;
+  // The one that was asked for last.
+  FolderPath last_path_;
+  FolderFd last_folder_;
   PlacedFiles placed_;
   // Folders that this transfer has made: names of it that meet in one of them
   // must not meet for the second time in what lies there.
@@ -95,10 +110,15 @@ class TargetWorker {
   // By part number.
   std::unordered_map<std::uint64_t, Stored> stored_;
   const OutputFolder* root_ = nullptr;  // Of what is stored.
+  // Whether the file system has files without a name, once that was tried; and
+  // how many of them are, and may be, held open.
+  std::optional<bool> has_unnamed_;
+  std::size_t unnamed_ = 0;
+  std::size_t max_unnamed_ = 0;
 
   // Since the last kSync: files with content, folders with names. Where there
   // are more than a few only that is remembered.
-  std::vector<UniqueFd> unsynced_files_;
+  std::vector<FileFd> unsynced_files_;
   std::vector<FolderFd> unsynced_folders_;
   bool many_unsynced_ = false;
 };
