@@ -3,6 +3,14 @@
 // The state's members, for saving it: they differ between versions.
 #define XXH_STATIC_LINKING_ONLY
 #include <xxhash.h>
+
+namespace {
+
+// The library's own, before its name means another one.
+constexpr auto kPlainHash = &XXH3_128bits;
+
+}  // namespace
+
 #if defined(__x86_64__) && __has_include(<xxh_x86dispatch.h>)
 // The same functions for the vector unit that the processor has: with AVX-512
 // twice as fast as the library's default of SSE2 (measured).
@@ -136,7 +144,13 @@ Digest Hasher::Finish() const {
 }
 
 Digest Hasher::Of(ByteSpan bytes) {
-  return Canonical(XXH3_128bits(bytes.data(), bytes.size()));
+  // A vector unit that is used now and then takes longer than it saves: of
+  // files of 0 to 4 KiB, each with its system calls between, hashing cost half
+  // as much without (measured).
+  constexpr std::size_t kPlainMax = 4096;
+  return Canonical(bytes.size() <= kPlainMax
+                       ? kPlainHash(bytes.data(), bytes.size())
+                       : XXH3_128bits(bytes.data(), bytes.size()));
 }
 
 void WholeHasher::SetStrong(std::unique_ptr<StrongHasher> strong) {

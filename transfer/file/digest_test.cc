@@ -56,6 +56,15 @@ TEST(Digest, DoesNotDependOnHowTheBytesArrive) {
   EXPECT_EQ(hasher.Finish().ToString(), DigestOf(text));
 }
 
+// Short ones are digested by other instructions than long ones.
+TEST(Digest, IsTheSameOfWhatIsInMemoryWhole) {
+  for (const std::size_t size :
+       {0, 1, 16, 17, 128, 129, 240, 241, 4095, 4096, 4097, 65'536}) {
+    const std::string text = RandomText(size, size + 1);
+    EXPECT_EQ(Hasher::Of(AsBytes(text)).ToString(), DigestOf(text)) << size;
+  }
+}
+
 TEST(Digest, ResetForgetsWhatWasSeen) {
   Hasher hasher;
   hasher.Update(AsBytes("something"));

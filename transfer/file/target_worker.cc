@@ -195,10 +195,14 @@ Status TargetWorker::Store(const Output& output, ByteSpan content,
   if (!file->ok()) return CannotWrite(output.name, errno);
   root_ = output.root;
   const bool few = unsynced_files_.size() < kFewSyncs && !many_unsynced_;
-  stored_[output.part_number] = {unnamed ? file : nullptr,
-                                 few ? *folder : nullptr, output.folder,
-                                 output.part_prefix};
-  if (unnamed) ++unnamed_;
+  Stored& stored = stored_[output.part_number];
+  if (unnamed) {
+    stored.unnamed = file;
+    ++unnamed_;
+  } else {
+    stored = {nullptr, few ? *folder : nullptr, output.folder,
+              output.part_prefix};
+  }
   const int fd = file->get();
   for (std::size_t at = 0; at < content.size();) {
     const ssize_t n = syscalls_.Pwrite(

@@ -82,8 +82,8 @@ class TargetWorker {
   };
   using FileFd = std::shared_ptr<const UniqueFd>;
   struct Stored {
-    FileFd unnamed;   // The file, if it has no temporary name.
-    FolderFd folder;  // Null where too many would be open.
+    FileFd unnamed;   // The file, if it has no temporary name; else that is
+    FolderFd folder;  // in here (null where too many would be open).
     FolderPath folder_path;
     const std::string* part_prefix = nullptr;
   };
