@@ -69,7 +69,8 @@ bool Sink::idle() const {
 }
 
 std::optional<TimePoint> Sink::deadline() const {
-  if (syncing_ || failed_) return std::nullopt;
+  // Without room nothing can be submitted before something completes.
+  if (syncing_ || failed_ || disk_.room() == 0) return std::nullopt;
   return batch_deadline_;
 }
 

@@ -97,6 +97,21 @@ class SinkTest : public testing::Test {
   std::optional<Sink> sink_;
 };
 
+// Else whoever drives it would ask again and again, as fast as it can.
+TEST_F(SinkTest, NothingIsDueWhileTheDiskHasNoRoom) {
+  for (int i = 0; i < 400; ++i) Add("empty " + std::to_string(i), 0);
+  disk_.Hold();
+  Start();
+  sink_->NoteFolder(now_);
+  ASSERT_EQ(disk_.room(), 0u);
+  EXPECT_EQ(sink_->deadline(), std::nullopt);
+  disk_.Release();
+  Turn();
+  EXPECT_EQ(sink_->deadline(), now_ + Sink::kBatchTime);
+  ExpectAllDigests();
+  ExpectAllDone();
+}
+
 TEST_F(SinkTest, CreditComesBackOnlyForWhatIsWritten) {
   Add("a", 1'000'000);
   Start();
