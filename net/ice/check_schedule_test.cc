@@ -25,8 +25,8 @@ TEST(CheckSchedule, ChecksTenTimesInTenSeconds) {
   schedule.Start(kStart);
   EXPECT_TRUE(schedule.checking());
   EXPECT_EQ(Offsets(schedule),
-            (std::vector<Duration>{0ms, 20ms, 60ms, 150ms, 350ms, 800ms,
-                                   2800ms, 4800ms, 6800ms, 8800ms}));
+            (std::vector<Duration>{0ms, 20ms, 60ms, 150ms, 350ms, 800ms, 2800ms,
+                                   4800ms, 6800ms, 8800ms}));
   EXPECT_FALSE(schedule.checking());
   EXPECT_TRUE(schedule.started());
 }

@@ -31,14 +31,16 @@ constexpr std::array<Round, 4> kMeetRounds = {Round{0ms, 0}, Round{150ms, 0},
 // kSequentialSockets of them, after perhaps some flows of others.
 constexpr int kSequenceWindow = 64;
 constexpr int kSequenceFirst = 8;
-// A lottery between a block and a sequence. Each flow of the sequence is a
-// ticket: its port, which both sides foresee, and the one port of the block
-// that it goes to. The block's sockets all send to one foreseen port, then all
-// to the next: their outside ports differ, since the destination is the same,
-// so that 256 of them hold a ticket of 512 with 1/2, where 256 in all
-// directions do with 0.39. They are openers, since the sequence's few
-// flows send again and again; the second time they go all the way, for the case
-// that openers die too early.
+// The sockets of a block all send to one port, then all to the next: their
+// outside ports differ then, since the destination is the same, so that 256 of
+// them hold a given ticket of 512 with 1/2, where 256 in all directions do with
+// 0.39.
+//
+// Between a block and a sequence each flow of the sequence is a ticket: its
+// port, which both sides foresee, and the one port of the block that it goes
+// to. The block's sockets send openers to foreseen ports, since the sequence's
+// few flows send again and again; the second time they go all the way, for the
+// case that openers die too early.
 //
 // Those of the flows that fit while no more than 20 flows of others came in
 // between; they are repeated.
@@ -177,6 +179,24 @@ GuessStage::Transmit GuessStage::Aim() const {
           .hop_limit = again ? 0 : kOpenRounds[0].hop_limit};
 }
 
+// Of two tickets that fit it is enough that the later one arrives: every second
+// one is an opener, so that twice as many can be drawn in the time. The second
+// time it is the other way round, with the first half of the same ones: a NAT
+// that gives out no port twice has no new ones by then. Others follow.
+GuessStage::Transmit GuessStage::Draw() const {
+  const auto at = static_cast<std::size_t>(sent_ % kMaxProbesPerStage);
+  const auto sockets = static_cast<std::size_t>(config_.sockets);
+  const std::size_t stage = sent_ >= kMaxProbesPerStage ? 1 : 0;
+  const std::size_t rounds = (kMaxProbesPerStage + sockets - 1) / sockets;
+  const std::size_t round = at / sockets;
+  const std::size_t port =
+      stage == 1 && round >= rounds / 2 ? round + rounds - rounds / 2 : round;
+  const bool arrives = (at % sockets + round + stage) % 2 == 0;
+  return {.socket = static_cast<int>(at % sockets),
+          .to = {.ip = config_.peer, .port = ports_[port % ports_.size()]},
+          .hop_limit = arrives ? 0 : kOpenRounds[0].hop_limit};
+}
+
 GuessStage::Transmit GuessStage::WaitForAim() const {
   const int repeated = std::min(config_.sockets, kRepeatedFlows);
   const int socket =
@@ -210,13 +230,7 @@ GuessStage::Transmit GuessStage::Next() const {
     case TacticKind::kLottery:
       if (Aims()) return Aim();
       if (IsAimedAt()) return WaitForAim();
-      // No port twice from one socket: that would be the same ticket. Every
-      // second one is an opener: of two tickets that fit it is enough that
-      // the later one arrives, and so many more can be drawn in the time.
-      return {.socket = static_cast<int>(
-                  (at % ports_.size() + at / ports_.size()) % sockets),
-              .to = {.ip = config_.peer, .port = ports_[at % ports_.size()]},
-              .hop_limit = at % 2 == 0 ? 0 : kOpenRounds[0].hop_limit};
+      return Draw();
   }
   P2PCP_CHECK(false);
   return {};

@@ -81,6 +81,8 @@ class GuessStage {
   bool IsAimedAt() const;
   Transmit Aim() const;
   Transmit WaitForAim() const;
+  // kLottery between two blocks.
+  Transmit Draw() const;
 
   Config config_;
   // Where to, in this order, again and again.

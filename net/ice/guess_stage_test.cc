@@ -167,23 +167,38 @@ TEST_F(GuessStageTest, MeetsAheadOfASequence) {
   EXPECT_EQ(Run(config)[0].transmit.to.port, 20120);
 }
 
-TEST_F(GuessStageTest, DrawsNoTicketTwice) {
-  GuessStage::Config config = Make(TacticKind::kLottery, 16);
+TEST_F(GuessStageTest, DrawsNoTicketTwiceButForWhatWasAnOpener) {
+  GuessStage::Config config = Make(TacticKind::kLottery, 256);
   config.ours = config.theirs = kBlock;
   const std::vector<Sent> sent = Run(config);
-  EXPECT_EQ(sent.size(), 3000u);
+  ASSERT_EQ(sent.size(), 3000u);
   std::set<std::pair<int, std::uint16_t>> tickets;
-  for (const Sent& packet : sent) {
-    EXPECT_GE(packet.transmit.to.port, 30720);
-    EXPECT_LE(packet.transmit.to.port, 31231);
-    tickets.emplace(packet.transmit.socket, packet.transmit.to.port);
+  std::set<std::uint16_t> ports;
+  int far = 0;
+  for (std::size_t i = 0; i < 1500; ++i) {
+    const GuessStage::Transmit& packet = sent[i].transmit;
+    const GuessStage::Transmit& again = sent[i + 1500].transmit;
+    EXPECT_GE(packet.to.port, 30720);
+    EXPECT_LE(packet.to.port, 31231);
+    tickets.emplace(packet.socket, packet.to.port);
+    ports.insert(packet.to.port);
+    far += packet.hop_limit == 0;
+    if (i >= 3 * 256) continue;
+    EXPECT_EQ(again.socket, packet.socket);
+    EXPECT_EQ(again.to, packet.to);
+    EXPECT_EQ(packet.hop_limit + again.hop_limit, 4);
   }
-  EXPECT_EQ(tickets.size(), sent.size());
+  EXPECT_EQ(tickets.size(), 1500u);
+  // All sockets at one port, then at the next.
+  EXPECT_EQ(ports.size(), 6u);
+  for (std::size_t i = 1500 + 3 * 256; i < 3000; ++i) {
+    EXPECT_TRUE(
+        tickets.emplace(sent[i].transmit.socket, sent[i].transmit.to.port)
+            .second);
+  }
   // 500 a second arrive, and as many openers are between them.
   EXPECT_EQ(sent[1499].at - sent[0].at, 1499 * kOpenInterval);
-  for (std::size_t i = 0; i < sent.size(); ++i) {
-    EXPECT_EQ(sent[i].transmit.hop_limit, i % 2 == 0 ? 0 : 4);
-  }
+  EXPECT_NEAR(far, 750, 1);
 }
 
 // All sockets at one port, then at the next: openers, and the second time

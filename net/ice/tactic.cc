@@ -61,11 +61,8 @@ Tactic ChooseTactic(const Nat& ours, const Nat& theirs) {
             .read_ours = true,
             .read_theirs = true};
   }
-  const int sockets = read_ours     ? kAimedAtSockets
-                      : read_theirs ? kAimingSockets
-                                    : kLotterySockets;
   return {.kind = TacticKind::kLottery,
-          .sockets = sockets,
+          .sockets = read_ours ? kAimedAtSockets : kLotterySockets,
           .read_ours = read_ours,
           .read_theirs = read_theirs};
 }

@@ -45,12 +45,10 @@ inline constexpr int kMeetAhead = 20;
 // The second time, where more than that came in between.
 inline constexpr int kMeetSocketsAgain = 100;
 inline constexpr int kMeetAheadAgain = 60;
-inline constexpr int kLotterySockets = 16;
-// Where one of the two is a sequence: so many of its ports have a flow each to
-// the block, and so many of the block's sockets aim at a few of these
-// (guess_stage.cc).
+inline constexpr int kLotterySockets = kRandomSockets;
+// Of a sequence against a block: so many of its ports have a flow each to the
+// block, whose sockets aim at a few of these (guess_stage.cc).
 inline constexpr int kAimedAtSockets = 80;
-inline constexpr int kAimingSockets = kRandomSockets;
 // A lottery over more ports than this has no chance.
 inline constexpr int kMaxLotteryBlock = 4096;
 

@@ -63,7 +63,7 @@ TEST(ChooseTactic, TheWholeTable) {
           "sequential: open 16 read; open 16 read; open 16 read; "
           "meet 25 read wait; lottery 80 read; none; none; none;\n"
           "block 512: open 128; open 128; open 128; lottery 256 wait; "
-          "lottery 16; none; none; none;\n"
+          "lottery 256; none; none; none;\n"
           "block 8192: open 256; open 256; open 256; none; none; none; none; "
           "none;\n"
           "random: open 256; open 256; open 256; none; none; none; none; "

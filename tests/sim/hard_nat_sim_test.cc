@@ -48,6 +48,10 @@ constexpr NatOptions kBlock{.mapping = kEach,
                             // The filter alone keeps two flows apart, as in
                             // Linux: ports are given out over and over.
                             .overload = true};
+// No port for two destinations: with 512 flows it is full.
+constexpr NatOptions kStrictBlock{.mapping = kEach,
+                                  .allocation = PortAllocation::kBlock,
+                                  .first_port = 30720};
 constexpr NatOptions kSequential{.mapping = kEach,
                                  .allocation = PortAllocation::kSequential};
 constexpr NatOptions kSequentialBy2{
@@ -143,6 +147,7 @@ constexpr Cell kCells[] = {
     {"SEQ-SEQ", kSequential, kSequential, 0.95, 1s, 4s},
     {"SEQ-SEQ2", kSequential, kSequentialBy2, 0.95, 1s, 4s},
     {"BLK-BLK", kBlock, kBlock, 0.95, 1s, 2s},
+    {"BLS-SEQ", kStrictBlock, kSequential, 0.75, 1s, 2s},
     {"BLK-SEQ", kBlock, kSequential, 0.95, 1s, 2s},
     {"SEQ-BLK", kSequential, kBlock, 0.95, 1s, 2s},
 };
