@@ -1,35 +1,16 @@
 """Where things are received into: file systems that don't let everything be had."""
 
-import os
 import shutil
 import unittest
 
+from tests.e2e import mounts
 from tests.e2e import pair
-from tests.e2e import served
 from tests.lab import network
 
 _KEPT_BACK = 8
 
 
-class Targets(served.Served):
-
-  def make(self, **files):
-    for path, content in files.items():
-      path = self.alice.path(os.path.join('tree', path))
-      os.makedirs(os.path.dirname(path), exist_ok=True)
-      with open(path, 'w') as file:
-        file.write(content)
-
-  def recv_on(self, mount, extra=(), **options):
-    """Bob receives into `disk`, where a mount of his own is."""
-    os.makedirs(self.bob.path('disk'), exist_ok=True)
-    # The mount lasts as long as the shell; what stands there then is shown.
-    script = (f'{mount} && setpriv --bounding-set=-all --no-new-privs "$@"; '
-              'code=$?; cd disk && find . ! -name . >&2; exit $code')
-    return pair.Command(
-        self.bob, ['recv', '--from', 'alice', '--out', 'disk'] +
-        self.people.options + list(extra),
-        prefix=['unshare', '--mount'] + pair.shell(script), **options)
+class Targets(mounts.Mounted):
 
   def test_a_read_only_file_system_is_said_before_anybody_is_met(self):
     recv = self.recv_on('mount -t tmpfs -o ro none disk')
@@ -63,16 +44,6 @@ class Targets(served.Served):
         self.assertEqual(self.there(), expected, recv.log())
         if conflict != 'overwrite':
           shutil.rmtree(self.bob.path('tree'))
-
-  def there(self):
-    """Bob's files below `tree`: path -> content."""
-    there = {}
-    for parent, _, files in os.walk(self.bob.path('tree')):
-      for name in files:
-        path = os.path.join(parent, name)
-        with open(path) as file:
-          there[os.path.relpath(path, self.bob.path('tree'))] = file.read()
-    return there
 
 
 if __name__ == '__main__':

@@ -331,10 +331,7 @@ Status DiskWorker::DigestExisting(const Job& job, Slot& slot,
   completion.digest = HasherOf(slot).Finish();
   struct stat info;
   if (syscalls_.Fstat(slot.existing.get(), &info) == 0) {
-    const FileTime mtime{info.st_mtim.tv_sec,
-                         static_cast<std::uint32_t>(info.st_mtim.tv_nsec)};
-    completion.same = S_ISREG(info.st_mode) && mtime == output.mtime &&
-                      static_cast<std::uint64_t>(info.st_size) == output.size;
+    completion.same = MayBeSame(info, output);
     if (completion.same) target_.NotePlaced(info.st_ino, *job.output);
   }
   slot.existing.Close();
@@ -348,6 +345,9 @@ Status DiskWorker::Probe(const Job& job, Completion& completion) {
   Result<FolderFd> folder = target_.OpenFolder(output);
   if (!folder) return folder.error();
   completion.done = keeper_->IsInPlace((*folder)->get(), output);
+  if (completion.done || completion.same) {
+    keeper_->ForgetLost((*folder)->get(), output);
+  }
   if (completion.done) {
     target_.NotePlaced(output);
     return {};

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,6 +25,8 @@ constexpr std::uint64_t kCompactMin = 1 << 20;
 // Small files that are done are told so many at a time; a larger one at once.
 constexpr std::size_t kDoneBatch = 8 * 64;
 constexpr std::uint64_t kLargeFile = 1 << 20;
+// Bytes of a decimal number of 64 bits.
+constexpr std::uint64_t kMaxDiskNumber = 21;
 // A buffer with more is written.
 constexpr std::size_t kBufferMax = 64 << 10;
 
@@ -89,6 +92,29 @@ int OpenLocked(const std::string& path, int flags, UniqueFd* out) {
   }
   *out = std::move(fd);
   return 0;
+}
+
+// The boot, or as long within it as the folder's disk is there: one that is
+// pulled out loses what was not synced, as in a power failure. The kernel
+// counts the disks that come (diskseq, since 5.15); of a partition its disk
+// knows.
+BootId EpochOf(const BootId& boot, const std::string& folder) {
+  struct stat info;
+  if (folder.empty() || stat(folder.c_str(), &info) != 0) return boot;
+  const std::string device = "/sys/dev/block/" +
+                             std::to_string(major(info.st_dev)) + ':' +
+                             std::to_string(minor(info.st_dev));
+  for (const char* const name : {"/diskseq", "/../diskseq"}) {
+    const UniqueFd fd(open((device + name).c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd.ok()) continue;
+    const std::optional<Bytes> number = ReadAll(fd.get(), kMaxDiskNumber);
+    if (!number) break;
+    Hasher hasher;
+    hasher.Update(boot);
+    hasher.Update(*number);
+    return hasher.Finish().bytes;
+  }
+  return boot;
 }
 
 std::string NameOf(const JournalOwner& owner) {
@@ -178,7 +204,7 @@ Status Journal::Load(const JournalOwner* owner, const BootId& boot) {
   if (!fits && !Apply(Type::kHeader, JournalState::Header(*owner))) {
     return CannotKeep(path_, EINVAL);
   }
-  P2PCP_CHECK(Apply(Type::kBoot, boot));
+  P2PCP_CHECK(Apply(Type::kBoot, EpochOf(boot, state_.owner()->folder)));
   Flush();
   if (error_) return *TakeError();
   return {};

@@ -3,7 +3,8 @@
 // applying records (record.h) one after another; without IO.
 //
 //   HEADER   1  version (8 bit), self, peer, folder: each with its length
-//   BOOT     2  boot id (128 bit): the records that follow are of that boot
+//   BOOT     2  id (128 bit) of the boot, and of the folder's disk within it:
+//               the records that follow are of that
 //   PART     3  id, device (64), inode (64), stamp (64), size, mtime seconds
 //               (64), nanoseconds (32), flags (8: 1 the owner may execute it),
 //               path, part path: each with its length
@@ -18,8 +19,9 @@
 //   PREFIX  11  with which the names of a session's parts begin
 //
 // Numbers without a size are variable-length integers (RFC 9000 section 16).
-// What was written in this boot is in the system's cache whatever became of
-// the program; of what was written before, only what was synced counts.
+// What was written in this boot is in the system's cache, or on the disk,
+// whatever became of the program, unless the disk is pulled out; of what was
+// written before, only what was synced counts.
 
 #ifndef P2PCP_TRANSFER_FILE_JOURNAL_STATE_H_
 #define P2PCP_TRANSFER_FILE_JOURNAL_STATE_H_

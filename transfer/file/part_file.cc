@@ -34,12 +34,15 @@ Error KeptBack(const std::string& name, std::string_view why, int error = 0) {
   return Error{ErrorCode::kKeptBack, name + " " + std::string(why), error};
 }
 
-// Errors that say: this file system has no such names.
-bool IsNameError(int error) {
-  return error == ENAMETOOLONG || error == EINVAL || error == EILSEQ;
-}
-
 }  // namespace
+
+bool IsNameError(int dirfd, int error) {
+  struct stat info;
+  // exFAT over FUSE says ENOENT of a name with a colon, as if the folder had
+  // been removed: that has no link then.
+  return error == ENAMETOOLONG || error == EINVAL || error == EILSEQ ||
+         (error == ENOENT && fstat(dirfd, &info) == 0 && info.st_nlink > 0);
+}
 
 Error CannotWrite(const std::string& name, int error) {
   return ErrnoError(ErrorCode::kCannotWrite, "cannot write " + name, error);
@@ -183,6 +186,46 @@ Status PartFile::ReadBack(std::uint64_t offset, std::uint64_t size,
   return {};
 }
 
+namespace {
+
+// What ext4 can hold; other file systems clamp by themselves.
+timespec TimeOf(const Output& output) {
+  const std::int64_t seconds = std::clamp<std::int64_t>(
+      output.mtime.seconds, std::numeric_limits<std::int32_t>::min(),
+      (std::int64_t{1} << 34) - 1);
+  return {static_cast<time_t>(seconds),
+          static_cast<long>(output.mtime.nanoseconds)};
+}
+
+// Steps, in nanoseconds, that times are kept in: NTFS and SMB, XFS over some
+// NFS, exFAT, ext3 and HFS+, FAT.
+constexpr std::int64_t kTimeSteps[] = {100, 1'000, 10'000'000, 1'000'000'000,
+                                       2'000'000'000};
+
+}  // namespace
+
+bool MayBeSame(const struct stat& info, const Output& output) {
+  if (!S_ISREG(info.st_mode) ||
+      static_cast<std::uint64_t>(info.st_size) != output.size) {
+    return false;
+  }
+  const timespec wanted = TimeOf(output);
+  const timespec& there = info.st_mtim;
+  // Not to be subtracted: what a file system says may be any number.
+  if (there.tv_sec < wanted.tv_sec - 2 || there.tv_sec > wanted.tv_sec + 2) {
+    return false;
+  }
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  const std::int64_t from_here =
+      (there.tv_sec - wanted.tv_sec) * kSecond + there.tv_nsec - wanted.tv_nsec;
+  if (from_here == 0) return true;
+  const std::int64_t in_step = (there.tv_sec & 1) * kSecond + there.tv_nsec;
+  return std::any_of(std::begin(kTimeSteps), std::end(kTimeSteps),
+                     [&](std::int64_t step) {
+                       return in_step % step == 0 && std::abs(from_here) < step;
+                     });
+}
+
 Status SetAttributes(int fd, const Output& output, bool set_mode) {
   // Only the owner's x comes from the peer; the rest is as if the file had
   // been made here.
@@ -193,14 +236,7 @@ Status SetAttributes(int fd, const Output& output, bool set_mode) {
       return CannotWrite(output.name, errno);
     }
   }
-  // What ext4 can hold; other file systems clamp by themselves.
-  const std::int64_t seconds = std::clamp<std::int64_t>(
-      output.mtime.seconds, std::numeric_limits<std::int32_t>::min(),
-      (std::int64_t{1} << 34) - 1);
-  const struct timespec times[2] = {
-      {0, UTIME_OMIT},
-      {static_cast<time_t>(seconds),
-       static_cast<long>(output.mtime.nanoseconds)}};
+  const timespec times[2] = {{0, UTIME_OMIT}, TimeOf(output)};
   // A wrong time is no reason to lose a file.
   (void)futimens(fd, times);
   return {};
@@ -245,8 +281,8 @@ bool RenameNoReplace(Syscalls& syscalls, int dirfd, const char* part_name,
   return false;
 }
 
-Error NamingError(const Output& output, int error) {
-  if (!IsNameError(error)) return CannotWrite(output.name, error);
+Error NamingError(int dirfd, const Output& output, int error) {
+  if (!IsNameError(dirfd, error)) return CannotWrite(output.name, error);
   return KeptBack(output.name, "cannot have this name on this file system",
                   error);
 }
@@ -265,7 +301,13 @@ Status PutInPlace(Syscalls& syscalls, int dirfd, const std::string& part_name,
   struct stat info;
   for (unsigned number = 1;; ++number) {
     if (RenameNoReplace(syscalls, dirfd, part_name.c_str(), name)) break;
-    if (errno != EEXIST) return NamingError(output, errno);
+    const int error = errno;
+    if (error != EEXIST) {
+      // Where the part is gone, that is what it says.
+      return fstatat(dirfd, part_name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0
+                 ? NamingError(dirfd, output, error)
+                 : CannotWrite(output.name, error);
+    }
     // Two names that are one here, or a name that is sent twice.
     if (output.fresh ||
         (number == 1 &&
@@ -300,7 +342,7 @@ Status NameInPlace(Syscalls& syscalls, int dirfd, int fd, Output& output) {
   P2PCP_CHECK(output.fresh);
   if (syscalls.NameUnnamed(fd, dirfd, output.name.c_str()) != 0) {
     if (errno == EEXIST) return Collides(output);
-    return NamingError(output, errno);
+    return NamingError(dirfd, output, errno);
   }
   output.final_name = output.name;
   return {};
@@ -336,16 +378,13 @@ Result<NameProbe> ProbeName(int dirfd, const Output& output) {
   struct stat info;
   if (fstatat(dirfd, output.name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
     if (errno == ENOENT) return NameProbe{};
-    return NamingError(output, errno);
+    return NamingError(dirfd, output, errno);
   }
   NameProbe probe{.exists = true};
   if (S_ISREG(info.st_mode)) {
     probe.size = static_cast<std::uint64_t>(info.st_size);
   }
-  const FileTime mtime{info.st_mtim.tv_sec,
-                       static_cast<std::uint32_t>(info.st_mtim.tv_nsec)};
-  probe.same = S_ISREG(info.st_mode) && mtime == output.mtime &&
-               static_cast<std::uint64_t>(info.st_size) == output.size;
+  probe.same = MayBeSame(info, output);
   if (probe.same) return probe;
   if (output.conflict == ConflictPolicy::kOverwrite) {
     if (S_ISREG(info.st_mode)) return probe;

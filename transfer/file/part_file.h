@@ -4,6 +4,8 @@
 #ifndef P2PCP_TRANSFER_FILE_PART_FILE_H_
 #define P2PCP_TRANSFER_FILE_PART_FILE_H_
 
+#include <sys/stat.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -59,11 +61,17 @@ Status NameInPlace(Syscalls& syscalls, int dirfd, int fd, Output& output);
 Status SetAttributes(int fd, const Output& output, bool set_mode);
 // What Output says of temporary names.
 std::string PartName(const std::string& prefix, std::uint64_t number);
+// Whether it has the type, size and time that SetAttributes() would have left
+// it with, on a file system whose times may be coarse.
+bool MayBeSame(const struct stat& info, const Output& output);
 std::string PartName(const Output& output);
 // Opens a part in the folder for going on with it: -1 and errno if it is not
 // one of ours.
 int OpenPart(int dirfd, const std::string& name);
 Error CannotWrite(const std::string& name, int error);
+// Whether it says: this file system has no such name. error: of making one in
+// the folder.
+bool IsNameError(int dirfd, int error);
 
 // Deletes its file when it goes away uncommitted. The Syscalls must outlive it.
 // All methods block.

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -100,6 +101,51 @@ TEST_F(PartFileTest, AbsurdTimesAreClamped) {
   output_.mtime = {-(std::int64_t{1} << 60), 0};
   output_.name = "other";
   EXPECT_TRUE(Receive("a").ok());
+}
+
+TEST_F(PartFileTest, AFileMayBeTheSameWithinTheStepsOfItsTimes) {
+  struct Case {
+    std::int64_t seconds, nanoseconds;
+    bool same;
+  };
+  output_.mtime = {1'000'000'001, 123'456'789};
+  for (const Case& c : std::vector<Case>{
+           {1'000'000'001, 123'456'789, true},
+           {1'000'000'001, 123'456'788, false},
+           {1'000'000'001, 123'456'700, true},   // 100 ns
+           {1'000'000'001, 123'456'600, false},  // Another of them.
+           {1'000'000'001, 123'456'000, true},   // 1 us
+           {1'000'000'001, 120'000'000, true},   // 10 ms
+           {1'000'000'001, 110'000'000, false},
+           {1'000'000'001, 0, true},  // 1 s
+           {1'000'000'002, 0, true},
+           {1'000'000'000, 0, true},  // 2 s
+           {999'999'999, 0, false},
+           {std::numeric_limits<std::int64_t>::max(), 0, false},
+           {std::numeric_limits<std::int64_t>::min(), 0, false}}) {
+    struct stat info = {};
+    info.st_mode = S_IFREG;
+    info.st_size = 5;
+    info.st_mtim = {c.seconds, c.nanoseconds};
+    EXPECT_EQ(MayBeSame(info, output_), c.same)
+        << c.seconds << ' ' << c.nanoseconds;
+    ++info.st_size;
+    EXPECT_FALSE(MayBeSame(info, output_));
+  }
+}
+
+TEST_F(PartFileTest, ANameThatTheFileSystemDoesNotHaveIsKeptBack) {
+  for (const int error : {ENAMETOOLONG, EILSEQ, ENOENT}) {
+    syscalls_.rename_flags_error = error;
+    EXPECT_EQ(Receive("hello").error().code, ErrorCode::kKeptBack) << error;
+  }
+  EXPECT_TRUE(folder_.Names().empty());
+  // The folder was removed.
+  Result<PartFile> part = PartFile::Create(syscalls_, Dir(), output_);
+  ASSERT_TRUE(part.ok());
+  std::filesystem::remove_all(folder_.path());
+  EXPECT_EQ(part->Commit(output_, placed_).error().code,
+            ErrorCode::kCannotWrite);
 }
 
 TEST_F(PartFileTest, RenameTakesTheNextFreeNumber) {

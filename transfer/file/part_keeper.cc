@@ -81,12 +81,7 @@ bool PartKeeper::IsInPlace(int dirfd, Output& output) const {
       fstatat(dirfd, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
     return false;
   }
-  const FileTime mtime{info.st_mtim.tv_sec,
-                       static_cast<std::uint32_t>(info.st_mtim.tv_nsec)};
-  if (!S_ISREG(info.st_mode) || mtime != output.mtime ||
-      static_cast<std::uint64_t>(info.st_size) != output.size) {
-    return false;
-  }
+  if (!MayBeSame(info, output)) return false;
   output.final_name = name;
   return true;
 }
@@ -100,22 +95,51 @@ bool PartKeeper::FindRemains(int dirfd, Output& output) {
   const std::string name = NameIn(part.part_path);
   const UniqueFd fd(OpenPart(dirfd, name));
   struct stat info;
-  if (!fd.ok() || fstat(fd.get(), &info) != 0 || !IsThatFile(info, part)) {
+  if (!fd.ok() || fstat(fd.get(), &info) != 0) {
     journal_.End(*id);
     return false;
   }
   const bool same = part.key == key;
+  const auto known = IsThatFile(info, part) ? id : Adopt(*id, info);
+  if (!known) return false;
   if (same) {
-    Remains remains = RemainsOf(*id, part, info, output.sparse);
+    Remains remains =
+        RemainsOf(*known, journal_.state().parts().at(*known), info,
+                  output.sparse);
     if (!remains.had.empty()) {
-      claimed_.insert(*id);
+      claimed_.insert(*known);
       output.remains = std::make_shared<const Remains>(std::move(remains));
       return false;
     }
   }
   unlinkat(dirfd, name.c_str(), 0);
-  journal_.End(*id);
+  journal_.End(*known);
   return !same;
+}
+
+std::optional<std::uint64_t> PartKeeper::Adopt(std::uint64_t id,
+                                               const struct stat& info) {
+  JournalState::Part part = journal_.state().parts().at(id);
+  journal_.End(id);
+  part.device = static_cast<std::uint64_t>(info.st_dev);
+  part.inode = static_cast<std::uint64_t>(info.st_ino);
+  const std::optional<std::uint64_t> adopted = journal_.Begin(part);
+  if (!adopted) return std::nullopt;
+  for (const Interval& range : part.durable.list()) {
+    journal_.Written(*adopted, range.begin, range.end);
+  }
+  journal_.Mark(*adopted);
+  journal_.Synced(*adopted);
+  return adopted;
+}
+
+void PartKeeper::ForgetLost(int dirfd, const Output& output) {
+  const std::optional<std::uint64_t> id =
+      journal_.state().FindPart(KeyOf(output).path);
+  if (!id || claimed_.contains(*id) || open_.contains(*id)) return;
+  const JournalState::Part& part = journal_.state().parts().at(*id);
+  if (UniqueFd(OpenPart(dirfd, NameIn(part.part_path))).ok()) return;
+  journal_.End(*id);
 }
 
 void PartKeeper::NotePrefix(const Output& output) {

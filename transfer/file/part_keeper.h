@@ -7,6 +7,8 @@
 #ifndef P2PCP_TRANSFER_FILE_PART_KEEPER_H_
 #define P2PCP_TRANSFER_FILE_PART_KEEPER_H_
 
+#include <sys/stat.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -45,6 +47,9 @@ class PartKeeper {
   // Sets output.remains to what an earlier transfer has left. What belongs to
   // another version of the file is deleted: true.
   bool FindRemains(int dirfd, Output& output);
+  // Ends the account of a part that is there no more: as where a transfer was
+  // interrupted when the file had got its name, and before that was durable.
+  void ForgetLost(int dirfd, const Output& output);
 
   // A file is about to be made under a temporary name.
   void NotePrefix(const Output& output);
@@ -88,6 +93,11 @@ class PartKeeper {
     std::optional<std::uint64_t> id;
   };
 
+  // Goes on with a part whose file has another number than it had: that of a
+  // file system that is mounted anew, or that makes up numbers (FAT, FUSE). Or
+  // somebody has put another file there: so only what was synced is told, and
+  // all of that is read again. Its new id.
+  std::optional<std::uint64_t> Adopt(std::uint64_t id, const struct stat& info);
   void StartPass();
   // Takes what the syncer has done; with `wait` all of the pass.
   void TakePass(bool wait);

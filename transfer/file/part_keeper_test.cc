@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -204,6 +205,43 @@ TEST_F(PartKeeperTest, BelievesNothingBehindTheEndOfAFileThatBecameShorter) {
   EXPECT_FALSE(keeper_.FindRemains(dirfd(), again));
   ASSERT_NE(again.remains, nullptr);
   EXPECT_EQ(again.remains->had, (std::vector<Interval>{{0, kMiB}}));
+}
+
+TEST_F(PartKeeperTest, OfAFileWithAnotherNumberOnlyWhatWasSyncedIsToldAndRead) {
+  ASSERT_TRUE(Write(16 * kMiB));
+  syncer_.Finish();
+  hasher_.Update(Bytes(kMiB));
+  ASSERT_TRUE(Write(kMiB));
+  ASSERT_EQ(durable(), 16 * kMiB);
+  // As after the folder's file system was mounted anew; not closed before.
+  const std::string part = folder_ / PartName(output_);
+  std::filesystem::copy_file(part, part + ".copy");
+  std::filesystem::rename(part + ".copy", part);
+  PartKeeper later(journal_.get(), &syncer_);
+  Output again = MakeOutput("film");
+  EXPECT_FALSE(later.FindRemains(dirfd(), again));
+  ASSERT_NE(again.remains, nullptr);
+  EXPECT_EQ(again.remains->had, (std::vector<Interval>{{0, 16 * kMiB}}));
+  EXPECT_EQ(again.remains->hashed, 0u);
+  EXPECT_EQ(PartName(again), PartName(output_));
+  // From now on it is known by its new number.
+  PartKeeper last(journal_.get(), &syncer_);
+  Output third = MakeOutput("film");
+  EXPECT_FALSE(last.FindRemains(dirfd(), third));
+  ASSERT_NE(third.remains, nullptr);
+  EXPECT_EQ(third.remains->part_id, again.remains->part_id);
+}
+
+TEST_F(PartKeeperTest, ForgetsAPartThatHasGotItsNameAndNothingElse) {
+  ASSERT_TRUE(Write(3 * kMiB));
+  PartKeeper later(journal_.get(), &syncer_);
+  later.ForgetLost(dirfd(), MakeOutput("film"));
+  EXPECT_EQ(journal_->state().parts().size(), 1u);
+  std::filesystem::rename(folder_ / PartName(output_), folder_ / "film");
+  later.ForgetLost(dirfd(), MakeOutput("another"));
+  EXPECT_EQ(journal_->state().parts().size(), 1u);
+  later.ForgetLost(dirfd(), MakeOutput("film"));
+  EXPECT_TRUE(journal_->state().parts().empty());
 }
 
 TEST_F(PartKeeperTest, DeletesWhatBelongsToAnotherVersion) {

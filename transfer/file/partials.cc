@@ -39,14 +39,10 @@ Place PlaceOf(int root, const std::string& path) {
           path.substr(slash + 1)};
 }
 
-// Whether the part is there and the one that the journal is about.
-bool IsThere(const Place& place, const JournalState::Part& part) {
-  if (!place.folder.ok()) return false;
-  const UniqueFd fd(OpenPart(place.folder.get(), place.name));
-  struct stat info;
-  return fd.ok() && fstat(fd.get(), &info) == 0 &&
-         static_cast<std::uint64_t>(info.st_dev) == part.device &&
-         static_cast<std::uint64_t>(info.st_ino) == part.inode;
+// Whether the part is there; its name is one of ours that nobody guesses.
+bool IsThere(const Place& place) {
+  return place.folder.ok() &&
+         UniqueFd(OpenPart(place.folder.get(), place.name)).ok();
 }
 
 // Deletes what begins with one of the prefixes, in the folder and those in it.
@@ -95,7 +91,7 @@ Partials Visit(const std::string& folder, const BootId& boot,
       ids.push_back(id);
       if (!root.ok()) continue;
       const Place place = PlaceOf(root.get(), part.part_path);
-      if (!IsThere(place, part)) continue;
+      if (!IsThere(place)) continue;
       partials.files.push_back({owner.peer, owner.folder + '/' + part.key.path,
                                 part.key.size, part.written.bytes(),
                                 part.stamp});

@@ -33,10 +33,6 @@ Error KeptBack(const std::string& name, std::string_view why, int error) {
   return Error{ErrorCode::kKeptBack, name + " " + std::string(why), error};
 }
 
-bool IsNameError(int error) {
-  return error == ENAMETOOLONG || error == EINVAL || error == EILSEQ;
-}
-
 // Some file systems sync their folders by themselves and say so.
 bool SyncsItself(int error) {
   return error == EINVAL || error == EOPNOTSUPP || error == EBADF;
@@ -112,7 +108,7 @@ Status TargetWorker::MakeFolder(const Output& output, Completion& completion) {
     NoteTouched(*std::move(parent));
     return {};
   }
-  if (IsNameError(errno)) {
+  if (IsNameError(dirfd, errno)) {
     return KeptBack(output.name, "cannot have this name on this file system",
                     errno);
   }
