@@ -1,6 +1,7 @@
 #include "transfer/file/journal_state.h"
 
 #include <algorithm>
+#include <array>
 #include <string_view>
 #include <utility>
 
@@ -93,8 +94,15 @@ Bytes JournalState::Prefix(const std::string& prefix) {
 }
 
 std::uint64_t JournalState::HashOf(const FileKey& key) {
-  // At once: the state of a running digest would be most of the work.
-  Bytes bytes(kKeyNumbers + key.path.size());
+  // At once, and without allocating where the path is not long: the state of a
+  // running digest would be most of the work.
+  std::array<std::byte, 512> some;
+  Bytes many;
+  MutableByteSpan bytes = some;
+  if (kKeyNumbers + key.path.size() > some.size()) {
+    many.resize(kKeyNumbers + key.path.size());
+    bytes = many;
+  }
   ByteWriter writer(bytes);
   writer.WriteU64(key.size);
   writer.WriteU64(static_cast<std::uint64_t>(key.mtime.seconds));
@@ -102,7 +110,7 @@ std::uint64_t JournalState::HashOf(const FileKey& key) {
   writer.WriteU8(key.executable ? kExecutable : 0);
   writer.WriteBytes(AsBytes(key.path));
   P2PCP_CHECK(writer.ok());
-  return ByteReader(Hasher::Of(bytes).bytes).ReadU64();
+  return ByteReader(Hasher::Of(writer.written()).bytes).ReadU64();
 }
 
 // --- Records ---

@@ -307,5 +307,24 @@ TEST(JournalState, TellsFilesApartByAllThatIsKnownOfThem) {
   EXPECT_EQ(JournalState::HashOf(key), JournalState::HashOf(FileKey(key)));
 }
 
+// Journals keep it, so it must not change; and a path may be long.
+TEST(JournalState, TheHashOfAKeyIsThatOfItsBytes) {
+  for (const std::size_t size : {1, 40, 490, 491, 492, 4096}) {
+    FileKey key{RandomText(size, size), 0x0102, {3, 4}, true};
+    Bytes bytes(21 + size);
+    ByteWriter writer(bytes);
+    writer.WriteU64(key.size);
+    writer.WriteU64(3);
+    writer.WriteU32(4);
+    writer.WriteU8(1);
+    writer.WriteBytes(AsBytes(key.path));
+    Hasher hasher;
+    hasher.Update(bytes);
+    EXPECT_EQ(JournalState::HashOf(key),
+              ByteReader(hasher.Finish().bytes).ReadU64())
+        << size;
+  }
+}
+
 }  // namespace
 }  // namespace p2pcp::file

@@ -21,14 +21,32 @@ namespace {
 UniqueFd Duplicate(int fd) { return UniqueFd(fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
 
 // Beneath the output folder.
+void SetBeneath(const Output& output, const std::string& name,
+                std::string& path) {
+  path.clear();
+  if (output.folder != nullptr && !output.folder->empty()) {
+    path.append(*output.folder).append("/");
+  }
+  path.append(name);
+}
+
 std::string Beneath(const Output& output, const std::string& name) {
-  if (output.folder == nullptr || output.folder->empty()) return name;
-  return *output.folder + '/' + name;
+  std::string path;
+  SetBeneath(output, name, path);
+  return path;
+}
+
+void SetKey(const Output& output, FileKey& key) {
+  SetBeneath(output, output.name, key.path);
+  key.size = output.size;
+  key.mtime = output.mtime;
+  key.executable = output.executable;
 }
 
 FileKey KeyOf(const Output& output) {
-  return {Beneath(output, output.name), output.size, output.mtime,
-          output.executable};
+  FileKey key;
+  SetKey(output, key);
+  return key;
 }
 
 std::string NameIn(const std::string& path) {
@@ -226,8 +244,9 @@ void PartKeeper::End(std::uint64_t id) {
 }
 
 void PartKeeper::Placed(const Output& output, std::optional<std::uint64_t> id) {
-  InPlace in_place{JournalState::HashOf(KeyOf(output)), output.size,
-                   std::nullopt, id};
+  SetKey(output, placed_key_);
+  InPlace in_place{JournalState::HashOf(placed_key_), output.size, std::nullopt,
+                   id};
   if (output.final_name != output.name) in_place.renamed_to = output.final_name;
   placed_.push_back(std::move(in_place));
   if (!id) return;

@@ -109,6 +109,7 @@ class PartKeeper {
   std::set<std::uint64_t> claimed_;
   std::string prefix_;  // Of this session.
   std::vector<InPlace> placed_;
+  FileKey placed_key_;         // Of the last: its path's memory is used again.
   std::uint64_t dirty_ = 0;    // Of all.
   std::uint64_t syncing_ = 0;  // Bytes that the pass makes durable.
   // A pass: first the parts, then the journal that says so.
