@@ -1,5 +1,6 @@
 #include "cmd/pump.h"
 
+#include <algorithm>
 #include <deque>
 #include <map>
 
@@ -120,7 +121,8 @@ class PumpTest : public testing::Test {
     for (bool more = true; more;) {
       more = false;
       while (const auto train = alice_pump_->PollTrain(now_)) {
-        trains_.push_back({train->segment_size, train->bytes.size()});
+        trains_.push_back(
+            {train->segment_size, train->bytes.size(), train->one_by_one});
         Deliver(*train, *bob_pump_, "192.0.2.1:41001");
         more = true;
       }
@@ -139,6 +141,7 @@ class PumpTest : public testing::Test {
 
   struct Sent {
     std::size_t segment_size, size;
+    bool one_by_one;
   };
   TimePoint now_{1s};
   std::size_t mtu_ = 65'535;  // Larger datagrams vanish.
@@ -199,6 +202,41 @@ TEST_F(PumpTest, NumbersRiseAndAreUsedOnce) {
   ASSERT_EQ(alice_session_.numbers.size(), 50u);
   for (std::size_t i = 1; i < 50; ++i) {
     EXPECT_LT(alice_session_.numbers[i - 1], alice_session_.numbers[i]);
+  }
+}
+
+// The peer's kernel counts datagrams with a wrong checksum like those that its
+// socket has no room for. All trains are lost so, and no single packet is.
+TEST_F(PumpTest, TrainsWhoseChecksumsAreWrongAreGivenUp) {
+  ConnectionStats& stats = alice_session_.connection;
+  for (int i = 0; i < 100 && !alice_pump_->trains_condemned(); ++i) {
+    alice_session_.to_send.push_back({1000, false});
+    trains_.clear();
+    Exchange();
+    stats.packets_sent += 100;
+    const bool one_by_one =
+        std::any_of(trains_.begin(), trains_.end(),
+                    [](const Sent& train) { return train.one_by_one; });
+    if (!one_by_one) {
+      stats.packets_lost += 100;
+      stats.socket_drops_at_peer += 100;
+    }
+    now_ += 100ms;
+  }
+  EXPECT_TRUE(alice_pump_->trains_condemned());
+}
+
+// What a slow receiver drops of single packets, too, is no reason to.
+TEST_F(PumpTest, TrainsThatAPeerHasNoRoomForAreNotGivenUp) {
+  ConnectionStats& stats = alice_session_.connection;
+  for (int i = 0; i < 100; ++i) {
+    alice_session_.to_send.push_back({1000, false});
+    Exchange();
+    stats.packets_sent += 100;
+    stats.packets_lost += 50;
+    stats.socket_drops_at_peer += 50;
+    now_ += 100ms;
+    EXPECT_FALSE(alice_pump_->trains_condemned());
   }
 }
 
