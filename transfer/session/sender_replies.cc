@@ -105,7 +105,8 @@ const char* Sender::Core::Handle(const message::Have& message) {
   }
   Item& item = At(message.index);
   had_runs_ += message.runs.size();
-  if (item.is_folder || !item.had.empty() || had_runs_ > kMaxHaveRuns) {
+  // One of those that are counted may be what came early.
+  if (item.is_folder || !item.had.empty() || had_runs_ > kMaxHaveRuns + 1) {
     return "it has a part of a folder, or too many parts";
   }
   const std::uint64_t size = item.source->size;
