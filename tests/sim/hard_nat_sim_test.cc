@@ -108,7 +108,8 @@ Outcome Try(const NatOptions& a, const NatOptions& b, std::uint64_t seed,
     run.mappings = std::max(run.mappings, home->nat->stats().mappings);
   }
   if (run.connected) {
-    world.simulator.RunFor(1s);
+    // Where answers of STUN servers were lost, ports may be measured only now.
+    world.simulator.RunFor(3s);
     // What is said once may be lost.
     EXPECT_TRUE(loss > 0 || world.Talk()) << "seed " << seed;
     EXPECT_EQ(world.a->extra_sockets() + world.b->extra_sockets(), 0u)
