@@ -121,9 +121,8 @@ bool PartKeeper::FindRemains(int dirfd, Output& output) {
   const auto known = IsThatFile(info, part) ? id : Adopt(*id, info);
   if (!known) return false;
   if (same) {
-    Remains remains =
-        RemainsOf(*known, journal_.state().parts().at(*known), info,
-                  output.sparse);
+    Remains remains = RemainsOf(*known, journal_.state().parts().at(*known),
+                                info, output.sparse);
     if (!remains.had.empty()) {
       claimed_.insert(*known);
       output.remains = std::make_shared<const Remains>(std::move(remains));
