@@ -34,8 +34,7 @@ Error KeptBack(const std::string& name, std::string_view why, int error = 0) {
   return Error{ErrorCode::kKeptBack, name + " " + std::string(why), error};
 }
 
-}  // namespace
-
+// Whether it says: this file system has no such name.
 bool IsNameError(int dirfd, int error) {
   struct stat info;
   // exFAT over FUSE says ENOENT of a name with a colon, as if the folder had
@@ -44,8 +43,16 @@ bool IsNameError(int dirfd, int error) {
          (error == ENOENT && fstat(dirfd, &info) == 0 && info.st_nlink > 0);
 }
 
+}  // namespace
+
 Error CannotWrite(const std::string& name, int error) {
   return ErrnoError(ErrorCode::kCannotWrite, "cannot write " + name, error);
+}
+
+Error NamingError(int dirfd, const Output& output, int error) {
+  if (!IsNameError(dirfd, error)) return CannotWrite(output.name, error);
+  return KeptBack(output.name, "cannot have this name on this file system",
+                  error);
 }
 
 int OpenPart(int dirfd, const std::string& name) {
@@ -279,12 +286,6 @@ bool RenameNoReplace(Syscalls& syscalls, int dirfd, const char* part_name,
   unlinkat(dirfd, name.c_str(), 0);
   errno = error;
   return false;
-}
-
-Error NamingError(int dirfd, const Output& output, int error) {
-  if (!IsNameError(dirfd, error)) return CannotWrite(output.name, error);
-  return KeptBack(output.name, "cannot have this name on this file system",
-                  error);
 }
 
 Error Collides(const Output& output) {

@@ -69,9 +69,9 @@ std::string PartName(const Output& output);
 // one of ours.
 int OpenPart(int dirfd, const std::string& name);
 Error CannotWrite(const std::string& name, int error);
-// Whether it says: this file system has no such name. error: of making one in
-// the folder.
-bool IsNameError(int dirfd, int error);
+// Why output's name could not be made in the folder: kKeptBack where the file
+// system has no such name. error: not EEXIST.
+Error NamingError(int dirfd, const Output& output, int error);
 
 // Deletes its file when it goes away uncommitted. The Syscalls must outlive it.
 // All methods block.

@@ -108,11 +108,7 @@ Status TargetWorker::MakeFolder(const Output& output, Completion& completion) {
     NoteTouched(*std::move(parent));
     return {};
   }
-  if (IsNameError(dirfd, errno)) {
-    return KeptBack(output.name, "cannot have this name on this file system",
-                    errno);
-  }
-  if (errno != EEXIST) return CannotWrite(output.name, errno);
+  if (errno != EEXIST) return NamingError(dirfd, output, errno);
   completion.exists = fstatat(dirfd, name, &info, AT_SYMLINK_NOFOLLOW) != 0 ||
                       !made_.Has(info.st_ino);
   // Confined like everything else: a link is no folder.
