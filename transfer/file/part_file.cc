@@ -30,10 +30,6 @@ constexpr std::uint64_t kReserveAhead = 64 << 20;
 // "name (9999)" is where looking for a free name ends.
 constexpr unsigned kMaxNumber = 9999;
 
-Error KeptBack(const std::string& name, std::string_view why, int error = 0) {
-  return Error{ErrorCode::kKeptBack, name + " " + std::string(why), error};
-}
-
 // Whether it says: this file system has no such name.
 bool IsNameError(int dirfd, int error) {
   struct stat info;
@@ -47,6 +43,10 @@ bool IsNameError(int dirfd, int error) {
 
 Error CannotWrite(const std::string& name, int error) {
   return ErrnoError(ErrorCode::kCannotWrite, "cannot write " + name, error);
+}
+
+Error KeptBack(const std::string& name, std::string_view why, int error) {
+  return Error{ErrorCode::kKeptBack, name + " " + std::string(why), error};
 }
 
 Error NamingError(int dirfd, const Output& output, int error) {
@@ -204,8 +204,8 @@ timespec TimeOf(const Output& output) {
           static_cast<long>(output.mtime.nanoseconds)};
 }
 
-// Steps, in nanoseconds, that times are kept in: NTFS and SMB, XFS over some
-// NFS, exFAT, ext3 and HFS+, FAT.
+// Steps, in nanoseconds, that times are kept in: NTFS and SMB, whoever sets
+// them by utimes(2), exFAT, ext3 and HFS+, FAT.
 constexpr std::int64_t kTimeSteps[] = {100, 1'000, 10'000'000, 1'000'000'000,
                                        2'000'000'000};
 

@@ -29,10 +29,6 @@ std::string NameOf(const Output& output) {
   return path.empty() ? output.root->path() : output.root->path() + "/" + path;
 }
 
-Error KeptBack(const std::string& name, std::string_view why, int error) {
-  return Error{ErrorCode::kKeptBack, name + " " + std::string(why), error};
-}
-
 // Some file systems sync their folders by themselves and say so.
 bool SyncsItself(int error) {
   return error == EINVAL || error == EOPNOTSUPP || error == EBADF;
