@@ -2,9 +2,8 @@
 
 load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_test")
 
-# What each may take in an ordinary test run. Five would be thirty more on two
-# processors for all of them.
-_SECONDS = 3
+# What each may take in an ordinary test run.
+_SECONDS = 5
 
 def fuzz_target(name, deps, srcs = None, size = "small", light = False):
     """A program that does something with an input (LLVMFuzzerTestOneInput).
