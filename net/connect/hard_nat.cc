@@ -185,6 +185,8 @@ void HardNat::HandleOpened(TimePoint now,
       break;
     case Use::kSamples:
     case Use::kFresh:
+      // The servers may have taken back what they said: nobody is to be asked.
+      if (observations_.empty()) break;
       for (std::size_t i = 0; i < local_ports.size(); ++i) {
         ask(i, observations_[i % observations_.size()].server);
       }

@@ -111,6 +111,18 @@ TEST_F(HardNatTest, AnEasyNatIsNotSampled) {
   EXPECT_EQ(nat_->nat().mapping, ice::Dependence::kEndpointIndependent);
 }
 
+// Between two turns of the loop a server may take back what it said.
+TEST_F(HardNatTest, ServersThatAreGoneWhenTheSocketsStandAreNotAsked) {
+  Start();
+  nat_->SetObservations(now_, kDiffers, 40000);
+  ASSERT_EQ(nat_->wanted().count, ice::kPortSamples);
+  nat_->SetObservations(now_, {}, 40000);
+  const std::vector<std::uint16_t> ports(ice::kPortSamples, 40001);
+  nat_->HandleOpened(now_, ports);
+  EXPECT_EQ(nat_->wanted().count, 0);
+  EXPECT_FALSE(nat_->PollTimeout());
+}
+
 // One of 512 ports is the same for two servers once in 512 times.
 TEST_F(HardNatTest, AnotherPortThatServersAgreeOnWantsASecondOpinion) {
   Start();
