@@ -150,10 +150,7 @@ void Source::Handle(Completion done) {
     loaded.ready =
         std::max(loaded.ready, piece.begin + done.offset + done.size);
     loaded.last_used = ++use_counter_;
-    if (waiting_) {
-      waiting_ = false;
-      ready_ = true;
-    }
+    LetReadAgain();
   }
   if (done.kind == Job::Kind::kDigestSource) {
     if (done.slot == kBlockSlot) {
@@ -168,6 +165,8 @@ void Source::Handle(Completion done) {
       number == pass_piece_ && pass_opening_) {
     pass_opening_ = false;
     if (!done.error) pass_offset_ = done.size;
+    // What is waited for may lie before that, where the pass does not come.
+    LetReadAgain();
   }
   if (done.error) {
     FailPiece(number, *std::move(done.error));
@@ -214,6 +213,10 @@ void Source::FailPiece(std::uint64_t number, Error error) {
   ForgetDelta(piece);
   Emit(Event::Kind::kFailed, piece, 0, 0);
   events_.back().error = std::move(error);
+}
+
+void Source::LetReadAgain() {
+  if (std::exchange(waiting_, false)) ready_ = true;
 }
 
 bool Source::TakeReady() { return std::exchange(ready_, false); }

@@ -216,6 +216,8 @@ class Source {
                   std::uint64_t end, std::uint32_t chunk, bool digest);
   void FailPiece(std::uint64_t number, Error error);
   void HandleSeek(Piece& piece, const Completion& done);
+  // Read() that came back empty may have more success now.
+  void LetReadAgain();
   ByteSpan Find(std::uint64_t offset, std::size_t max_size);
   void Emit(Event::Kind kind, const Piece& piece, std::uint64_t begin,
             std::uint64_t end, const Digest& digest = {});
@@ -264,7 +266,7 @@ class Source {
   std::uint64_t use_counter_ = 0;
   std::size_t pinned_ = 0;         // The chunk that Read() has handed out last.
   bool waiting_ = false;           // Read() came back empty ...
-  bool ready_ = false;             // ... and something has been loaded since.
+  bool ready_ = false;             // ... and may have more success since.
   std::size_t failed_pieces_ = 0;  // That have not been dropped.
   std::deque<Event> events_;
 };

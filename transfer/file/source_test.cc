@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -17,7 +18,9 @@
 #include "transfer/file/faulty_syscalls.h"
 #include "transfer/file/inline_disk.h"
 #include "transfer/file/interval_set.h"
+#include "transfer/file/journal.h"
 #include "transfer/file/listed_file.h"
+#include "transfer/file/source_keeper.h"
 #include "transfer/file/test_folder.h"
 
 namespace p2pcp::file {
@@ -25,7 +28,10 @@ namespace {
 
 class SourceTest : public testing::Test {
  protected:
-  SourceTest() : disk_(&faults_) {}
+  SourceTest()
+      : journal_(*Journal::Open(state_.path(), {{}, {}, ""}, {})),
+        keeper_(journal_.get()),
+        disk_(&faults_, nullptr, &keeper_) {}
 
   void Add(const std::string& name, std::size_t size) {
     contents_.push_back(RandomText(size, contents_.size() + 1));
@@ -97,7 +103,10 @@ class SourceTest : public testing::Test {
   }
 
   TestFolder folder_;
+  TestFolder state_;
   FaultySyscalls faults_;
+  std::unique_ptr<Journal> journal_;
+  SourceKeeper keeper_;
   InlineDisk disk_;
   std::vector<std::string> paths_;
   std::vector<std::string> contents_;
@@ -329,6 +338,23 @@ TEST_F(SourceTest, RangesThatTheReceiverHasAreDigestedToo) {
   Turn();
   ExpectReads(1'000'000, 1'500'000);
   ExpectReads(2'900'000, 3'000'000);
+  ExpectDigests({0});
+}
+
+// Its digest is known from an earlier session, which has read further than the
+// receiver has got: nothing is read but what is asked for.
+TEST_F(SourceTest, WhatIsLackingOfAFileWhoseDigestIsKnownIsRead) {
+  constexpr std::uint64_t kSize = Source::kKeptSize;
+  constexpr std::uint64_t kHad = kSize - 1'000'000;
+  Add("a", kSize);
+  Start();
+  ExpectReads(0, kSize);
+  digests_.clear();
+  source_.emplace(&disk_);
+  source_->Add(0, ListFile(paths_[0]), Source::Mode::kSend, {{0, kHad}});
+  source_->Advance();
+  // Before the disk has told how far the digest is known.
+  ExpectReads(kHad, kSize);
   ExpectDigests({0});
 }
 
