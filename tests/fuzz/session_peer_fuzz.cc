@@ -2,9 +2,11 @@
 // any bytes at any offset, at any time. Whatever it does, nothing lands in the
 // receiver's folder but files that were reported as done, and no temporary file
 // is left behind. With an older version of a file at the receiver, or told of
-// by it, too.
+// by it, too; and with streams.
 
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -35,10 +37,15 @@
 #include "transfer/file/output_folder.h"
 #include "transfer/file/source_tree.h"
 #include "transfer/file/test_folder.h"
+#include "transfer/file/unique_fd.h"
+#include "transfer/session/limits.h"
+#include "transfer/session/messages.h"
 #include "transfer/session/receiver.h"
 #include "transfer/session/recorded_receipt.h"
 #include "transfer/session/sender.h"
 #include "transfer/session/session.h"
+#include "transfer/session/stream_receiver.h"
+#include "transfer/session/stream_sender.h"
 
 namespace p2pcp {
 namespace {
@@ -49,6 +56,8 @@ constexpr std::size_t kMaxPayload = 1172;
 constexpr std::uint64_t kMaxOffset = 1 << 20;
 // Of versions of a file.
 constexpr std::size_t kVersionSize = file::kMinDeltaSize + 5000;
+// Of a stream, where the user says so.
+constexpr std::uint64_t kMaxTaken = 3000;
 
 // A folder to receive into and a file to send, for the life of the process.
 class Folders {
@@ -99,33 +108,39 @@ class Void final : public ByteSink {
   bool Write(StreamOffset, ByteSpan) override { return true; }
 };
 
+// What the victim does, and with what.
+struct Setting {
+  explicit Setting(std::uint8_t bits)
+      : receives((bits & 1) == 0),
+        wants_receipt((bits & 2) != 0),
+        versions((bits & 4) != 0),
+        stream((bits & 8) != 0),
+        greets((bits & 16) != 0) {}
+
+  bool receives;
+  bool wants_receipt;
+  bool versions;
+  bool stream;
+  bool greets;  // As the protocol of today wants it; else the input does.
+};
+
 class Duel {
  public:
-  Duel(const Folders& folders, bool victim_receives, bool wants_receipt,
-       bool versions)
-      : receives_(victim_receives) {
+  Duel(const Folders& folders, const Setting& setting)
+      : receives_(setting.receives) {
     Connection::Config config;
     config.max_payload = kMaxPayload;
-    config.receive_budget = victim_receives ? 0 : 1 << 20;
-    hostile_.emplace(now_, config, victim_receives ? &filler_ : nullptr,
-                     victim_receives ? nullptr : &void_);
-    if (victim_receives) {
-      target_.emplace(*file::OpenOutput(folders.out()));
-      Receiver::Config config;
-      config.receipt = &giver_;
-      if (versions) {
-        std::filesystem::copy_file(folders.version(), folders.out() / "a");
-        config.conflict = file::ConflictPolicy::kOverwrite;
-      }
-      victim_ =
-          std::make_unique<Receiver>(now_, config, &*target_, &disk_, &random_);
+    config.receive_budget = receives_ ? 0 : 1 << 20;
+    hostile_.emplace(now_, config, receives_ ? &filler_ : nullptr,
+                     receives_ ? nullptr : &void_);
+    if (setting.stream) {
+      StartStream(setting);
     } else {
-      const std::vector<std::string> paths = {versions ? folders.version()
-                                                       : folders.in()};
-      tree_.emplace(*file::SourceTree::Open(paths, {}));
-      Sender::Config config;
-      if (wants_receipt) config.receipt = &taker_;
-      victim_ = std::make_unique<Sender>(now_, config, &*tree_, &disk_);
+      Start(folders, setting);
+    }
+    if (setting.greets) {
+      hostile_->SendControl(message::Serialize(
+          message::Hello{kLowestVersion, kHighestVersion, !receives_}));
     }
     Settle();
   }
@@ -163,11 +178,65 @@ class Duel {
 
   // The process ends here, whatever was under way. What has been reported.
   std::set<std::string> End() {
+    const Progress progress = victim_->progress();
     victim_.reset();
+    if (receives_ && stream_.get() >= 0) CheckStream(progress);
     return std::move(done_);
   }
 
  private:
+  void Start(const Folders& folders, const Setting& setting) {
+    if (setting.receives) {
+      target_.emplace(*file::OpenOutput(folders.out()));
+      Receiver::Config config;
+      config.receipt = &giver_;
+      if (setting.versions) {
+        std::filesystem::copy_file(folders.version(), folders.out() / "a");
+        config.conflict = file::ConflictPolicy::kOverwrite;
+      }
+      victim_ =
+          std::make_unique<Receiver>(now_, config, &*target_, &disk_, &random_);
+      return;
+    }
+    const std::vector<std::string> paths = {setting.versions ? folders.version()
+                                                             : folders.in()};
+    tree_.emplace(*file::SourceTree::Open(paths, {}));
+    Sender::Config config;
+    if (setting.wants_receipt) config.receipt = &taker_;
+    victim_ = std::make_unique<Sender>(now_, config, &*tree_, &disk_);
+  }
+
+  void StartStream(const Setting& setting) {
+    stream_ = file::UniqueFd(memfd_create("stream", MFD_CLOEXEC));
+    P2PCP_CHECK(stream_.get() >= 0);
+    if (setting.receives) {
+      Receiver::Config config;
+      config.receipt = &giver_;
+      // What the user takes at most.
+      if (setting.versions) config.max_bytes = kMaxTaken;
+      max_taken_ = config.max_bytes.value_or(kMaxOffset);
+      victim_ = NewStreamReceiver(now_, config, stream_.get(), &disk_);
+      return;
+    }
+    const std::string text(setting.versions ? 5000 : 0, 'x');
+    P2PCP_CHECK(pwrite(stream_.get(), text.data(), text.size(), 0) ==
+                static_cast<ssize_t>(text.size()));
+    Sender::Config config;
+    if (setting.wants_receipt) config.receipt = &taker_;
+    victim_ = NewStreamSender(now_, config,
+                              StreamOffer{stream_.get(), "stream", {}}, &disk_);
+  }
+
+  // What the peer sent stands there, in order, and no more than is told.
+  void CheckStream(const Progress& progress) {
+    const off_t size = lseek(stream_.get(), 0, SEEK_END);
+    P2PCP_CHECK(size >= 0 && static_cast<std::uint64_t>(size) <= max_taken_);
+    P2PCP_CHECK(progress.bytes_done <= static_cast<std::uint64_t>(size));
+    std::string text(static_cast<std::size_t>(size), '\0');
+    P2PCP_CHECK(pread(stream_.get(), text.data(), text.size(), 0) == size);
+    P2PCP_CHECK(text.find_first_not_of('x') == std::string::npos);
+  }
+
   // Until neither has anything to say at this instant.
   void Settle() {
     for (int round = 0;; ++round) {
@@ -246,6 +315,8 @@ class Duel {
   std::optional<Connection> hostile_;
   std::optional<file::OutputTarget> target_;
   std::optional<file::SourceTree> tree_;
+  file::UniqueFd stream_;
+  std::uint64_t max_taken_ = 0;
   file::InlineDisk disk_;
   std::unique_ptr<Session> victim_;
   Bytes out_ = Bytes(kMaxPayload);
@@ -263,28 +334,27 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
   static const p2pcp::Folders folders;
   folders.Empty();
   p2pcp::fuzz::FuzzInput input(p2pcp::fuzz::InputBytes(data, size));
-  const std::uint8_t setting = input.TakeU8();
-  const bool victim_receives = (setting & 1) == 0;
+  const p2pcp::Setting setting(input.TakeU8());
   std::set<std::string> done;
   {
-    p2pcp::Duel duel(folders, victim_receives, (setting & 2) != 0,
-                     (setting & 4) != 0);
+    p2pcp::Duel duel(folders, setting);
     duel.Fight(input);
     done = duel.End();
   }
   folders.CheckOutside();
-  if (!victim_receives) return 0;
+  if (!setting.receives || setting.stream) return 0;
   std::set<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(folders.out())) {
-    P2PCP_CHECK(entry.is_regular_file() && !entry.is_symlink());
-    names.insert(entry.path().filename());
+  for (const auto& entry :
+       std::filesystem::recursive_directory_iterator(folders.out())) {
+    P2PCP_CHECK(!entry.is_symlink());
+    P2PCP_CHECK(!entry.path().filename().string().starts_with(".p2pcp-"));
+    if (entry.is_directory()) continue;
+    P2PCP_CHECK(entry.is_regular_file());
+    names.insert(entry.path().lexically_relative(folders.out()));
   }
   // Reported files are there. One more may have got its name at the very end,
   // before it could be reported.
   P2PCP_CHECK(
       std::includes(names.begin(), names.end(), done.begin(), done.end()));
-  for (const std::string& name : names) {
-    P2PCP_CHECK(!name.starts_with(".p2pcp-"));
-  }
   return 0;
 }

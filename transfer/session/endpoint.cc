@@ -5,14 +5,11 @@
 #include <variant>
 
 #include "net/base/check.h"
+#include "transfer/session/limits.h"
 
 namespace p2pcp {
 
 namespace {
-
-// The versions of the session's protocol that this program speaks.
-constexpr std::uint64_t kLowestVersion = 6;
-constexpr std::uint64_t kHighestVersion = 6;
 
 // How long a CLOSE waits to be taken by a driver that does not ask.
 constexpr Duration kCloseGrace = 200ms;

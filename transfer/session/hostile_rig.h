@@ -31,6 +31,7 @@
 #include "transfer/file/output_folder.h"
 #include "transfer/file/source_tree.h"
 #include "transfer/file/test_folder.h"
+#include "transfer/session/limits.h"
 #include "transfer/session/messages.h"
 #include "transfer/session/receipt.h"
 #include "transfer/session/receiver.h"
@@ -43,7 +44,7 @@
 namespace p2pcp {
 
 // Of the protocol: what both sides speak.
-inline constexpr std::uint64_t kVersion = 6;
+inline constexpr std::uint64_t kVersion = kHighestVersion;
 
 inline file::Digest DigestOf(const std::string& text) {
   file::Hasher hasher;

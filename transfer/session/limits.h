@@ -1,4 +1,4 @@
-// Bounds of the session's protocol (PROTOCOL.md, "Limits").
+// Bounds of the session's protocol (PROTOCOL.md, "Limits"), and its versions.
 
 #ifndef P2PCP_TRANSFER_SESSION_LIMITS_H_
 #define P2PCP_TRANSFER_SESSION_LIMITS_H_
@@ -9,6 +9,10 @@
 #include "net/base/time.h"
 
 namespace p2pcp {
+
+// The versions of the protocol that this program speaks.
+inline constexpr std::uint64_t kLowestVersion = 6;
+inline constexpr std::uint64_t kHighestVersion = 6;
 
 // Entries that may be offered and not settled. At 300 ms of round trip this is
 // 27,000 files a second.

@@ -209,12 +209,12 @@ void StreamReceiverCore::Accept(TimePoint now) {
 const char* StreamReceiverCore::Handle(TimePoint now,
                                        const message::End& message) {
   if (end_) return "its list ends twice";
-  end_ = message;
   const bool stream = entry_ && entry_->is_stream();
   if (message.entries != checker_.entries() || (stream && !stream_size_) ||
       message.bytes != (stream ? *stream_size_ : checker_.total())) {
     return "its sizes do not add up";
   }
+  end_ = message;
   if (!entry_) {
     Decline(now, "the sender has nothing to offer");
   } else if (!accepted_) {
