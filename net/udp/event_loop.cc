@@ -128,13 +128,27 @@ void EventLoop::RunTimers() {
   }
 }
 
-void EventLoop::RunOnce(std::optional<TimePoint> deadline) {
+void EventLoop::Rest(TimePoint until) {
+  const timespec when = ToTimespec(until);
+  // A signal handler may end it early, as it ends the other waits.
+  clock_nanosleep(CLOCK_BOOTTIME, TIMER_ABSTIME, &when, nullptr);
+}
+
+void EventLoop::RunOnce(std::optional<TimePoint> deadline,
+                        TimePoint rest_until) {
   if (!timers_.empty()) {
     const TimePoint first = timers_.begin()->first.first;
     deadline = deadline ? std::min(*deadline, first) : first;
   }
   int timeout = -1;
-  const TimePoint begin = Now();
+  TimePoint begin = Now();
+  if (deadline) rest_until = std::min(rest_until, *deadline);
+  if (rest_until > begin) {
+    Rest(rest_until);
+    const TimePoint end = Now();
+    waited_ += end - begin;
+    begin = end;
+  }
   if (deadline) {
     if (*deadline <= begin) {
       timeout = 0;

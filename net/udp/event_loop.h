@@ -62,7 +62,9 @@ class EventLoop {
   // One turn: waits until a descriptor is ready, `deadline` or a timer is
   // reached or a signal handler has run, calls what is ready and due, and
   // returns. A deadline in the past only polls; without one it waits for ever.
-  void RunOnce(std::optional<TimePoint> deadline);
+  // Before rest_until, deadlines excepted, descriptors are not looked at: what
+  // becomes ready until then is called in one turn.
+  void RunOnce(std::optional<TimePoint> deadline, TimePoint rest_until = {});
 
   // How long RunOnce() has waited in all: the rest of the time went into what
   // it called, and into what its caller did.
@@ -78,6 +80,7 @@ class EventLoop {
   EventLoop(FileDescriptor epoll, FileDescriptor timer)
       : epoll_(std::move(epoll)), timer_(std::move(timer)) {}
   void ArmTimer(TimePoint deadline);
+  void Rest(TimePoint until);
   void RunTimers();
 
   FileDescriptor epoll_;

@@ -53,6 +53,43 @@ TEST_F(EventLoopTest, ADeadlineInThePastOnlyPolls) {
   loop_->Unwatch(idle.get());
 }
 
+TEST_F(EventLoopTest, WhatBecomesReadyInARestIsCalledAfterIt) {
+  FileDescriptor a = Ready();
+  FileDescriptor b = Ready();
+  const TimePoint rest = loop_->Now() + 20ms;
+  int calls = 0;
+  const auto call = [&](std::uint32_t) {
+    EXPECT_GE(loop_->Now(), rest);
+    ++calls;
+  };
+  loop_->Watch(a.get(), EPOLLIN, call);
+  loop_->Watch(b.get(), EPOLLIN, call);
+  const Duration waited = loop_->waited();
+  loop_->RunOnce(rest + 20s, rest);
+  EXPECT_EQ(calls, 2);
+  EXPECT_GE(loop_->waited() - waited, 19ms);
+  // A rest that is over is none.
+  loop_->RunOnce(rest + 20s, rest);
+  EXPECT_EQ(calls, 4);
+  loop_->Unwatch(a.get());
+  loop_->Unwatch(b.get());
+}
+
+TEST_F(EventLoopTest, ADeadlineEndsARest) {
+  FileDescriptor idle = Idle();
+  loop_->Watch(idle.get(), EPOLLIN, [](std::uint32_t) {});
+  const TimePoint before = loop_->Now();
+  loop_->RunOnce(before + 5ms, before + 20s);
+  EXPECT_GE(loop_->Now(), before + 5ms);
+  EXPECT_LT(loop_->Now(), before + 10s);
+  bool called = false;
+  loop_->SetTimer(loop_->Now() + 5ms, [&] { called = true; });
+  loop_->RunOnce(std::nullopt, before + 20s);
+  EXPECT_TRUE(called);
+  EXPECT_LT(loop_->Now(), before + 10s);
+  loop_->Unwatch(idle.get());
+}
+
 // The wait for an earlier turn's deadline must not end a later turn's.
 TEST_F(EventLoopTest, AnEarlierDeadlineDoesNotEndALaterWait) {
   FileDescriptor ready = Ready();
