@@ -259,6 +259,11 @@ Path Channel::path() const {
           .rtt = pair->smoothed_rtt()};
 }
 
+Duration Channel::rtt() const {
+  const ice::Pair* pair = paths_.selected();
+  return pair != nullptr ? pair->smoothed_rtt() : Duration(0);
+}
+
 void Channel::SetLinkMtu(TimePoint now, std::size_t mtu) {
   if (connected()) mtu_.SetLinkMtu(now, mtu);
 }

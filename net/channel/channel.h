@@ -158,6 +158,8 @@ class Channel {
   bool connected() const;
   // REQUIRES: a path was chosen once (kConnected).
   Path path() const;
+  // path().rtt; zero where there is no path yet.
+  Duration rtt() const;
   // Bytes of plaintext that fit into a packet now: 1200-byte datagrams until
   // larger ones were seen to pass.
   std::size_t max_payload() const;

@@ -39,12 +39,14 @@ TEST(Channel, ConnectsWithinOneRoundTripAndCarriesPayloadBothWays) {
 
 TEST(Channel, TellsWhichPathItTook) {
   ChannelPair pair({});
+  EXPECT_EQ(pair.a().channel.rtt(), Duration(0));
   ASSERT_TRUE(pair.Connect());
   const Path path = pair.a().channel.path();
   EXPECT_EQ(path.remote.ip, *IpAddress::Parse("192.0.2.10"));
   EXPECT_EQ(path.remote_type, ice::CandidateType::kServerReflexive);
   EXPECT_EQ(path.local_type, ice::CandidateType::kServerReflexive);
   EXPECT_EQ(path.rtt, 2 * kOneWay);
+  EXPECT_EQ(pair.a().channel.rtt(), path.rtt);
 }
 
 TEST(Channel, ConnectsThroughEveryPairOfNatsThatHasAWay) {
