@@ -23,6 +23,9 @@ constexpr Duration kAdviceAfter = 30s;
 // Trains sent before the sockets are read again: 16 x 64 KiB are 1 ms at
 // 8 Gbit/s.
 constexpr int kTrainsPerTurn = 16;
+// Datagrams read from a socket before anything is sent, where they do not come
+// as trains, of which one reading has more: what an ACK is due for.
+constexpr std::size_t kDatagramsPerTurn = 88;
 // Payloads kept for a session that is about to be made: what a peer that
 // finished connecting first can have sent in that time.
 constexpr std::size_t kMaxEarly = 64;
@@ -185,18 +188,31 @@ void Link::HandleReceived(std::uint8_t index) {
     }
     session_->SetSocketDrops(drops);
   }
-  for (const udp::ReceivedTrain& train : network_.sockets()[index].Receive()) {
-    for (std::size_t at = 0; at < train.bytes.size();
-         at += train.segment_size) {
-      const MutableByteSpan datagram = train.bytes.subspan(
-          at, std::min(train.segment_size, train.bytes.size() - at));
-      if (stun::IsStunMessage(datagram)) {
-        connector_->HandleStun(now, index, train.from, datagram);
-      } else {
-        HandleDatagram(now, index, train.from, datagram);
-      }
+  std::size_t datagrams = 0;
+  bool more = true;
+  while (more && datagrams < kDatagramsPerTurn) {
+    const auto trains = network_.sockets()[index].Receive();
+    more = trains.size() == udp::TrainReceiver::kBuffers;
+    for (const udp::ReceivedTrain& train : trains) {
+      datagrams += HandleTrain(now, index, train);
     }
   }
+}
+
+std::size_t Link::HandleTrain(TimePoint now, std::uint8_t index,
+                              const udp::ReceivedTrain& train) {
+  std::size_t datagrams = 0;
+  for (std::size_t at = 0; at < train.bytes.size(); at += train.segment_size) {
+    const MutableByteSpan datagram = train.bytes.subspan(
+        at, std::min(train.segment_size, train.bytes.size() - at));
+    if (stun::IsStunMessage(datagram)) {
+      connector_->HandleStun(now, index, train.from, datagram);
+    } else {
+      HandleDatagram(now, index, train.from, datagram);
+    }
+    ++datagrams;
+  }
+  return datagrams;
 }
 
 void Link::HandleDatagram(TimePoint now, std::uint8_t socket,
@@ -391,7 +407,7 @@ void Link::Turn(TimePoint until) {
     if (pump_) consider(pump_->PollTimeout());
   }
   if (std::exchange(more_to_send_, false)) deadline = TimePoint{};
-  loop_->RunOnce(deadline);
+  loop_->RunOnce(deadline, pump_ ? pump_->PollRest() : TimePoint());
 
   const TimePoint now = loop_->Now();
   if (mqtt_->PollTimeout().value_or(TimePoint::max()) <= now) {

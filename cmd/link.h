@@ -40,6 +40,7 @@
 #include "net/signaling/mqtt_client.h"
 #include "net/udp/event_loop.h"
 #include "net/udp/resolver.h"
+#include "net/udp/train_receiver.h"
 #include "transfer/session/session.h"
 
 namespace p2pcp::cmd {
@@ -128,6 +129,9 @@ class Link {
   Status Start(const Options& options);
   void WatchSocket(std::uint8_t index);
   void HandleReceived(std::uint8_t index);
+  // How many datagrams it was.
+  std::size_t HandleTrain(TimePoint now, std::uint8_t index,
+                          const udp::ReceivedTrain& train);
   void HandleMqtt();
   // One round: wait until `until` or the first event, act, send.
   void Turn(TimePoint until);

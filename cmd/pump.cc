@@ -25,6 +25,7 @@ Pump::Pump(channel::Channel* channel, Session* session)
 
 void Pump::HandleDatagram(TimePoint now, std::uint8_t socket,
                           const SocketAddress& from, MutableByteSpan datagram) {
+  coalescing_.OnDatagram(now);
   const auto payload = channel_->HandleDatagram(now, socket, from, datagram);
   if (payload) session_->HandlePacket(now, payload->number, payload->bytes);
 }
@@ -155,6 +156,13 @@ std::optional<TimePoint> Pump::PollTimeout() const {
   const auto b = session_->PollTimeout();
   if (!a || !b) return a ? a : b;
   return std::min(*a, *b);
+}
+
+TimePoint Pump::PollRest() {
+  if (!channel_->connected()) return TimePoint();
+  // A sender's packets wait for what it receives.
+  if (session_->stats().data_bytes_sent > 0) return TimePoint();
+  return coalescing_.PollRest(channel_->rtt());
 }
 
 }  // namespace p2pcp::cmd

@@ -10,6 +10,7 @@
 #include <optional>
 #include <vector>
 
+#include "cmd/network/receive_coalescing.h"
 #include "cmd/network/train_check.h"
 #include "net/base/bytes.h"
 #include "net/base/socket_address.h"
@@ -48,6 +49,11 @@ class Pump {
   std::optional<Train> PollTrain(TimePoint now);
   std::optional<TimePoint> PollTimeout() const;
 
+  // Until when datagrams may be left to gather in the sockets, if nothing else
+  // is due before; a time in the past: they are to be read as they come. To be
+  // called once a turn, after PollTrain() had no more.
+  TimePoint PollRest();
+
   // The kernel's segmentation has turned out to damage trains on this path.
   bool trains_condemned() const { return train_check_.condemned(); }
 
@@ -66,6 +72,7 @@ class Pump {
   std::size_t max_payload_ = 0;              // As the session was told last.
   std::uint64_t black_hole_suspicions_ = 0;  // Its counter when last seen.
   TrainCheck train_check_;
+  ReceiveCoalescing coalescing_;
   std::vector<std::byte> buffer_;
   // A datagram that was sealed but did not fit the train before it: it stands
   // at buffer_[leftover_at_...] and begins the next train.

@@ -240,6 +240,22 @@ TEST_F(PumpTest, TrainsThatAPeerHasNoRoomForAreNotGivenUp) {
   }
 }
 
+// A sender would send later for it.
+TEST_F(PumpTest, WhoReceivesDataLetsPacketsGather) {
+  for (const bool sends : {false, true}) {
+    bob_session_.connection.data_bytes_sent = sends ? 1 : 0;
+    int rests = 0;
+    for (int i = 0; i < 200; ++i) {
+      now_ += 50us;
+      alice_session_.to_send.push_back({1000, false});
+      Exchange();
+      rests += bob_pump_->PollRest() > now_;
+    }
+    EXPECT_EQ(rests > 100, !sends) << rests;
+    EXPECT_EQ(rests == 0, sends) << rests;
+  }
+}
+
 TEST_F(PumpTest, TheSessionLearnsThatLargerDatagramsPass) {
   ASSERT_FALSE(alice_session_.max_payloads.empty());
   EXPECT_EQ(alice_session_.max_payloads.back(), alice_->max_payload());

@@ -20,6 +20,7 @@ TransferPeer::TransferPeer(Simulator& simulator, Host& host, Options options)
       random_(options_.random_seed),
       timer_(simulator.AddTimer([this] {
         const TimePoint now = simulator_.now();
+        EndRest();
         if (pump_) {
           pump_->HandleTimeout(now);
         } else {
@@ -34,7 +35,9 @@ TransferPeer::TransferPeer(Simulator& simulator, Host& host, Options options)
                     MutableByteSpan bytes) { HandleDatagram(from, bytes); });
   disk_.set_on_ready([this] {
     if (gone_ || !session_) return;
-    session_->HandleDisk(simulator_.now());
+    disk_ready_ = true;
+    if (simulator_.now() < rest_until_) return;
+    EndRest();
     Turn();
   });
 }
@@ -78,6 +81,16 @@ std::string TransferPeer::Describe() const {
 
 void TransferPeer::HandleDatagram(const SocketAddress& from,
                                   MutableByteSpan bytes) {
+  if (simulator_.now() < rest_until_) {
+    gathered_.emplace_back(from, ToBytes(bytes));
+    return;
+  }
+  TakeDatagram(from, bytes);
+  Turn();
+}
+
+void TransferPeer::TakeDatagram(const SocketAddress& from,
+                                MutableByteSpan bytes) {
   const TimePoint now = simulator_.now();
   if (pump_) {
     pump_->HandleDatagram(now, 0, from, bytes);
@@ -87,7 +100,15 @@ void TransferPeer::HandleDatagram(const SocketAddress& from,
       early_.emplace_back(payload->number, ToBytes(payload->bytes));
     }
   }
-  Turn();
+}
+
+void TransferPeer::EndRest() {
+  rest_until_ = TimePoint();
+  for (auto& [from, bytes] : gathered_) TakeDatagram(from, bytes);
+  gathered_.clear();
+  if (std::exchange(disk_ready_, false)) {
+    session_->HandleDisk(simulator_.now());
+  }
 }
 
 void TransferPeer::Turn() {
@@ -102,8 +123,14 @@ void TransferPeer::Turn() {
     return;
   }
   CheckInvariants();
-  simulator_.SetTimer(timer_,
-                      pump_ ? pump_->PollTimeout() : channel_.PollTimeout());
+  std::optional<TimePoint> next =
+      pump_ ? pump_->PollTimeout() : channel_.PollTimeout();
+  const TimePoint rest = pump_ ? pump_->PollRest() : TimePoint();
+  if (rest > simulator_.now()) {
+    rest_until_ = next ? std::min(*next, rest) : rest;
+    next = rest_until_;
+  }
+  simulator_.SetTimer(timer_, next);
 }
 
 void TransferPeer::HandleChannelEvents() {

@@ -79,6 +79,9 @@ class TransferPeer {
 
  private:
   void HandleDatagram(const SocketAddress& from, MutableByteSpan bytes);
+  void TakeDatagram(const SocketAddress& from, MutableByteSpan bytes);
+  // Reads what has gathered in the socket and at the disk.
+  void EndRest();
   // Drains all outputs and sets the timer.
   void Turn();
   void HandleChannelEvents();
@@ -98,6 +101,11 @@ class TransferPeer {
   std::unique_ptr<cmd::Pump> pump_;
   // Payloads that came before there was a session, as the driver keeps them.
   std::vector<std::pair<PacketNumber, Bytes>> early_;
+
+  // Until then nobody looks at the socket and the disk (Pump::PollRest).
+  TimePoint rest_until_;
+  std::vector<std::pair<SocketAddress, Bytes>> gathered_;
+  bool disk_ready_ = false;
 
   std::optional<TimePoint> connected_at_;
   bool gone_ = false;  // The process has ended.
