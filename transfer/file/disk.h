@@ -3,6 +3,9 @@
 //
 // Jobs are carried out one after another, in the order in which they were
 // submitted. InlineDisk does so at once, ThreadedDisk on a thread of its own.
+// Only a kPlace may be carried out beside others, and completes whenever it is
+// done: so whoever needs it to be done before another job, or another job
+// before it, waits for that.
 
 #ifndef P2PCP_TRANSFER_FILE_DISK_H_
 #define P2PCP_TRANSFER_FILE_DISK_H_
@@ -25,6 +28,7 @@
 #include "transfer/file/source_file.h"
 #include "transfer/file/source_tree.h"
 #include "transfer/file/strong_hash.h"
+#include "transfer/file/unique_fd.h"
 
 namespace p2pcp::file {
 
@@ -70,6 +74,11 @@ struct Output {
   std::uint64_t compared = 0;
   // Found by kProbeName; kCreate then goes on with them.
   std::shared_ptr<const Remains> remains = nullptr;
+
+  // Set by kStore where the file has no name yet: the file, open until kPlace
+  // or kRemove has dealt with it. Or until its owner lets it go, as when the
+  // disk was abandoned: nothing else is left of it then.
+  std::shared_ptr<const UniqueFd> unnamed = nullptr;
 
   // Set when it is put in place: the name it got. By kProbeName: where an
   // earlier transfer has put it, so kDigestExisting looks there.
@@ -234,7 +243,7 @@ class Disk {
   virtual std::optional<Completion> TryRead(const Job& job) = 0;
   // Whether Poll() has something. Cheap enough to ask for each packet.
   virtual bool ready() const = 0;
-  // The next job that is done, in the order of submission.
+  // The next job that is done, in the order of submission, but for kPlace.
   virtual std::optional<Completion> Poll() = 0;
   // Drops the jobs that have not begun, waits for the one at hand (a stream's
   // is interrupted), closes all

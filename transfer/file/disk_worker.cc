@@ -134,18 +134,12 @@ Status DiskWorker::Run(const Job& job, Completion& completion) {
       return DigestExisting(job, slot, completion);
     case Job::Kind::kStore:
       return target_.Store(*job.output, job.buffer, scratch(), completion);
-    case Job::Kind::kPlace: {
-      Status placed = target_.Place(*job.output);
-      if (placed && keeper_ != nullptr) keeper_->Placed(*job.output, {});
-      return placed;
-    }
+    case Job::Kind::kPlace:
+      return target_.Place(*job.output);
     case Job::Kind::kRemove:
       return target_.Remove(*job.output);
-    case Job::Kind::kSync: {
-      Status synced = target_.Sync(*job.output);
-      if (synced && keeper_ != nullptr) keeper_->PlacedAreDurable();
-      return synced;
-    }
+    case Job::Kind::kSync:
+      return target_.Sync(*job.output);
     case Job::Kind::kCreate:
       return Create(job, slot);
     case Job::Kind::kWrite:

@@ -1,4 +1,5 @@
-// Carries out the jobs of a Disk, one at a time, blocking.
+// Carries out the jobs of a Disk, blocking: one at a time, and beside it one of
+// those that MayRunBeside().
 
 #ifndef P2PCP_TRANSFER_FILE_DISK_WORKER_H_
 #define P2PCP_TRANSFER_FILE_DISK_WORKER_H_
@@ -35,6 +36,11 @@ class DiskWorker {
                       SourceKeeper* sources = nullptr);
 
   Completion Execute(const Job& job);
+  // Whether a second thread may execute the job, one such at a time: a kPlace
+  // of a file that has no name.
+  static bool MayRunBeside(const Job& job) {
+    return job.kind == Job::Kind::kPlace && job.output->unnamed != nullptr;
+  }
   // A kReadSource job, if it takes no waiting for a device; else does nothing.
   std::optional<Completion> TryRead(const Job& job);
   // The job at hand shall not wait for a stream. From any thread; until the

@@ -15,7 +15,7 @@ constexpr std::uint64_t kCompareStep = 1 << 20;
 // The slot that a Sink leaves.
 constexpr std::uint32_t kCompareSlot = Disk::kSlots - 1;
 // Jobs that it leaves to the sink.
-constexpr std::size_t kSpareJobs = 64;
+constexpr std::size_t kSpareJobs = 192;
 
 Error Excuse(const std::string& name, std::string_view why) {
   return Error{ErrorCode::kKeptBack, name + " " + std::string(why)};

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 #include <utility>
 
@@ -242,17 +243,27 @@ void PartKeeper::End(std::uint64_t id) {
   journal_.End(id);
 }
 
-void PartKeeper::Placed(const Output& output, std::optional<std::uint64_t> id) {
-  SetKey(output, placed_key_);
-  InPlace in_place{JournalState::HashOf(placed_key_), output.size, std::nullopt,
-                   id};
+PartKeeper::InPlace PartKeeper::InPlace::Of(const Output& output,
+                                            FileKey& key) {
+  SetKey(output, key);
+  InPlace in_place{JournalState::HashOf(key), output.size, std::nullopt,
+                   std::nullopt};
   if (output.final_name != output.name) in_place.renamed_to = output.final_name;
-  placed_.push_back(std::move(in_place));
+  return in_place;
+}
+
+void PartKeeper::Placed(const Output& output, std::optional<std::uint64_t> id) {
+  placed_.push_back(InPlace::Of(output, placed_key_));
+  placed_.back().id = id;
   if (!id) return;
   const auto found = open_.find(*id);
   P2PCP_CHECK(found != open_.end());
   dirty_ -= found->second.dirty;
   open_.erase(found);
+}
+
+void PartKeeper::Placed(std::vector<InPlace> files) {
+  std::move(files.begin(), files.end(), std::back_inserter(placed_));
 }
 
 void PartKeeper::PlacedAreDurable() {

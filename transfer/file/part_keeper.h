@@ -29,6 +29,18 @@ namespace p2pcp::file {
 // On the disk's thread. What it is given must outlive it.
 class PartKeeper {
  public:
+  // A file that has its final name.
+  struct InPlace {
+    std::uint64_t hash = 0;  // Of its key.
+    std::uint64_t size = 0;
+    std::optional<std::string> renamed_to;
+    std::optional<std::uint64_t> id;  // Of its part.
+
+    // On any thread. The memory of key is used: so nothing is allocated where
+    // that is done over and over.
+    static InPlace Of(const Output& output, FileKey& key);
+  };
+
   // Files below this size are not kept account of: they come again whole. As
   // many of them as may be open at once are 4 MiB.
   static constexpr std::uint64_t kMinSize = 64 << 10;
@@ -70,6 +82,8 @@ class PartKeeper {
   void End(std::uint64_t id);
   // The file has its final name; id: its part, if there is an account of it.
   void Placed(const Output& output, std::optional<std::uint64_t> id);
+  // The same of files without parts.
+  void Placed(std::vector<InPlace> files);
   // What was Placed() is so whatever happens.
   void PlacedAreDurable();
   // Everything that was written gets durable, with its digests so far. Called
@@ -85,12 +99,6 @@ class PartKeeper {
     int fd = -1;
     const Hasher* hasher = nullptr;
     std::uint64_t dirty = 0;  // Bytes written since the last pass began.
-  };
-  struct InPlace {
-    std::uint64_t hash = 0;  // Of its key.
-    std::uint64_t size = 0;
-    std::optional<std::string> renamed_to;
-    std::optional<std::uint64_t> id;
   };
 
   // Goes on with a part whose file has another number than it had: that of a
@@ -109,7 +117,7 @@ class PartKeeper {
   std::set<std::uint64_t> claimed_;
   std::string prefix_;  // Of this session.
   std::vector<InPlace> placed_;
-  FileKey placed_key_;         // Of the last: its path's memory is used again.
+  FileKey placed_key_;         // For InPlace::Of().
   std::uint64_t dirty_ = 0;    // Of all.
   std::uint64_t syncing_ = 0;  // Bytes that the pass makes durable.
   // A pass: first the parts, then the journal that says so.

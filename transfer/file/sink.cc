@@ -52,6 +52,9 @@ Sink::~Sink() { disk_.Abandon(); }
 void Sink::Abandon() {
   failed_ = true;
   disk_.Abandon();
+  for (std::uint64_t i = pieces_.begin(); i < pieces_.end(); ++i) {
+    pieces_[i].output.unnamed.reset();
+  }
 }
 
 std::uint64_t Sink::Add(File file) {

@@ -57,6 +57,8 @@ class Sink {
   // Files that are synced together: with 2,000 of them syncing is a small part
   // of the work, and what a kill leaves behind is bounded.
   static constexpr std::size_t kBatch = 2048;
+  // Of those, files that get their names at once.
+  static constexpr std::size_t kMaxPlacing = 128;
   // What a batch waits for more files.
   static constexpr Duration kBatchTime = 250ms;
   // What is checked and repaired at once, and how often.

@@ -29,7 +29,7 @@ void Sink::HandleStored(std::uint64_t number, Completion done) {
 
 // Renames what the last kSync has made durable.
 void Sink::PlaceSome() {
-  while (!to_place_.empty() && disk_.room() > 0) {
+  while (!to_place_.empty() && placing_ < kMaxPlacing && disk_.room() > 0) {
     const std::uint64_t number = to_place_.front();
     to_place_.pop_front();
     if (!pieces_.Has(number)) continue;

@@ -19,8 +19,9 @@ constexpr std::uint64_t kHashHoleMax = 64 << 20;
 // Files that begin further ahead of the bytes that came are not created yet.
 constexpr std::uint64_t kCreateAhead = 64 << 20;
 
-// Jobs that the writing of chunks leaves to all else.
-constexpr std::size_t kSpareJobs = 16;
+// Jobs that the writing of chunks leaves to all else: to the placing of files,
+// which is done beside it, its share.
+constexpr std::size_t kSpareJobs = 16 + Sink::kMaxPlacing;
 
 }  // namespace
 

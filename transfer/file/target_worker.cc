@@ -2,11 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -17,18 +15,6 @@ namespace p2pcp::file {
 
 namespace {
 
-const std::string kRoot;
-
-const std::string& PathOf(const FolderPath& folder) {
-  return folder == nullptr ? kRoot : *folder;
-}
-
-// How the user knows it.
-std::string NameOf(const Output& output) {
-  const std::string& path = PathOf(output.folder);
-  return path.empty() ? output.root->path() : output.root->path() + "/" + path;
-}
-
 // Some file systems sync their folders by themselves and say so.
 bool SyncsItself(int error) {
   return error == EINVAL || error == EOPNOTSUPP || error == EBADF;
@@ -38,50 +24,15 @@ bool SyncsItself(int error) {
 
 // --- Folders ---
 
-Error TargetWorker::FolderError(const Output& output, int error) const {
-  return ErrnoError(ErrorCode::kCannotWrite,
-                    "cannot write to the folder " + NameOf(output), error);
-}
-
-Result<FolderFd> TargetWorker::OpenFolder(const Output& output) {
-  P2PCP_CHECK(output.root != nullptr);
-  if (last_folder_ != nullptr && output.folder == last_path_) {
-    return last_folder_;
-  }
-  Result<FolderFd> folder = Open(*output.root, PathOf(output.folder));
-  if (!folder) return FolderError(output, folder.error().os_errno);
-  last_path_ = output.folder;
-  last_folder_ = *folder;
-  return folder;
-}
-
-Result<FolderFd> TargetWorker::Open(const OutputFolder& root,
-                                    const std::string& path) {
-  const auto found = folders_.find(path);
-  if (found != folders_.end()) {
-    found->second.used = ++use_counter_;
-    return found->second.fd;
-  }
-  // A folder that may be written and not read can't be opened to be synced.
-  int fd = -1;
-  for (const int flags : {O_RDONLY, O_PATH}) {
-    const int all = flags | O_DIRECTORY | O_CLOEXEC;
-    fd = path.empty() ? openat(root.fd(), ".", all)
-                      : OpenBeneath(root.fd(), path, all, 0);
-    if (fd >= 0 || errno != EACCES) break;
-  }
-  if (fd < 0) return ErrnoError(ErrorCode::kCannotWrite, path, errno);
-  if (folders_.size() == kMaxFolders) {
-    folders_.erase(std::min_element(folders_.begin(), folders_.end(),
-                                    [](const auto& a, const auto& b) {
-                                      return a.second.used < b.second.used;
-                                    }));
-  }
-  FolderFd folder = std::make_shared<const UniqueFd>(fd);
-  if (keeper_ != nullptr) keeper_->Sweep(fd, path);
-  folders_[path] = {folder, ++use_counter_};
-  return folder;
-}
+TargetWorker::TargetWorker(Syscalls& syscalls, PartKeeper* keeper,
+                           WholeHasher& hasher)
+    : syscalls_(syscalls),
+      keeper_(keeper),
+      whole_files_(hasher),
+      folders_([keeper](int dirfd, const std::string& path) {
+        if (keeper != nullptr) keeper->Sweep(dirfd, path);
+      }),
+      namer_(syscalls) {}
 
 Status TargetWorker::InspectFolder(const Output& output,
                                    Completion& completion) {
@@ -101,7 +52,7 @@ Status TargetWorker::MakeFolder(const Output& output, Completion& completion) {
     if (fstatat(dirfd, name, &info, AT_SYMLINK_NOFOLLOW) == 0) {
       made_.Add(info.st_ino);
     }
-    NoteTouched(*std::move(parent));
+    unsynced_.AddFolder(*std::move(parent));
     return {};
   }
   if (errno != EEXIST) return NamingError(dirfd, output, errno);
@@ -169,29 +120,27 @@ Result<UniqueFd> TargetWorker::OpenExisting(const Output& output) {
 
 // --- Small files ---
 
-Status TargetWorker::Store(const Output& output, ByteSpan content,
+Status TargetWorker::Store(Output& output, ByteSpan content,
                            MutableByteSpan scratch, Completion& completion) {
   Result<FolderFd> folder = OpenFolder(output);
   if (!folder) return folder.error();
   if (keeper_ != nullptr) keeper_->NotePrefix(output);
   const int dirfd = (*folder)->get();
   const mode_t mode = output.executable ? 0777 : 0666;
-  const bool unnamed = MayBeUnnamed(output, dirfd);
-  const FileFd file = std::make_shared<const UniqueFd>(
-      unnamed ? syscalls_.CreateUnnamed(dirfd, mode)
-              : syscalls_.Create(dirfd, PartName(output), mode));
-  if (!file->ok()) return CannotWrite(output.name, errno);
-  root_ = output.root;
-  const bool few = unsynced_files_.size() < kFewSyncs && !many_unsynced_;
-  Stored& stored = stored_[output.part_number];
-  if (unnamed) {
-    stored.unnamed = file;
-    ++unnamed_;
+  UniqueFd named;
+  if (namer_.MayBeUnnamed(output, dirfd)) {
+    Status created = namer_.Create(output, dirfd, mode);
+    if (!created) return created;
   } else {
-    stored = {nullptr, few ? *folder : nullptr, output.folder,
-              output.part_prefix};
+    named = UniqueFd(syscalls_.Create(dirfd, PartName(output), mode));
+    if (!named.ok()) return CannotWrite(output.name, errno);
+    root_ = output.root;
+    stored_[output.part_number] = {
+        unsynced_.few_files() ? *std::move(folder) : nullptr, output.folder,
+        output.part_prefix};
   }
-  const int fd = file->get();
+  const int fd =
+      output.unnamed != nullptr ? output.unnamed->get() : named.get();
   for (std::size_t at = 0; at < content.size();) {
     const ssize_t n = syscalls_.Pwrite(
         fd, content.data() + at, content.size() - at, static_cast<off_t>(at));
@@ -220,70 +169,37 @@ Status TargetWorker::Store(const Output& output, ByteSpan content,
   completion.digest = whole_files_.Of(scratch.first(read));
   Status set = SetAttributes(fd, output, /*set_mode=*/false);
   if (!set) return set;
-  if (few) {
-    unsynced_files_.push_back(file);
-  } else {
-    many_unsynced_ = true;
-  }
+  unsynced_.AddFile(output.unnamed != nullptr
+                        ? output.unnamed
+                        : std::make_shared<const UniqueFd>(std::move(named)));
   return {};
 }
 
 Status TargetWorker::Place(Output& output) {
+  if (output.unnamed != nullptr) return namer_.Place(output);
   Result<FolderFd> folder = OpenFolder(output);
   if (!folder) return folder.error();
-  const auto stored = stored_.find(output.part_number);
-  P2PCP_CHECK(stored != stored_.end());
-  const FileFd& unnamed = stored->second.unnamed;
-  Status placed =
-      unnamed != nullptr
-          ? NameInPlace(syscalls_, (*folder)->get(), unnamed->get(), output)
-          : PutInPlace(syscalls_, (*folder)->get(), PartName(output), output,
-                       placed_);
+  P2PCP_CHECK(stored_.contains(output.part_number));
+  Status placed = PutInPlace(syscalls_, (*folder)->get(), PartName(output),
+                             output, placed_);
   if (!placed) {
     (void)Remove(output);
     return placed;
   }
-  Forget(stored);
-  NoteTouched(*std::move(folder));
+  stored_.erase(output.part_number);
+  unsynced_.AddFolder(*std::move(folder));
+  if (keeper_ != nullptr) keeper_->Placed(output, {});
   return {};
 }
 
-Status TargetWorker::Remove(const Output& output) {
-  const auto stored = stored_.find(output.part_number);
-  if (stored == stored_.end()) return {};
-  const bool named = stored->second.unnamed == nullptr;
-  Forget(stored);
-  if (!named) return {};
-  const Result<FolderFd> folder = OpenFolder(output);
-  if (folder) unlinkat((*folder)->get(), PartName(output).c_str(), 0);
-  return {};
-}
-
-void TargetWorker::Forget(
-    std::unordered_map<std::uint64_t, Stored>::iterator stored) {
-  if (stored->second.unnamed != nullptr) --unnamed_;
-  stored_.erase(stored);
-}
-
-// Whether a file gets no temporary name: where no file of others can have its
-// final one, which has to be dealt with by renaming.
-bool TargetWorker::MayBeUnnamed(const Output& output, int dirfd) {
-  if (!output.fresh || has_unnamed_ == false) return false;
-  if (!has_unnamed_) {
-    rlimit open_files = {};
-    getrlimit(RLIMIT_NOFILE, &open_files);
-    max_unnamed_ = open_files.rlim_cur <= kOtherFiles
-                       ? 0
-                       : std::min<std::size_t>(
-                             kMaxUnnamed, open_files.rlim_cur - kOtherFiles);
-    // By doing it: kernels and file systems differ in what may be named again.
-    const std::string name = PartName(output);
-    const UniqueFd probe(syscalls_.CreateUnnamed(dirfd, 0600));
-    has_unnamed_ = probe.ok() &&
-                   syscalls_.NameUnnamed(probe.get(), dirfd, name.c_str()) == 0;
-    if (*has_unnamed_) unlinkat(dirfd, name.c_str(), 0);
+Status TargetWorker::Remove(Output& output) {
+  if (output.unnamed != nullptr) {
+    namer_.Drop(output);
+  } else if (stored_.erase(output.part_number) > 0) {
+    const Result<FolderFd> folder = OpenFolder(output);
+    if (folder) unlinkat((*folder)->get(), PartName(output).c_str(), 0);
   }
-  return *has_unnamed_ && unnamed_ < max_unnamed_;
+  return {};
 }
 
 Status TargetWorker::Commit(PartFile& part, Output& output) {
@@ -291,67 +207,63 @@ Status TargetWorker::Commit(PartFile& part, Output& output) {
   if (!committed) return committed;
   Result<FolderFd> folder = OpenFolder(output);
   if (!folder) return folder.error();
-  NoteTouched(*std::move(folder));
+  unsynced_.AddFolder(*std::move(folder));
   return {};
 }
 
 void TargetWorker::DropStored() {
   for (const auto& [number, stored] : stored_) {
-    if (stored.unnamed != nullptr) continue;
     FolderFd folder = stored.folder;
     if (folder == nullptr) {
-      Result<FolderFd> opened = Open(*root_, PathOf(stored.folder_path));
+      Output output;
+      output.root = root_;
+      output.folder = stored.folder_path;
+      Result<FolderFd> opened = OpenFolder(output);
       if (!opened) continue;
       folder = *std::move(opened);
     }
     unlinkat(folder->get(), PartName(*stored.part_prefix, number).c_str(), 0);
   }
   stored_.clear();
-  unnamed_ = 0;
-  last_path_.reset();
-  last_folder_.reset();
-  unsynced_files_.clear();
-  unsynced_folders_.clear();
-  folders_.clear();
+  namer_.Close();
+  folders_.Close();
+  unsynced_ = {};
 }
 
 // --- Syncing ---
 
-void TargetWorker::NoteTouched(FolderFd folder) {
-  if (many_unsynced_) return;
-  for (const FolderFd& known : unsynced_folders_) {
-    if (known == folder) return;
-  }
-  if (unsynced_folders_.size() == kFewSyncs) {
-    many_unsynced_ = true;
-    return;
-  }
-  unsynced_folders_.push_back(std::move(folder));
+Status TargetWorker::Sync(const Output& output) {
+  Namer::Named named = namer_.TakeNamed();
+  if (keeper_ != nullptr) keeper_->Placed(std::move(named.files));
+  unsynced_.Add(named.unsynced);
+  const Unsynced unsynced = std::exchange(unsynced_, {});
+  Status synced = unsynced.many() ? SyncAll(output) : SyncFew(unsynced, output);
+  if (synced && keeper_ != nullptr) keeper_->PlacedAreDurable();
+  return synced;
 }
 
-Status TargetWorker::Sync(const Output& output) {
-  const bool all = std::exchange(many_unsynced_, false);
-  const std::vector<FileFd> files = std::exchange(unsynced_files_, {});
-  const std::vector<FolderFd> folders = std::exchange(unsynced_folders_, {});
-  if (all) {
-    Output root;
-    root.root = output.root;
-    Result<FolderFd> folder = OpenFolder(root);
-    if (!folder) return folder.error();
-    if (syscalls_.Syncfs((*folder)->get()) == 0) return {};
-    if (errno != EBADF) return FolderError(root, errno);
-    // The output folder may not be read. What is beneath it may be.
-    const UniqueFd fd(
-        openat((*folder)->get(), ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
-    if (fd.ok() && syscalls_.Syncfs(fd.get()) == 0) return {};
-    return FolderError(root, errno);
-  }
-  for (const FileFd& file : files) {
+// Everything on the file system.
+Status TargetWorker::SyncAll(const Output& output) {
+  Output root;
+  root.root = output.root;
+  Result<FolderFd> folder = OpenFolder(root);
+  if (!folder) return folder.error();
+  if (syscalls_.Syncfs((*folder)->get()) == 0) return {};
+  if (errno != EBADF) return FolderError(root, errno);
+  // The output folder may not be read. What is beneath it may be.
+  const UniqueFd fd(
+      openat((*folder)->get(), ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
+  if (fd.ok() && syscalls_.Syncfs(fd.get()) == 0) return {};
+  return FolderError(root, errno);
+}
+
+Status TargetWorker::SyncFew(const Unsynced& unsynced, const Output& output) {
+  for (const Unsynced::Fd& file : unsynced.files()) {
     if (syscalls_.Fdatasync(file->get()) != 0) {
       return FolderError(output, errno);
     }
   }
-  for (const FolderFd& folder : folders) {
+  for (const Unsynced::Fd& folder : unsynced.folders()) {
     if (syscalls_.Fsync(folder->get()) != 0 && !SyncsItself(errno)) {
       return FolderError(output, errno);
     }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -43,7 +44,7 @@ class TargetWorkerTest : public testing::Test {
     output.mtime = {1'600'000'000, 1};
     return output;
   }
-  Status Store(const Output& output, const std::string& content) {
+  Status Store(Output& output, const std::string& content) {
     Completion completion;
     Status stored =
         worker_->Store(output, AsBytes(content), scratch_, completion);
@@ -80,6 +81,46 @@ TEST_F(TargetWorkerTest, AFileInANewFolderIsNotSeenBeforeItHasItsName) {
   EXPECT_EQ(output.final_name, "name");
   EXPECT_EQ(folder_.Names(), std::vector<std::string>{"name"});
   EXPECT_EQ(folder_.Read("name"), "content");
+}
+
+TEST_F(TargetWorkerTest, TheFolderOfANewNameIsSynced) {
+  Output output = Of("name", /*fresh=*/true);
+  ASSERT_TRUE(Store(output, "content").ok());
+  ASSERT_TRUE(worker_->Sync(output).ok());
+  EXPECT_EQ(syscalls_.folder_syncs, 0u);
+  ASSERT_TRUE(worker_->Place(output).ok());
+  ASSERT_TRUE(worker_->Sync(output).ok());
+  EXPECT_EQ(syscalls_.folder_syncs, 1u);
+  ASSERT_TRUE(worker_->Sync(output).ok());
+  EXPECT_EQ(syscalls_.folder_syncs, 1u);
+}
+
+TEST_F(TargetWorkerTest, MoreThanAFewFilesAreSyncedTogether) {
+  std::vector<Output> outputs;
+  for (int i = 0; i < 9; ++i) {
+    outputs.push_back(Of("name " + std::to_string(i), /*fresh=*/true));
+    ASSERT_TRUE(Store(outputs.back(), "content").ok());
+  }
+  ASSERT_TRUE(worker_->Sync(outputs[0]).ok());
+  EXPECT_EQ(syscalls_.data_syncs, 0u);
+  EXPECT_EQ(syscalls_.all_syncs, 1u);
+}
+
+TEST_F(TargetWorkerTest, MoreThanAFewFoldersAreSyncedTogether) {
+  std::vector<Output> outputs;
+  for (int i = 0; i < 9; ++i) {
+    const auto path = std::make_shared<const std::string>(std::to_string(i));
+    ASSERT_EQ(mkdirat(output_folder_.fd(), path->c_str(), 0700), 0);
+    outputs.push_back(Of("name", /*fresh=*/true));
+    outputs.back().folder = path;
+    ASSERT_TRUE(Store(outputs.back(), "content").ok());
+    ASSERT_TRUE(worker_->Sync(outputs.back()).ok());
+  }
+  EXPECT_EQ(syscalls_.all_syncs, 0u);
+  for (Output& output : outputs) EXPECT_TRUE(worker_->Place(output).ok());
+  ASSERT_TRUE(worker_->Sync(outputs[0]).ok());
+  EXPECT_EQ(syscalls_.all_syncs, 1u);
+  EXPECT_EQ(syscalls_.folder_syncs, 0u);
 }
 
 // Elsewhere a file of others may have to be replaced, or given way to.
@@ -126,9 +167,10 @@ TEST_F(TargetWorkerTest, ANameThatIsTakenIsLeftAlone) {
 TEST_F(TargetWorkerTest, WhatIsRemovedOrAbandonedLeavesNothing) {
   for (const bool fresh : {false, true}) {
     Begin();
-    const Output removed = Of("removed", fresh);
+    Output removed = Of("removed", fresh);
+    Output abandoned = Of("abandoned", fresh);
     ASSERT_TRUE(Store(removed, "1").ok());
-    ASSERT_TRUE(Store(Of("abandoned", fresh), "2").ok());
+    ASSERT_TRUE(Store(abandoned, "2").ok());
     ASSERT_TRUE(worker_->Remove(removed).ok());
     EXPECT_EQ(TemporaryNames(), fresh ? 0u : 1u);
     worker_->DropStored();
@@ -154,7 +196,8 @@ TEST_F(TargetWorkerTest, SoManyAreWithoutANameAsMayBeOpen) {
   EXPECT_EQ(TemporaryNames(), 0u);
   EXPECT_EQ(folder_.Names().size(), 30u);
   // They have theirs: others may be without.
-  EXPECT_TRUE(Store(Of("last", /*fresh=*/true), "content").ok());
+  outputs.push_back(Of("last", /*fresh=*/true));
+  EXPECT_TRUE(Store(outputs.back(), "content").ok());
   EXPECT_EQ(folder_.Names().size(), 30u);
   setrlimit(RLIMIT_NOFILE, &before);
 }

@@ -26,8 +26,8 @@ namespace p2pcp::file {
 namespace {
 
 // Jobs are 256 KiB as a rule, so a few dozen keep a disk busy; many small files
-// make many small jobs.
-constexpr std::size_t kCapacity = 256;
+// make many small jobs, for both threads.
+constexpr std::size_t kCapacity = 512;
 
 // A first-in-first-out queue of fixed capacity.
 template <typename T>
@@ -88,6 +88,8 @@ bool IsShort(const Job& job) {
 
 }  // namespace
 
+// Two threads: one carries out the jobs in their order, the other one those
+// that may be carried out beside them.
 class ThreadedDisk::Worker {
  public:
   Worker(int event_fd, std::unique_ptr<Syncer> syncer, Journal* parts,
@@ -105,14 +107,18 @@ class ThreadedDisk::Worker {
       const std::lock_guard lock(mutex_);
       stop_ = true;
     }
-    wake_.notify_one();
-    if (thread_.joinable()) thread_.join();
+    for (Lane* const lane : {&ordered_, &beside_}) {
+      lane->wake.notify_one();
+      if (lane->thread.joinable()) lane->thread.join();
+    }
   }
 
   Status Start() {
-    Result<std::thread> thread = StartThread([this] { Run(); });
-    if (!thread) return std::move(thread).error();
-    thread_ = *std::move(thread);
+    for (Lane* const lane : {&ordered_, &beside_}) {
+      Result<std::thread> thread = StartThread([this, lane] { Run(*lane); });
+      if (!thread) return std::move(thread).error();
+      lane->thread = *std::move(thread);
+    }
     return {};
   }
 
@@ -121,11 +127,14 @@ class ThreadedDisk::Worker {
   bool ready() const { return ready_.load(std::memory_order_relaxed); }
 
   void Submit(const Job& job) {
+    Lane& lane = DiskWorker::MayRunBeside(job) ? beside_ : ordered_;
+    bool sleeps;
     {
       const std::lock_guard lock(mutex_);
-      jobs_.Push(job);
+      sleeps = !lane.busy && lane.jobs.empty();
+      lane.jobs.Push(job);
     }
-    wake_.notify_one();
+    if (sleeps) lane.wake.notify_one();
   }
 
   // REQUIRES: no job is under way.
@@ -149,44 +158,59 @@ class ThreadedDisk::Worker {
 
   void UseStrongDigests(StrongHasherFactory make) {
     const std::lock_guard lock(mutex_);
-    P2PCP_CHECK(!busy_ && jobs_.empty() && done_->empty() &&
-                taken_over_->empty());
+    P2PCP_CHECK(!busy() && ordered_.jobs.empty() && beside_.jobs.empty() &&
+                done_->empty() && taken_over_->empty());
     disk_->UseStrongDigests(make);
   }
 
   void Abandon() {
     std::unique_lock lock(mutex_);
-    jobs_.Clear();
-    if (busy_) disk_->Interrupt();
-    idle_.wait(lock, [this] { return !busy_; });
+    ordered_.jobs.Clear();
+    beside_.jobs.Clear();
+    if (busy()) disk_->Interrupt();
+    idle_.wait(lock, [this] { return !busy(); });
     done_->Clear();
     taken_over_->Clear();
     ClearEvent();
-    // The thread sleeps, and can't begin a job while the lock is held.
+    // The threads sleep, and can't begin a job while the lock is held.
     disk_->CloseAll();
   }
 
  private:
-  void Run() {
+  // A thread, and what waits for it.
+  struct Lane {
+    std::condition_variable wake;
+    Ring<Job> jobs;
+    bool busy = false;
+    // The thread's alone.
+    std::array<Job, kTogether> taken;
+    std::array<Completion, kTogether> executed;
+    std::thread thread;
+  };
+
+  bool busy() const { return ordered_.busy || beside_.busy; }
+
+  void Run(Lane& lane) {
     std::unique_lock lock(mutex_);
     for (;;) {
-      wake_.wait(lock, [this] { return stop_ || !jobs_.empty(); });
+      lane.wake.wait(lock,
+                     [this, &lane] { return stop_ || !lane.jobs.empty(); });
       if (stop_) return;
       std::size_t count = 0;
       do {
-        jobs_.PopTo(taken_[count++]);
-      } while (count < kTogether && !jobs_.empty() &&
-               IsShort(taken_[count - 1]) && IsShort(jobs_.front()));
-      busy_ = true;
+        lane.jobs.PopTo(lane.taken[count++]);
+      } while (count < kTogether && !lane.jobs.empty() &&
+               IsShort(lane.taken[count - 1]) && IsShort(lane.jobs.front()));
+      lane.busy = true;
       lock.unlock();
       for (std::size_t i = 0; i < count; ++i) {
-        executed_[i] = disk_->Execute(taken_[i]);
+        lane.executed[i] = disk_->Execute(lane.taken[i]);
       }
       lock.lock();
-      busy_ = false;
+      lane.busy = false;
       if (!ready()) SetEvent();
       for (std::size_t i = 0; i < count; ++i) {
-        done_->Push(std::move(executed_[i]));
+        done_->Push(std::move(lane.executed[i]));
       }
       idle_.notify_one();
     }
@@ -207,27 +231,22 @@ class ThreadedDisk::Worker {
 
   UniqueFd event_fd_;
   const std::unique_ptr<Syncer> syncer_;  // Null without parts.
-  // The thread's, while there are jobs.
+  // The threads', while there are jobs.
   std::optional<PartKeeper> keeper_;
   std::optional<SourceKeeper> sources_;
   std::optional<DiskWorker> disk_;
   std::mutex mutex_;
-  std::condition_variable wake_;
   std::condition_variable idle_;
-  Ring<Job> jobs_;
+  Lane ordered_;
+  Lane beside_;
   std::unique_ptr<Ring<Completion>> done_ =
       std::make_unique<Ring<Completion>>();
   // Whoever polls has these already: all that there were at once, so that the
   // lock is not taken for each. Together both have at most what is outstanding.
   std::unique_ptr<Ring<Completion>> taken_over_ =
       std::make_unique<Ring<Completion>>();
-  // The thread's alone.
-  std::array<Job, kTogether> taken_;
-  std::array<Completion, kTogether> executed_;
   std::atomic<bool> ready_ = false;
-  bool busy_ = false;
   bool stop_ = false;
-  std::thread thread_;
 };
 
 Result<std::unique_ptr<ThreadedDisk>> ThreadedDisk::Start(Journal* parts,
@@ -266,7 +285,7 @@ void ThreadedDisk::Submit(const Job& job) {
 }
 
 std::optional<Completion> ThreadedDisk::TryRead(const Job& job) {
-  // With every completion polled the thread sleeps, and what it did is seen.
+  // With every completion polled the threads sleep, and what they did is seen.
   if (outstanding_ > 0) return std::nullopt;
   return worker_->TryRead(job);
 }

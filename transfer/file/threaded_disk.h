@@ -1,5 +1,6 @@
-// ThreadedDisk: a disk with one worker thread, and an eventfd that tells the
-// loop when jobs are done.
+// ThreadedDisk: a disk with a thread that carries out jobs, another one for
+// those that may be done beside them, and an eventfd that tells the loop when
+// jobs are done.
 
 #ifndef P2PCP_TRANSFER_FILE_THREADED_DISK_H_
 #define P2PCP_TRANSFER_FILE_THREADED_DISK_H_
@@ -19,11 +20,12 @@ namespace p2pcp::file {
 class ThreadedDisk final : public Disk {
  public:
   // parts and sources, which may be null and must outlive it, are used by its
-  // thread alone (DiskWorker); syscalls by it and by the one that syncs.
+  // first thread alone (DiskWorker); syscalls by both and by the one that
+  // syncs.
   static Result<std::unique_ptr<ThreadedDisk>> Start(
       Journal* parts = nullptr, Journal* sources = nullptr,
       Syscalls* syscalls = &Syscalls::Real());
-  // Lets the job at hand end, drops the others, and joins the thread.
+  // Lets the jobs at hand end, drops the others, and joins the threads.
   ~ThreadedDisk() override;
 
   // Readable exactly while Poll() has something. For epoll, level-triggered.

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 
+#include <future>
 #include <memory>
 #include <string>
 #include <utility>
@@ -139,6 +140,40 @@ TEST_F(ThreadedDiskTest, ReadsAtOnceWhatIsInMemoryWhenNothingIsUnderWay) {
   hasher.Update(AsBytes(text));
   EXPECT_EQ(done->digest, hasher.Finish());
   EXPECT_FALSE(disk_->ready());
+}
+
+// Both threads work at once: neither waits for the other one.
+TEST_F(ThreadedDiskTest, AFileGetsItsNameWhileAnotherJobIsCarriedOut) {
+  class SyncsOnceAFileHasItsName final : public Syscalls {
+   public:
+    int Fdatasync(int) override {
+      named_.get_future().wait();
+      return 0;
+    }
+    int NameUnnamed(int fd, int dirfd, const char* name) override {
+      const int result = Syscalls::NameUnnamed(fd, dirfd, name);
+      if (std::string(name) == "name") named_.set_value();
+      return result;
+    }
+
+   private:
+    std::promise<void> named_;
+  };
+  SyncsOnceAFileHasItsName syscalls;
+  disk_ = *ThreadedDisk::Start(nullptr, nullptr, &syscalls);
+  output_.fresh = true;
+  Submit(Job::Kind::kStore);
+  EXPECT_FALSE(Wait().error);
+  ASSERT_NE(output_.unnamed, nullptr);
+  Submit(Job::Kind::kSync);
+  Submit(Job::Kind::kPlace);
+  for (const auto kind : {Job::Kind::kPlace, Job::Kind::kSync}) {
+    const Completion done = Wait();
+    EXPECT_EQ(done.kind, kind);
+    EXPECT_FALSE(done.error);
+  }
+  EXPECT_EQ(output_.unnamed, nullptr);
+  EXPECT_EQ(folder_.Names(), std::vector<std::string>{"name"});
 }
 
 TEST_F(ThreadedDiskTest, ErrorsComeBackWithTheirJob) {
