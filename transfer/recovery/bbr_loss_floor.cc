@@ -14,8 +14,7 @@ void BbrLossFloor::BeginWindow(TimePoint now, PacketNumber next_number,
   begin_ = next_number;
   end_.reset();
   current_ = {};
-  rtt_sum_ = Duration(0);
-  rtt_samples_ = 0;
+  shortest_rtt_ = Duration(0);
 }
 
 bool BbrLossFloor::WindowComplete(TimePoint now) const {
@@ -46,9 +45,9 @@ void BbrLossFloor::OnLost(PacketNumber number) {
 void BbrLossFloor::OnAck(TimePoint now, PacketNumber largest_acked,
                          PacketNumber resolved_below, Duration rtt,
                          Duration min_rtt) {
-  if (rtt > Duration(0) && InWindow(largest_acked)) {
-    rtt_sum_ += rtt;
-    ++rtt_samples_;
+  if (rtt > Duration(0) && InWindow(largest_acked) &&
+      (shortest_rtt_ <= Duration(0) || rtt < shortest_rtt_)) {
+    shortest_rtt_ = rtt;
   }
   if (end_ && resolved_below >= *end_) Judge(now, min_rtt);
   if (!windows_.empty() && now - last_valid_ > kLifetime) {
@@ -59,10 +58,10 @@ void BbrLossFloor::OnAck(TimePoint now, PacketNumber largest_acked,
 
 void BbrLossFloor::Judge(TimePoint now, Duration min_rtt) {
   Abandon();
-  if (current_.sent == 0 || rtt_samples_ == 0) return;
+  if (current_.sent == 0 || shortest_rtt_ <= Duration(0)) return;
   const Duration quiet =
       min_rtt + std::max(kQuietDelay, min_rtt / kQuietRttDivisor);
-  if (rtt_sum_ / rtt_samples_ > quiet) return;
+  if (shortest_rtt_ > quiet) return;
   last_valid_ = now;
   windows_.push_back(current_);
   if (windows_.size() > kWindows) windows_.pop_front();

@@ -2,9 +2,10 @@
 // what we send, as a radio's is.
 //
 // It is measured where we cannot be the cause: at nine tenths of the rate that
-// was just delivered, once the queue has drained, and only while the round trip
-// shows no queue. A policer or a full queue stops dropping then, a bad radio
-// does not. Sending slower for such a loss would not reduce it.
+// was just delivered, once the queue has drained, and only if the round trip
+// comes down to that of an empty queue meanwhile. A policer or a full queue
+// stops dropping then, a bad radio does not. Sending slower for such a loss
+// would not reduce it.
 
 #ifndef P2PCP_TRANSFER_RECOVERY_BBR_LOSS_FLOOR_H_
 #define P2PCP_TRANSFER_RECOVERY_BBR_LOSS_FLOOR_H_
@@ -32,7 +33,10 @@ class BbrLossFloor {
   // trip is longer) not this long.
   static constexpr std::uint64_t kWindowPackets = 200;
   static constexpr Duration kMaxWindowTime = 400ms;
-  // The queue that a valid window may show on average: the larger of the two.
+  // The shortest round trip of a valid window is at most so much above the
+  // minimum, the larger of the two. Not the mean: a radio's jitter is no queue.
+  // (100 Mbit/s, 50 ms, 10 ms of jitter and 2 % lost, simulated with 40 seeds:
+  // 80.8 Mbit/s by the mean, 82.6 by the shortest.)
   static constexpr Duration kQuietDelay = 4ms;
   static constexpr int kQuietRttDivisor = 8;
   static constexpr std::size_t kWindows = 4;
@@ -94,8 +98,7 @@ class BbrLossFloor {
   PacketNumber begin_;
   std::optional<PacketNumber> end_;
   Window current_{};
-  Duration rtt_sum_{0};
-  int rtt_samples_ = 0;
+  Duration shortest_rtt_{0};  // Zero: no sample.
 
   std::deque<Window> windows_;  // At most kWindows, oldest first.
   TimePoint last_valid_;

@@ -14,8 +14,9 @@ constexpr Duration kRtt = 50ms;
 
 class BbrLossFloorTest : public ::testing::Test {
  protected:
-  // A window of 200 packets of which so many get lost.
-  void Window(int lost, Duration rtt = kRtt) {
+  // A window of 200 packets of which so many get lost. Two samples of the round
+  // trip: rtt, and so much more.
+  void Window(int lost, Duration rtt = kRtt, Duration jitter = 0ms) {
     floor_.BeginWindow(now_, PacketNumber(number_), kRtt);
     const std::uint64_t first = number_;
     for (int i = 0; i < 200; ++i) floor_.OnSent(PacketNumber(number_++));
@@ -26,7 +27,7 @@ class BbrLossFloorTest : public ::testing::Test {
       floor_.OnLost(PacketNumber(first + static_cast<std::uint64_t>(i)));
     }
     floor_.OnAck(now_, PacketNumber(number_ - 1), PacketNumber(number_ - 1),
-                 rtt, kRtt);
+                 rtt + jitter, kRtt);
     EXPECT_TRUE(floor_.awaits_verdict());
     floor_.OnAck(now_, PacketNumber(number_ - 1), PacketNumber(number_), rtt,
                  kRtt);
@@ -52,6 +53,11 @@ TEST_F(BbrLossFloorTest, AWindowWithAQueueProvesNothing) {
   floor_ = BbrLossFloor();
   Window(20, kRtt + kRtt / 8 + 1us);
   EXPECT_EQ(floor_.floor(), 0);
+}
+
+TEST_F(BbrLossFloorTest, JitterIsNoQueue) {
+  Window(20, kRtt + kRtt / 8, 20ms);
+  EXPECT_DOUBLE_EQ(floor_.floor(), 0.1);
 }
 
 TEST_F(BbrLossFloorTest, OneWindowWithoutLossDisprovesTheOthers) {
