@@ -227,23 +227,22 @@ void Bbr::SetPacingRate() {
     // Whatever the floor is thought to be: this rate must not cause loss.
     rate = kDownPacingGain * quiet_base_;
   } else if (quiet_ == Quiet::kSettling) {
-    rate = bw();
-    if (last_round_rate_ > 0 && !after_drain_) {
-      rate = std::min(rate, last_round_rate_);
-    }
-    rate *= kDownPacingGain;
+    rate = kDownPacingGain * std::min(bw(), probed_rate_);
   } else if (floor_.awaits_verdict() && quiet_rate_ > 0 && !IsProbingBw()) {
     // Not yet back to what may have caused the loss.
     rate = std::min(bw(), quiet_rate_ / kDownPacingGain) * Excess() *
            (1 - kPacingMargin);
   } else {
     double gain = pacing_gain_;
+    double bandwidth = bw();
     if (Coexisting()) {
       gain = kUpPacingGain;  // The window shall be what limits us.
     } else if (queue_rounds_ > 0) {
       gain = kStandingQueueGain;
+    } else if (state_ == State::kProbeBwDown) {
+      bandwidth = std::min(bandwidth, probed_rate_);
     }
-    rate = gain * bw() * Excess() * (1 - kPacingMargin);
+    rate = gain * bandwidth * Excess() * (1 - kPacingMargin);
   }
   // Whatever went wrong, the least window goes out each second, and what comes
   // of it is learnt from.

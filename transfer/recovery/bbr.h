@@ -13,6 +13,8 @@
 // - A probe that ended in loss is not repeated before CUBIC would be back.
 // - Losses of packets that were sent while probing are answered by its end:
 //   found later, they do not lower the short-term bounds.
+// - DOWN sends at a part of what arrived when probing ended, which is less than
+//   the bandwidth where a policer's bucket has raised that.
 // - The headroom leaves room for what waits for the peer's next ACK.
 // - PROBE_RTT every 5 s as a must, but not if the round trip has come within
 //   5 % of its minimum by itself.
@@ -73,11 +75,8 @@ class Bbr final : public CongestionController {
   // arrived.
   static constexpr int kSettlingRounds = 1;
   // After Drain what was sent at half the rate must have, too, lest its rate be
-  // taken for the path's: a round longer, at a part of what is known. Not where
-  // a larger part than this was lost until then, since a policer is still
-  // flooded by half of what its bucket let pass.
+  // taken for the path's.
   static constexpr int kSettlingRoundsAfterDrain = 2;
-  static constexpr double kLittleLoss = 0.05;
   // Lost ranges in a round that end Startup (section 5.3.1.3) ...
   static constexpr std::uint64_t kStartupFullLossCount = 6;
   // ... and that make any other signal at once. A queue that overflows at a
@@ -94,7 +93,9 @@ class Bbr final : public CongestionController {
   static constexpr int kExtraAckedRounds = 10;
   static constexpr int kMaxProbeUpRounds = 30;
   // Samples that are so much above what arrives without loss were taken while a
-  // policer's bucket lasted, and are forgotten.
+  // policer's bucket lasted, and are forgotten. For what was sent by them to be
+  // the reason, it must be as much above what arrived of it. (1.08 was seen on
+  // a path with jitter, whose queue Startup had overfilled.)
   static constexpr double kOverestimate = 1.15;
   // Added to the losses that were seen in Startup: with fewer, what is usual
   // may be as much with 95 % certainty (the rule of three).
@@ -169,6 +170,11 @@ class Bbr final : public CongestionController {
   };
   // How far DOWN has come with measuring the floor.
   enum class Quiet : std::uint8_t { kNo, kSettling, kMeasuring };
+  // Bytes that got lost, of those that were sent.
+  struct Losses {
+    std::uint64_t lost = 0;
+    std::uint64_t sent = 0;
+  };
 
   // --- bbr.cc ---
   void Restart();
@@ -233,6 +239,8 @@ class Bbr final : public CongestionController {
   void FinishLossRound();
   void AdaptLowerBounds();
   void ReactToVerdict();
+  bool TooLossy(const Losses& losses) const;
+  static void KeepWorst(const Losses& losses, Losses& worst);
   void ResetLowerBounds();
   void ResetCongestionSignals();
   void AdaptLongTermModel(const AckEvent& event);
@@ -314,12 +322,12 @@ class Bbr final : public CongestionController {
   Quiet quiet_ = Quiet::kNo;
   std::uint64_t quiet_delivered_ = 0;      // When it settles.
   int settling_rounds_ = kSettlingRounds;  // Still to come, when it settles.
-  bool after_drain_ = false;               // Of kSettlingRoundsAfterDrain.
-  double quiet_base_ = 0;  // Delivered in DOWN; measured at a part of it.
-  double quiet_rate_ = 0;  // The best sample while measuring.
+  double probed_rate_ = kInfiniteRate;     // Delivered when probing ended.
+  double quiet_base_ = 0;   // What the path delivers; measured at a part of it.
+  double quiet_rate_ = 0;   // The best sample while measuring.
+  Losses settling_losses_;  // The worst sample while it settled.
   // The worst loss round that was not reacted to for want of a verdict.
-  std::uint64_t deferred_lost_ = 0;
-  std::uint64_t deferred_bytes_ = 0;
+  Losses deferred_losses_;
   std::uint64_t cycle_lost_ = 0;  // Totals when this cycle began.
   std::uint64_t cycle_delivered_ = 0;
   std::uint64_t previous_cycle_lost_ = 0;  // The cycle before.

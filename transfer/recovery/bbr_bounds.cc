@@ -135,9 +135,7 @@ void Bbr::UpdateLossRound() {
   round_delivered_ = rate_.delivered();
   round_lost_ranges_ = total_ranges;
   last_round_too_lossy_ = round_too_lossy_;
-  round_too_lossy_ =
-      static_cast<double>(lost) >
-      floor_.Threshold(all / packet_size_) * static_cast<double>(all);
+  round_too_lossy_ = TooLossy({.lost = lost, .sent = all});
   const bool signal =
       round_too_lossy_ &&
       (loss_round_ranges_ >= kLossSignalRanges || last_round_too_lossy_);
@@ -149,26 +147,37 @@ void Bbr::UpdateLossRound() {
   if (quiet_ != Quiet::kSettling) {
     quiet_rate_ = std::max(quiet_rate_, bw_latest_);
   }
-  if (loss_round_ranges_ >= kLossSignalRanges &&
-      static_cast<double>(lost) * static_cast<double>(deferred_bytes_) >=
-          static_cast<double>(deferred_lost_) * static_cast<double>(all)) {
-    deferred_lost_ = lost;
-    deferred_bytes_ = all;
+  if (loss_round_ranges_ >= kLossSignalRanges) {
+    KeepWorst({.lost = lost, .sent = all}, deferred_losses_);
+  }
+}
+
+bool Bbr::TooLossy(const Losses& losses) const {
+  return static_cast<double>(losses.lost) >
+         floor_.Threshold(losses.sent / packet_size_) *
+             static_cast<double>(losses.sent);
+}
+
+void Bbr::KeepWorst(const Losses& losses, Losses& worst) {
+  if (static_cast<double>(losses.lost) * static_cast<double>(worst.sent) >=
+      static_cast<double>(worst.lost) * static_cast<double>(losses.sent)) {
+    worst = losses;
   }
 }
 
 // Now it is known what part of the loss is the path's own.
 void Bbr::ReactToVerdict() {
-  const auto all = static_cast<double>(deferred_bytes_);
-  if (IsProbingBw() || quiet_rate_ <= 0 || all <= 0) return;
-  if (static_cast<double>(deferred_lost_) <=
-      floor_.Threshold(deferred_bytes_ / packet_size_) * all) {
-    return;
-  }
-  SaveForUndo();
+  if (IsProbingBw() || quiet_rate_ <= 0) return;
   const double rate = quiet_rate_ / kDownPacingGain;
+  const bool overestimated = max_bw() > kOverestimate * rate;
+  const auto sent = static_cast<double>(settling_losses_.sent);
+  const auto lost = static_cast<double>(settling_losses_.lost);
+  const bool policed = overestimated && TooLossy(settling_losses_) &&
+                       sent > kOverestimate * (sent - lost);
+  if (!policed && !TooLossy(deferred_losses_)) return;
+  SaveForUndo();
   bw_shortterm_ = std::min(bw(), rate);
-  if (max_bw() > kOverestimate * rate) {
+  if (overestimated) {
     for (double& bw : max_bw_) bw = std::min(bw, rate);
   }
 }

@@ -90,12 +90,8 @@ void Bbr::CheckDrain(const AckEvent& event) {
   if (state_ != State::kDrain) return;
   if (event.bytes_in_flight <= Inflight(1.0) ||
       round_count_ > drain_start_round_ + kMaxDrainRounds) {
-    const auto lost = static_cast<double>(rate_.lost() - cycle_lost_);
-    const auto arrived =
-        static_cast<double>(rate_.delivered() - cycle_delivered_);
     StartDown(event.now);
-    after_drain_ = lost < kLittleLoss * (lost + arrived);
-    if (after_drain_) settling_rounds_ = kSettlingRoundsAfterDrain;
+    settling_rounds_ = kSettlingRoundsAfterDrain;
   }
 }
 
@@ -143,19 +139,26 @@ void Bbr::UpdateDown(const AckEvent& event) {
         return;
       }
       quiet_ = Quiet::kSettling;
-      deferred_lost_ = deferred_bytes_ = 0;
+      settling_losses_ = deferred_losses_ = {};
       quiet_delivered_ = rate_.delivered();
       return;
     }
-    case Quiet::kSettling:
+    case Quiet::kSettling: {
       if (!sample_.known || sample_.train.delivered < quiet_delivered_) return;
       quiet_delivered_ = rate_.delivered();
+      const Losses losses{
+          .lost = sample_.sent - std::min(sample_.sent, sample_.delivered),
+          .sent = sample_.sent};
+      KeepWorst(losses, settling_losses_);
       if (--settling_rounds_ > 0 || sample_.rate <= 0) return;
-      quiet_base_ = std::min(bw(), sample_.rate);
+      quiet_base_ = std::min(bw(), probed_rate_);
+      // Where all that is sent arrives, that is our rate and not the path's.
+      if (TooLossy(losses)) quiet_base_ = std::min(quiet_base_, sample_.rate);
       quiet_ = Quiet::kMeasuring;
       quiet_rate_ = 0;
       floor_.BeginWindow(event.now, event.next_number, min_rtt_);
       return;
+    }
     case Quiet::kMeasuring:
       if (!floor_.WindowComplete(event.now)) return;
       floor_.EndWindow(event.next_number);
@@ -204,7 +207,9 @@ void Bbr::StartDown(TimePoint now) {
   cwnd_gain_ = kCwndGain;
   quiet_ = Quiet::kNo;
   settling_rounds_ = kSettlingRounds;
-  after_drain_ = false;
+  const bool shows_the_path =
+      sample_.known && sample_.rate > 0 && !sample_.train.app_limited;
+  probed_rate_ = shows_the_path ? sample_.rate : kInfiniteRate;
   previous_cycle_lost_ = cycle_lost_;
   previous_cycle_delivered_ = cycle_delivered_;
   cycle_lost_ = rate_.lost();

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -203,6 +204,71 @@ TEST(Bbr, MeasuresTheFirstLossFloorAtThePathsRate) {
     slowest = std::min(slowest, path.bbr().pacing_rate(50ms));
   }
   EXPECT_GE(static_cast<double>(slowest), 0.75 * 12e6);
+}
+
+// The same where Startup has overfilled a short queue: that much was lost does
+// not mean that the path carries no more than Drain's half.
+TEST(Bbr, MeasuresTheFirstLossFloorAtThePathsRateInAShortQueue) {
+  Path path({.rate = 2.5e6, .rtt = 80ms, .queue = 20});
+  while (path.bbr().state() != Bbr::State::kProbeBwDown) path.RunFor(1ms);
+  ASSERT_LT(path.now(), TimePoint{} + 3s);
+  std::uint64_t slowest = path.bbr().pacing_rate(80ms);
+  while (path.bbr().state() == Bbr::State::kProbeBwDown) {
+    path.RunFor(1ms);
+    slowest = std::min(slowest, path.bbr().pacing_rate(80ms));
+  }
+  EXPECT_GE(static_cast<double>(slowest), 0.8 * 2.5e6);
+}
+
+// Lets 2.5 MB/s pass of a faster path, and bursts as long as a bucket lasts.
+class Policer {
+ public:
+  Policer(Path& path, double bucket) : path_(path), bucket_(bucket) {
+    path.drop = [this](std::uint64_t) { return Drop(); };
+  }
+  std::uint64_t drops() const { return drops_; }
+
+ private:
+  bool Drop() {
+    const std::chrono::duration<double> passed = path_.now() - filled_;
+    filled_ = path_.now();
+    tokens_ = std::min(bucket_, tokens_ + passed.count() * 2.5e6);
+    if (tokens_ < kPacket) {
+      ++drops_;
+      return true;
+    }
+    tokens_ -= kPacket;
+    return false;
+  }
+
+  Path& path_;
+  const double bucket_;
+  double tokens_ = bucket_;
+  TimePoint filled_{1s};
+  std::uint64_t drops_ = 0;
+};
+
+// What a policer's bucket let pass is not taken for the path's rate, neither
+// after Startup nor after UP: little is lost in between.
+TEST(Bbr, APolicersBucketIsForgotten) {
+  for (const double bucket : {125e3, 250e3}) {
+    Path path({.rate = 12.5e6, .queue = 500});
+    const Policer policer(path, bucket);
+    std::uint64_t lost = 0;  // In DOWN and CRUISE.
+    while (path.now() < TimePoint{} + 20s) {
+      const std::uint64_t before = policer.drops();
+      const Bbr::State state = path.bbr().state();
+      path.RunFor(1ms);
+      if (state == Bbr::State::kProbeBwDown ||
+          state == Bbr::State::kProbeBwCruise) {
+        lost += policer.drops() - before;
+      }
+    }
+    EXPECT_LE(static_cast<double>(lost),
+              0.009 * static_cast<double>(path.number()))
+        << bucket;
+    EXPECT_GE(static_cast<double>(path.delivered()), 0.93 * 19 * 2.5e6);
+  }
 }
 
 // What Startup has overfilled the queue with still gets lost when it is over:

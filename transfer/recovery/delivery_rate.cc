@@ -7,19 +7,24 @@
 namespace p2pcp {
 
 DeliveryRate::DeliveryRate(std::uint64_t first_count)
-    : ring_(kMinCapacity), delivered_(first_count), lost_(first_count) {}
+    : ring_(kMinCapacity),
+      sent_(first_count),
+      delivered_(first_count),
+      lost_(first_count) {}
 
 void DeliveryRate::OnSent(TimePoint now, PacketNumber number, std::size_t size,
                           std::uint64_t bytes_in_flight) {
   if (bytes_in_flight <= size) {
     // Nothing else is in flight: the interval begins here.
     first_sent_time_ = now;
+    first_sent_ = sent_;
     delivered_time_ = now;
   } else if (begin_ < end_) {
     Train& last = At(end_ - 1);
     if (last.sent_time == now && last.delivered == delivered_ &&
         last.lost == lost_) {
       last.in_flight = bytes_in_flight;
+      sent_ += size;
       return;
     }
   }
@@ -31,8 +36,11 @@ void DeliveryRate::OnSent(TimePoint now, PacketNumber number, std::size_t size,
                 .delivered = delivered_,
                 .lost = lost_,
                 .lost_ranges = lost_ranges_,
+                .first_sent = first_sent_,
+                .sent = sent_,
                 .in_flight = bytes_in_flight,
                 .app_limited = app_limited()};
+  sent_ += size;
 }
 
 void DeliveryRate::Grow() {
@@ -79,10 +87,14 @@ DeliveryRate::Sample DeliveryRate::OnAcked(TimePoint now,
   sample.known = true;
   sample.train = *train;
   // Where packets arrive out of order, the newest one counts.
-  first_sent_time_ = std::max(first_sent_time_, train->sent_time);
+  if (first_sent_time_ < train->sent_time) {
+    first_sent_time_ = train->sent_time;
+    first_sent_ = train->sent;
+  }
   sample.delivered = delivered_ - train->delivered;
   sample.lost = lost_ - train->lost;
   sample.lost_ranges = lost_ranges_ - train->lost_ranges;
+  sample.sent = train->sent - train->first_sent;
   // The slower of the two: ACKs may come compressed, never the other way.
   sample.interval = std::max(train->sent_time - train->first_sent_time,
                              now - train->delivered_time);

@@ -28,7 +28,9 @@ class DeliveryRate {
     std::uint64_t delivered = 0;
     std::uint64_t lost = 0;
     std::uint64_t lost_ranges = 0;
-    std::uint64_t in_flight = 0;  // With all of it.
+    std::uint64_t first_sent = 0;  // At the begin of that interval ...
+    std::uint64_t sent = 0;        // ... and at its end.
+    std::uint64_t in_flight = 0;   // With all of it.
     bool app_limited = false;
   };
   // Since the train of the newest packet that an ACK acknowledged was sent.
@@ -38,6 +40,9 @@ class DeliveryRate {
     std::uint64_t delivered = 0;
     std::uint64_t lost = 0;
     std::uint64_t lost_ranges = 0;
+    // Of which it is what was delivered: what is missing got lost, whether it
+    // has been declared so or not.
+    std::uint64_t sent = 0;
     Duration interval{0};
     double rate = 0;  // Bytes per second; 0: the interval is too short.
   };
@@ -82,12 +87,14 @@ class DeliveryRate {
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
 
+  std::uint64_t sent_ = 0;
   std::uint64_t delivered_;
   std::uint64_t lost_;
   std::uint64_t lost_ranges_ = 0;
   std::uint64_t after_last_lost_ = 0;  // The number that follows it.
   TimePoint delivered_time_;
   TimePoint first_sent_time_;
+  std::uint64_t first_sent_ = 0;         // Until then.
   std::uint64_t app_limited_until_ = 0;  // In terms of delivered_; 0: not.
 };
 

@@ -34,6 +34,22 @@ TEST(DeliveryRate, IsWhatArrivedSinceTheTrainWasSent) {
   EXPECT_FALSE(sample.train.app_limited);
 }
 
+// Of ten packets each second one arrives, though no loss has been declared.
+TEST(DeliveryRate, KnowsWhatWasSentForWhatArrived) {
+  DeliveryRate rate;
+  for (std::uint64_t i = 0; i < 40; ++i) {
+    const TimePoint now = kStart + i * 10ms;
+    if (i >= 10 && i % 2 == 0) {
+      const auto sample = rate.OnAcked(now, N(i - 10), kSize, 50ms);
+      if (i >= 30) {
+        EXPECT_EQ(sample.sent, 10 * kSize) << i;
+        EXPECT_EQ(sample.delivered, 5 * kSize) << i;
+      }
+    }
+    rate.OnSent(now, N(i), kSize, (std::min<std::uint64_t>(i, 9) + 1) * kSize);
+  }
+}
+
 TEST(DeliveryRate, CompressedAcksDoNotRaiseIt) {
   DeliveryRate rate;
   for (std::uint64_t i = 0; i < 10; ++i) {
