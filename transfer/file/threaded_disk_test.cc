@@ -6,6 +6,7 @@
 
 #include <future>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -174,6 +175,46 @@ TEST_F(ThreadedDiskTest, AFileGetsItsNameWhileAnotherJobIsCarriedOut) {
   }
   EXPECT_EQ(output_.unnamed, nullptr);
   EXPECT_EQ(folder_.Names(), std::vector<std::string>{"name"});
+}
+
+// What both threads share while a tree is received.
+TEST_F(ThreadedDiskTest, FilesAreStoredAndSyncedWhileOthersGetTheirNames) {
+  constexpr std::size_t kFiles = 100;
+  std::string content = "content";
+  std::vector<Output> outputs;
+  for (std::size_t i = 0; i < 2 * kFiles; ++i) {
+    outputs.push_back(output_);
+    outputs[i].fresh = true;
+    outputs[i].part_number = i;
+    outputs[i].name = std::to_string(i);
+  }
+  const auto submit = [&](Job::Kind kind, std::size_t i) {
+    Job job;
+    job.kind = kind;
+    job.output = &outputs[i];
+    if (kind == Job::Kind::kStore) {
+      job.buffer = std::as_writable_bytes(std::span(content));
+    }
+    disk_->Submit(job);
+  };
+  const auto wait = [&](std::size_t jobs) {
+    for (; jobs > 0; --jobs) EXPECT_FALSE(Wait().error);
+  };
+  for (std::size_t i = 0; i < kFiles; ++i) submit(Job::Kind::kStore, i);
+  wait(kFiles);
+  for (std::size_t i = 0; i < kFiles; ++i) {
+    submit(Job::Kind::kPlace, i);
+    submit(Job::Kind::kStore, kFiles + i);
+    if (i % 10 == 0) submit(Job::Kind::kSync, i);
+  }
+  wait(2 * kFiles + kFiles / 10);
+  for (std::size_t i = 0; i < kFiles; ++i)
+    submit(Job::Kind::kPlace, kFiles + i);
+  wait(kFiles);
+  EXPECT_EQ(folder_.Names().size(), 2 * kFiles);
+  for (const Output& output : outputs) {
+    EXPECT_EQ(folder_.Read(output.name), content);
+  }
 }
 
 TEST_F(ThreadedDiskTest, ErrorsComeBackWithTheirJob) {
