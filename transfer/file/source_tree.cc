@@ -190,7 +190,7 @@ class SourceTree::Walk {
   }
 
   // What stands at `name` in the folder `at`; path is what to call it.
-  void Look(int at, const std::string& name, const std::string& path,
+  void Look(int at, const std::string& name, std::string path,
             std::size_t name_begin, ScanBatch& batch) {
     struct stat info;
     if (fstatat(at, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
@@ -215,7 +215,7 @@ class SourceTree::Walk {
                   Error{ErrorCode::kKeptBack,
                         path + " is not a regular file and is not sent"});
     }
-    const std::string own(std::string_view(path).substr(path.rfind('/') + 1));
+    std::string own(std::string_view(path).substr(path.rfind('/') + 1));
     const NameProblem problem = CheckComponent(own);
     const bool deep =
         levels_.size() + 1 >= kMaxDepth || path.size() - name_begin >= kMaxPath;
@@ -229,10 +229,10 @@ class SourceTree::Walk {
                     " and is not sent"});
     }
     ScanItem item;
-    item.entry.name = own;
+    item.entry.name = std::move(own);
     item.entry.up = static_cast<std::uint32_t>(up_);
     item.entry.mtime = TimeOf(info);
-    item.source.path = path;
+    item.source.path = std::move(path);
     item.source.name_begin = name_begin;
     item.source.follow = link;
     item.source.device = info.st_dev;
