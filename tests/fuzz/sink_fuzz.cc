@@ -174,8 +174,8 @@ class Model {
           P2PCP_CHECK(settled_.insert(event->id).second);
           break;
         case Sink::Event::Kind::kCheckBlocks: {
-          // Each file is one block, and what was written is right: it is the
-          // digest that was told wrong, and no block is asked for again.
+          // What was written is right: it is the digest that was told wrong,
+          // and no block of it is asked for again.
           P2PCP_CHECK(told_.contains(event->id) && !told_[event->id]);
           Hasher hasher;
           hasher.Update(AsBytes(contents_[event->id]));
@@ -183,6 +183,14 @@ class Model {
           break;
         }
         case Sink::Event::Kind::kRepair:
+          // A small file, which is not looked at block by block.
+          P2PCP_CHECK(told_.contains(event->id) && !told_[event->id]);
+          P2PCP_CHECK(event->blocks == std::vector<std::uint64_t>{0});
+          P2PCP_CHECK(Complete(event->id));
+          std::memset(&came_[begins_[event->id]], kMissing,
+                      contents_[event->id].size());
+          came_bytes_ -= contents_[event->id].size();
+          break;
         case Sink::Event::Kind::kSignatures:  // No file has a base.
           P2PCP_CHECK(false);
           break;

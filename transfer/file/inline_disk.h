@@ -38,6 +38,9 @@ class InlineDisk final : public Disk {
     worker_.UseStrongDigests(make);
   }
 
+  // Nothing waits to be seen by Poll().
+  bool idle() const { return done_.empty(); }
+
   // A slow disk: at most n completions are seen by Poll() from now on.
   void Hold(std::size_t n = 0) { visible_ = n; }
   // All completions are seen again.

@@ -165,6 +165,13 @@ void SessionPair::TurnDisks() {
   }
 }
 
+bool SessionPair::DisksBusy() const {
+  for (int i = 0; i < 2; ++i) {
+    if (IsSlow(i) && !killed_[i] && !disks[i]->idle()) return true;
+  }
+  return false;
+}
+
 bool SessionPair::RunUntil(const std::function<bool()>& condition,
                            Duration limit) {
   const TimePoint end = now_ + limit;
@@ -179,7 +186,7 @@ bool SessionPair::RunUntil(const std::function<bool()>& condition,
       const auto due = side(i).PollTimeout();
       if (due && (!next || *due < *next)) next = due;
     }
-    if (config_.slow_disks && (!next || next_disk_turn_ < *next)) {
+    if (DisksBusy() && (!next || next_disk_turn_ < *next)) {
       next = next_disk_turn_;
     }
     if (!next || *next > end) return false;

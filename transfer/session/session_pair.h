@@ -158,6 +158,8 @@ class SessionPair {
   void OpenJournal(int index);
   // Lets some of what the slow disks have done be seen.
   void TurnDisks();
+  // A slow disk has something that was not seen yet.
+  bool DisksBusy() const;
   bool IsSlow(int side) const {
     return config_.slow_disks && config_.slow_side.value_or(side) == side;
   }
