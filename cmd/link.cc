@@ -7,6 +7,7 @@
 #include <array>
 
 #include "cmd/network/advice.h"
+#include "cmd/network/receive_coalescing.h"
 #include "cmd/network/turn_server.h"
 #include "cmd/text.h"
 #include "net/channel/channel.h"
@@ -26,6 +27,7 @@ constexpr int kTrainsPerTurn = 16;
 // Datagrams read from a socket before anything is sent, where they do not come
 // as trains, of which one reading has more: what an ACK is due for.
 constexpr std::size_t kDatagramsPerTurn = 88;
+static_assert(kDatagramsPerTurn > ReceiveCoalescing::kMaxGathered);
 // Payloads kept for a session that is about to be made: what a peer that
 // finished connecting first can have sent in that time.
 constexpr std::size_t kMaxEarly = 64;

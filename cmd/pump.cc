@@ -25,9 +25,9 @@ Pump::Pump(channel::Channel* channel, Session* session)
 
 void Pump::HandleDatagram(TimePoint now, std::uint8_t socket,
                           const SocketAddress& from, MutableByteSpan datagram) {
-  coalescing_.OnDatagram(now);
-  const auto payload = channel_->HandleDatagram(now, socket, from, datagram);
-  if (payload) session_->HandlePacket(now, payload->number, payload->bytes);
+  const TimePoint came = coalescing_.OnDatagram(now);
+  const auto payload = channel_->HandleDatagram(came, socket, from, datagram);
+  if (payload) session_->HandlePacket(came, payload->number, payload->bytes);
 }
 
 void Pump::HandleChannelEvent(TimePoint now, const channel::Event& event) {
@@ -103,6 +103,7 @@ std::size_t Pump::SealNext(TimePoint now, std::size_t at, bool* full) {
 }
 
 std::optional<Pump::Train> Pump::PollTrain(TimePoint now) {
+  turn_ = now;
   std::size_t segment_size = 0;
   std::size_t size = 0;
   std::size_t segments = 0;
@@ -162,7 +163,7 @@ TimePoint Pump::PollRest() {
   if (!channel_->connected()) return TimePoint();
   // A sender's packets wait for what it receives.
   if (session_->stats().data_bytes_sent > 0) return TimePoint();
-  return coalescing_.PollRest(channel_->rtt());
+  return coalescing_.PollRest(turn_, channel_->rtt());
 }
 
 }  // namespace p2pcp::cmd

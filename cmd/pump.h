@@ -73,6 +73,7 @@ class Pump {
   std::uint64_t black_hole_suspicions_ = 0;  // Its counter when last seen.
   TrainCheck train_check_;
   ReceiveCoalescing coalescing_;
+  TimePoint turn_;  // Of the last PollTrain().
   std::vector<std::byte> buffer_;
   // A datagram that was sealed but did not fit the train before it: it stands
   // at buffer_[leftover_at_...] and begins the next train.

@@ -15,7 +15,7 @@ double Nanoseconds(Duration duration) {
 
 }  // namespace
 
-TimePoint ReceiveCoalescing::PollRest(Duration rtt) {
+TimePoint ReceiveCoalescing::PollRest(TimePoint now, Duration rtt) {
   const std::uint64_t fresh = std::exchange(fresh_, 0);
   if (fresh == 0) return TimePoint();
   const Duration longest =
@@ -29,8 +29,8 @@ TimePoint ReceiveCoalescing::PollRest(Duration rtt) {
   if (rests_ == 0 || since > 2 * longest) {
     spacing_ = spacing_ * kKept + Nanoseconds(since) * (1 - kKept);
   }
-  const double rest = std::min(Nanoseconds(longest),
-                               kMaxGathered * nanoseconds_ / datagrams_);
+  const double gap = nanoseconds_ / datagrams_;
+  const double rest = std::min(Nanoseconds(longest), kMaxGathered * gap);
   // Where more have come than were waited for, the next ones are there already.
   if (fresh >= 2 * kMaxGathered || rests_ == kMaxRests ||
       rest < kMinTurns * spacing_ || rest < Nanoseconds(kMinRest)) {
@@ -38,6 +38,8 @@ TimePoint ReceiveCoalescing::PollRest(Duration rtt) {
     return TimePoint();
   }
   ++rests_;
+  came_ = std::max(now, now_);
+  gap_ = Duration(static_cast<std::int64_t>(gap));
   return now_ + Duration(static_cast<std::int64_t>(rest));
 }
 

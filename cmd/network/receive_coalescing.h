@@ -10,6 +10,7 @@
 #ifndef P2PCP_CMD_NETWORK_RECEIVE_COALESCING_H_
 #define P2PCP_CMD_NETWORK_RECEIVE_COALESCING_H_
 
+#include <algorithm>
 #include <cstdint>
 
 #include "net/base/time.h"
@@ -28,7 +29,8 @@ class ReceiveCoalescing {
   // A rest that saves fewer turns than these is not worth its timer.
   static constexpr int kMinTurns = 2;
   // More datagrams have no room where the kernel grants a receive buffer of
-  // 208 KiB only (as Debian does).
+  // 208 KiB only (as Debian does). A turn must be able to read more than these:
+  // else those that it leaves would be taken for a stream that is slower.
   static constexpr int kMaxGathered = 44;
   // Below it a timer costs as much as it saves, and is as long again in coming.
   static constexpr Duration kMinRest = 100us;
@@ -39,20 +41,29 @@ class ReceiveCoalescing {
   // some twenty or thirty turns pass before the first rest.
   static constexpr Duration kPause = 50ms;
 
-  void OnDatagram(TimePoint now) {
+  // A datagram is read now. When it came, as far as one can tell: those that
+  // have gathered came one after another, and what is made of their times (when
+  // to acknowledge them, for how long they were here) must not see the rest.
+  TimePoint OnDatagram(TimePoint now) {
     ++fresh_;
     now_ = now;
+    if (rests_ == 0) return now;
+    came_ = std::min(now, came_ + gap_);
+    return came_;
   }
   // To be called once after each turn, when all has been sent that the
   // datagrams of this turn have caused. Until when the next ones may be left
-  // alone; a time in the past: read them as they come.
-  TimePoint PollRest(Duration rtt);
+  // alone; a time in the past: read them as they come. now: when that was; no
+  // later datagram counts as having come before it.
+  TimePoint PollRest(TimePoint now, Duration rtt);
 
  private:
   std::uint64_t fresh_ = 0;  // Datagrams of this turn, ...
   TimePoint now_;            // ... when the last of them was read,
   TimePoint last_;           // and that of the turn before,
-  int rests_ = 0;            // after which there was the last of these rests.
+  int rests_ = 0;            // after which there was the last of these rests,
+  TimePoint came_;           // in which the last datagram came then.
+  Duration gap_{0};          // From one to the next, in that rest.
   // Both decay, so their ratio is the time from one datagram to the next of
   // late.
   double datagrams_ = 0;

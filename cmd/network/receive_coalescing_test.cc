@@ -21,7 +21,7 @@ class ReceiveCoalescingTest : public testing::Test {
       for (; datagrams > 0 && next <= now_; next += gap, --datagrams) {
         coalescing_.OnDatagram(now_);
       }
-      rest_ = coalescing_.PollRest(rtt);
+      rest_ = coalescing_.PollRest(now_, rtt);
       longest_ = std::max(longest_, rest_ - now_);
       ++turns;
     }
@@ -66,7 +66,7 @@ TEST_F(ReceiveCoalescingTest, TrainsAreNotWaitedForInVain) {
   for (int i = 0; i < 1000; ++i) {
     now_ += 1ms;
     for (int j = 0; j < 8; ++j) coalescing_.OnDatagram(now_);
-    EXPECT_LE(coalescing_.PollRest(200us), now_);
+    EXPECT_LE(coalescing_.PollRest(now_, 200us), now_);
   }
 }
 
@@ -75,7 +75,7 @@ TEST_F(ReceiveCoalescingTest, WhatHasGatheredByItselfIsNotWaitedFor) {
   for (int i = 0; i < 1000; ++i) {
     now_ += 60us;
     for (int j = 0; j < 30; ++j) coalescing_.OnDatagram(now_);
-    EXPECT_LE(coalescing_.PollRest(50ms), now_);
+    EXPECT_LE(coalescing_.PollRest(now_, 50ms), now_);
   }
 }
 
@@ -87,13 +87,62 @@ TEST_F(ReceiveCoalescingTest, WhatComesFasterThanATimerIsNotWaitedFor) {
 TEST_F(ReceiveCoalescingTest, ThereIsNoRestBehindABacklog) {
   Stream(2000, 12us, 50ms);
   for (int i = 0; i < 88; ++i) coalescing_.OnDatagram(now_);
-  EXPECT_LE(coalescing_.PollRest(50ms), now_);
+  EXPECT_LE(coalescing_.PollRest(now_, 50ms), now_);
+}
+
+// A socket of which a turn does not read all, at 5 us a datagram.
+TEST_F(ReceiveCoalescingTest, ATurnThatLeavesSomeEndsTheRests) {
+  Stream(2000, 12us, 50ms);
+  int left = 0;
+  for (int i = 0; i < 100; ++i) {
+    const TimePoint before = now_;
+    now_ = std::max(now_ + 30us, coalescing_.PollRest(now_, 50ms));
+    left += static_cast<int>((now_ - before) / 5us);
+    const int read = std::min(left, ReceiveCoalescing::kMaxGathered + 20);
+    for (int j = 0; j < read; ++j) coalescing_.OnDatagram(now_);
+    left -= read;
+  }
+  EXPECT_LE(left, 0);
+  EXPECT_LE(coalescing_.PollRest(now_, 50ms), now_ + 250us);
+}
+
+// They came one after another while nobody looked.
+TEST_F(ReceiveCoalescingTest, WhatHasGatheredKeepsItsTimes) {
+  Stream(1000, 120us, 50ms);
+  for (int turn = 0; turn < 100; ++turn) {
+    const TimePoint before = now_;
+    rest_ = coalescing_.PollRest(before, 50ms);
+    const bool rests = rest_ > before;
+    now_ = rests ? rest_ : before + 120us;
+    const int gathered = static_cast<int>((now_ - before) / 120us);
+    for (int i = 1; i <= gathered; ++i) {
+      const TimePoint came = coalescing_.OnDatagram(now_);
+      EXPECT_LE(came, now_);
+      EXPECT_GE(came, before + i * 120us * 8 / 10);
+      EXPECT_LE(came, before + i * 120us * 12 / 10);
+    }
+  }
+}
+
+TEST_F(ReceiveCoalescingTest, NoneCameLaterThanItWasRead) {
+  Stream(1000, 120us, 50ms);
+  for (int turn = 0; turn < 20; ++turn) {
+    rest_ = coalescing_.PollRest(now_, 50ms);
+    now_ = std::max(rest_, now_ + 10us);
+    TimePoint last;
+    for (int i = 0; i < 40; ++i) {
+      const TimePoint came = coalescing_.OnDatagram(now_);
+      EXPECT_GE(came, last);
+      EXPECT_LE(came, now_);
+      last = came;
+    }
+  }
 }
 
 TEST_F(ReceiveCoalescingTest, ABurstAfterAPauseIsReadAtOnce) {
   Stream(1000, 120us, 50ms);
   // A turn in which a timer was due, but nothing came.
-  EXPECT_LE(coalescing_.PollRest(50ms), now_);
+  EXPECT_LE(coalescing_.PollRest(now_, 50ms), now_);
   for (int round = 0; round < 10; ++round) {
     now_ += 50ms;
     EXPECT_EQ(Stream(10, 20us, 50ms), 10);
@@ -102,10 +151,10 @@ TEST_F(ReceiveCoalescingTest, ABurstAfterAPauseIsReadAtOnce) {
 
 TEST_F(ReceiveCoalescingTest, TheFirstPacketsAreReadAtOnce) {
   coalescing_.OnDatagram(now_);
-  EXPECT_LE(coalescing_.PollRest(50ms), now_);
+  EXPECT_LE(coalescing_.PollRest(now_, 50ms), now_);
   now_ += 10us;
   coalescing_.OnDatagram(now_);
-  EXPECT_LE(coalescing_.PollRest(50ms), now_);
+  EXPECT_LE(coalescing_.PollRest(now_, 50ms), now_);
 }
 
 }  // namespace

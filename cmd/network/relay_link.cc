@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "cmd/network/receive_coalescing.h"
 #include "cmd/text.h"
 #include "net/udp/sockaddr.h"
 
@@ -22,6 +23,7 @@ constexpr std::size_t kBufferSize = 64 * 1024;
 // No message of TURN is longer: 65,535 bytes and a header.
 constexpr std::size_t kMaxMessage = 65'535 + 64;
 constexpr int kReadsPerTurn = 64;
+static_assert(kReadsPerTurn > ReceiveCoalescing::kMaxGathered);
 
 }  // namespace
 
