@@ -149,12 +149,14 @@ class Campaign:
       elif event['event'] == 'goes_on' and had is not None:
         had += event['bytes_there']
       elif event['event'] == 'progress' and had is not None:
-        # All that is had is told before the first of these.
-        if (self.commands['recv'], sessions) != self.seen:
-          self.seen = (self.commands['recv'], sessions)
+        # All that is had is told before the first of these. Each session is
+        # judged once, those of before, whose events are still here, are not.
+        command, judged = self.judged
+        if command is not self.commands['recv'] or sessions > judged:
+          self.judged = (self.commands['recv'], sessions)
           self.judge(had)
 
-  seen = None
+  judged = (None, 0)  # The receiver, and its last session that was.
 
   def judge(self, had):
     sent = self.lab.sent()
