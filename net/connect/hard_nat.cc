@@ -72,14 +72,22 @@ bool HardNat::IsDoubtful() const {
          observations_.front().mapped.port != *local_port_;
 }
 
-void HardNat::FinishSecondOpinion() {
-  std::vector<stun::Observation> seen;
+std::vector<const HardNat::Sample*> HardNat::AnsweredSamples() const {
+  std::vector<const Sample*> answered;
   for (const Sample& sample : samples_) {
     if (sample.transaction.state() ==
         stun::BindingTransaction::State::kSucceeded) {
-      seen.push_back(
-          {sample.transaction.server(), sample.transaction.mapped_address()});
+      answered.push_back(&sample);
     }
+  }
+  return answered;
+}
+
+void HardNat::FinishSecondOpinion() {
+  std::vector<stun::Observation> seen;
+  for (const Sample* sample : AnsweredSamples()) {
+    seen.push_back(
+        {sample->transaction.server(), sample->transaction.mapped_address()});
   }
   second_opinion_ = stun::ClassifyMapping(seen);
   Judge();
@@ -211,12 +219,9 @@ bool HardNat::SamplesDone(TimePoint now) const {
 
 void HardNat::FinishSamples() {
   std::vector<ice::PortSample> ports;
-  for (const Sample& sample : samples_) {
-    if (sample.transaction.state() ==
-        stun::BindingTransaction::State::kSucceeded) {
-      ports.push_back({.local = sample.local_port,
-                       .external = sample.transaction.mapped_address().port});
-    }
+  for (const Sample* sample : AnsweredSamples()) {
+    ports.push_back({.local = sample->local_port,
+                     .external = sample->transaction.mapped_address().port});
   }
   ++nat_.reading;
   if (nat_.ports.allocation != ice::PortAllocation::kSequential) {
@@ -246,9 +251,9 @@ std::optional<SocketAddress> HardNat::TakeFresh() {
 }
 
 void HardNat::FinishFresh(TimePoint now) {
-  if (!samples_.empty() && samples_[0].transaction.state() ==
-                               stun::BindingTransaction::State::kSucceeded) {
-    fresh_ = samples_[0].transaction.mapped_address();
+  // One was asked for.
+  if (const auto answered = AnsweredSamples(); !answered.empty()) {
+    fresh_ = answered.front()->transaction.mapped_address();
     guess_from_fresh_ = fresh_tried_;
     since_ = now;
   }

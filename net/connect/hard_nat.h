@@ -144,6 +144,7 @@ class HardNat {
   void Advance(TimePoint now);
   void Want(Use use, int count);
   bool SamplesDone(TimePoint now) const;
+  std::vector<const Sample*> AnsweredSamples() const;
   void FinishSamples();
   void FinishFresh(TimePoint now);
   // Whether servers agree, on a port that is not the socket's own.
