@@ -26,9 +26,9 @@ void Ask::Show(const std::string& peer, const Receiver::Listing& listing,
                std::function<void(bool)> answer) {
   // Below the question is where the answer is typed.
   console_->ClearLive();
-  console_->Error(fmt::format("{} offers {}{} file(s), {} in all:", peer,
-                              listing.complete ? "" : "at least ",
-                              listing.files, FormatSize(listing.bytes)));
+  console_->Error(fmt::format(
+      "{} offers {}{}, {} in all:", peer, listing.complete ? "" : "at least ",
+      FormatCount(listing.files, "file"), FormatSize(listing.bytes)));
   const auto& entries = listing.entries;
   for (std::size_t i = 0; i < std::min(entries.size(), kMaxListed); ++i) {
     console_->Error(

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "cmd/bottleneck_text.h"
-#include "cmd/remedy.h"
 #include "cmd/text.h"
 #include "cmd/version.h"
 #include "net/base/bytes.h"
@@ -77,6 +76,7 @@ void Events::Start(std::string_view command) {
 }
 
 void Events::Waiting(std::string_view peer) {
+  looked_for_peer_ = true;
   if (!output_) return;
   Json event = Event("waiting");
   event["peer"] = peer;
@@ -292,16 +292,15 @@ void Events::Ended(unsigned transfer, std::string_view peer, ExitCode code) {
   output_->Write(Line(event));
 }
 
-void Events::Failed(ExitCode code, std::string_view message) {
+void Events::Failed(ExitCode code, std::string_view message,
+                    std::string_view remedy) {
   if (!output_) return;
   Json event = Event("error");
   event["error"] = NameOf(code);
   event["exit_code"] = static_cast<int>(code);
   event["retryable"] = IsRetryable(code);
   event["message"] = message;
-  if (const auto remedy = RemedyFor(code, can_go_on()); !remedy.empty()) {
-    event["remedy"] = remedy;
-  }
+  if (!remedy.empty()) event["remedy"] = remedy;
   if (!resume_.empty()) event["resume"] = resume_;
   output_->Write(Line(event));
 }

@@ -39,6 +39,8 @@ class Events {
   // The command that goes on, for whatever error is told from now on.
   void SetResume(std::string command) { resume_ = std::move(command); }
   bool can_go_on() const { return !resume_.empty(); }
+  // Whether Waiting() was called.
+  bool looked_for_peer() const { return looked_for_peer_; }
   // detail: the broker's URL; empty for other steps.
   void Connecting(std::string_view step, std::string_view detail = {});
   void Path(std::string_view text, std::size_t max_payload, Duration rtt);
@@ -66,8 +68,9 @@ class Events {
   void Began(unsigned transfer, std::string_view peer);
   void Relay(unsigned transfer, std::string_view line);
   void Ended(unsigned transfer, std::string_view peer, ExitCode code);
-  // How the command failed. A signal ends it without an error.
-  void Failed(ExitCode code, std::string_view message);
+  // How the command failed. A signal ends it without an error. remedy: may be
+  // empty.
+  void Failed(ExitCode code, std::string_view message, std::string_view remedy);
 
  private:
   struct Digest {
@@ -77,6 +80,7 @@ class Events {
 
   std::optional<EventOutput> output_;
   std::string resume_;
+  bool looked_for_peer_ = false;
   std::vector<Digest> digests_;
   std::size_t files_done_ = 0;
 };

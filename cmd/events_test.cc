@@ -187,7 +187,8 @@ TEST(Events, AnErrorHasItsNameCodeAndWhetherToTryAgain) {
   {
     Events events(pipe.out());
     for (const ExitCodeText& each : kExitCodes) {
-      events.Failed(each.code, "why");
+      events.Failed(each.code, "why",
+                    each.code == ExitCode::kDeclined ? "ask" : "");
     }
   }
   const std::vector<Json> events = Parse(pipe.ReadAll());
@@ -198,6 +199,8 @@ TEST(Events, AnErrorHasItsNameCodeAndWhetherToTryAgain) {
   EXPECT_EQ(events[7]["error"], "declined");
   EXPECT_EQ(events[7]["retryable"], false);
   EXPECT_EQ(events[7]["message"], "why");
+  EXPECT_EQ(events[7]["remedy"], "ask");
+  EXPECT_FALSE(events[3].contains("remedy"));
 }
 
 TEST(Events, SeveralTransfersAreToldApart) {
@@ -224,7 +227,7 @@ TEST(Events, WithoutJsonDoNothing) {
   Events events(std::nullopt);
   EXPECT_FALSE(events.enabled());
   events.Start("send");
-  events.Failed(ExitCode::kOther, "why");
+  events.Failed(ExitCode::kOther, "why", "");
 }
 
 TEST(Events, DoneListsDigestsOfNotTooManyFiles) {

@@ -29,6 +29,9 @@ Result<LocalNetwork> LocalNetwork::Open(const Config& config) {
   // A port that is taken for one family is a mistake to be told; a family
   // that the kernel does not have is not.
   if (error && (network.sockets_.empty() || error->os_errno == EADDRINUSE)) {
+    if (error->os_errno == EADDRINUSE) {
+      error->message += "; name another --port, or none";
+    }
     return Annotate(*std::move(error), "opening a UDP socket");
   }
   return network;

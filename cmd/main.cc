@@ -78,7 +78,10 @@ std::string RemedyOf(const Options& options, const Error& error,
       options.verb == Verb::kSend || options.verb == Verb::kRecv ||
       options.verb == Verb::kPair || options.verb == Verb::kDoctor;
   if (!connects) return "";
-  return std::string(RemedyFor(ExitCodeFor(error.code), events.can_go_on()));
+  return std::string(RemedyFor(error, {.sends = options.verb == Verb::kSend,
+                                       .receives = options.verb == Verb::kRecv,
+                                       .looked = events.looked_for_peer(),
+                                       .can_go_on = events.can_go_on()}));
 }
 
 int Finish(const Error& error, const std::string& remedy = "") {
@@ -153,11 +156,12 @@ int Main(std::vector<std::string> args) {
   const Result<ExitCode> code = Run(*options, environment, console, events);
   console.ClearLive();
   if (!code.ok()) {
-    events.Failed(ExitCodeFor(code.error().code), code.error().message);
-    return Finish(code.error(), RemedyOf(*options, code.error(), events));
+    const std::string remedy = RemedyOf(*options, code.error(), events);
+    events.Failed(ExitCodeFor(code.error().code), code.error().message, remedy);
+    return Finish(code.error(), remedy);
   }
   if (*code != ExitCode::kVerified) {
-    events.Failed(*code, TextOf(*code));
+    events.Failed(*code, TextOf(*code), "");
   }
   return static_cast<int>(*code);
 }

@@ -66,8 +66,8 @@ Result<ExitCode> RunPartial(const Options& options, const Home& home,
     return std::move(written).error();
   }
   console.Line(
-      fmt::format("{} {} of unfinished transfers, {}", partials.files.size(),
-                  partials.files.size() == 1 ? "file" : "files",
+      fmt::format("{} of unfinished transfers, {}",
+                  FormatCount(partials.files.size(), "file"),
                   FormatSize(bytes)) +
       (options.clean_partial && !partials.files.empty() ? ", deleted" : ""));
   if (!partials.in_use.empty()) {

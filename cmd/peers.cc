@@ -9,6 +9,7 @@
 #include <functional>
 #include <optional>
 #include <system_error>
+#include <utility>
 
 #include "cmd/commands.h"
 #include "cmd/options/option_tables.h"
@@ -175,8 +176,16 @@ Result<ExitCode> Add(const std::string& name, const std::string& typed_key,
   });
   if (result.ok()) {
     console.Line(fmt::format("added {} ({})", name, crypto::Fingerprint(*key)));
+    return result;
   }
-  return result;
+  Error error = std::move(result).error();
+  if (error.code == ErrorCode::kAuthenticationFailed) {
+    error.message += fmt::format(
+        "\nIf the key has really changed:\n  p2pcp peers remove {}\nthen add "
+        "it again.",
+        name);
+  }
+  return error;
 }
 
 Error NoSuchAction(const std::string& typed) {

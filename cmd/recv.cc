@@ -118,8 +118,10 @@ Result<ExitCode> RunRecv(const Options& options, const Home& home,
   Result<file::OutputTarget> target =
       file::OpenOutput(by_rule ? rules->folder : options.out.string());
   if (!target.ok()) {
-    if (!by_rule) return std::move(target).error();
-    return Annotate(std::move(target).error(),
+    Error error = std::move(target).error();
+    error.message = Escape(error.message);
+    if (!by_rule) return error;
+    return Annotate(std::move(error),
                     fmt::format("the folder for {} (p2pcp peers set {} out=)",
                                 options.peer, options.peer));
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <fstream>
@@ -48,7 +49,8 @@ Result<file::TreeOptions> TreeOptionsOf(const Options& options) {
     std::ifstream in(name, std::ios::binary);
     const std::string text{std::istreambuf_iterator<char>(in), {}};
     if (!in) {
-      return Error{ErrorCode::kUsage, "--exclude-from: cannot read " + name};
+      return ErrnoError(ErrorCode::kUsage,
+                        "--exclude-from: cannot read " + Escape(name), errno);
     }
     tree.exclude.AddLines(text);
   }
@@ -89,8 +91,8 @@ Result<ExitCode> DryRun(file::SourceTree& tree, Console& console) {
           fmt::format("{:>12}  {}", FormatSize(item.entry.size), name));
     }
   }
-  console.Line(fmt::format("{} {}, {} would be sent", files,
-                           files == 1 ? "file" : "files", FormatSize(bytes)));
+  console.Line(fmt::format("{}, {} would be sent", FormatCount(files, "file"),
+                           FormatSize(bytes)));
   return unreadable ? ExitCode::kSourceUnreadable
          : left_out ? ExitCode::kKeptBack
                     : ExitCode::kVerified;
@@ -156,7 +158,11 @@ Result<ExitCode> RunSend(const Options& options, const Home& home,
     if (!tree_options.ok()) return std::move(tree_options).error();
     Result<file::SourceTree> opened =
         file::SourceTree::Open(options.paths, *std::move(tree_options));
-    if (!opened.ok()) return std::move(opened).error();
+    if (!opened.ok()) {
+      Error error = std::move(opened).error();
+      error.message = Escape(error.message);
+      return error;
+    }
     tree.emplace(*std::move(opened));
     if (options.dry_run) return DryRun(*tree, console);
   }

@@ -203,6 +203,10 @@ std::string CutOff(std::string_view escaped, std::size_t columns) {
          "\u2026";
 }
 
+std::string FormatCount(std::uint64_t n, std::string_view thing) {
+  return fmt::format("{} {}{}", n, thing, n == 1 ? "" : "s");
+}
+
 std::string FormatSize(std::uint64_t bytes) {
   static constexpr std::array<const char*, 6> kUnits = {"KiB", "MiB", "GiB",
                                                         "TiB", "PiB", "EiB"};

@@ -40,6 +40,8 @@ std::string Ellipsize(std::string_view escaped, std::size_t columns);
 // The same with the ellipsis at the end, for sentences.
 std::string CutOff(std::string_view escaped, std::size_t columns);
 
+// "1 file", "2 files": of a thing whose plural has an s.
+std::string FormatCount(std::uint64_t n, std::string_view thing);
 // "0 B", "999 B", "1.0 KiB", "256.0 MiB", ...
 std::string FormatSize(std::uint64_t bytes);
 // FormatSize per second.

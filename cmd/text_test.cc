@@ -78,6 +78,8 @@ TEST(Ellipsize, NeverExceedsTheColumnsGiven) {
 }
 
 TEST(Format, SizesRatesAndTimes) {
+  EXPECT_EQ(FormatCount(0, "file"), "0 files");
+  EXPECT_EQ(FormatCount(1, "file"), "1 file");
   EXPECT_EQ(FormatSize(0), "0 B");
   EXPECT_EQ(FormatSize(1023), "1023 B");
   EXPECT_EQ(FormatSize(1024), "1.0 KiB");

@@ -106,8 +106,7 @@ void TransferCommand::FinishJournal(bool verified) {
     console_.Line(fmt::format(
         "{} of an earlier transfer {} still there unfinished: 'p2pcp recv "
         "--list-partial' lists what is, --clean-partial deletes it",
-        left == 1 ? "1 file" : fmt::format("{} files", left),
-        left == 1 ? "is" : "are"));
+        FormatCount(left, "file"), left == 1 ? "is" : "are"));
   }
   if (side_ == Side::kSender) journal_->Clear();
   journal_->Finish();

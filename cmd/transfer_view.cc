@@ -9,25 +9,27 @@
 namespace p2pcp::cmd {
 namespace {
 
-std::string Files(std::uint64_t count) {
-  return count == 1 ? "1 file" : fmt::format("{} files", count);
-}
+// Of less than this, sent in less time, nothing is said of what limited it.
+constexpr std::uint64_t kBytesWorthAVerdict = 1 << 20;
+constexpr double kSecondsWorthAVerdict = 1;
 
 }  // namespace
 
 void TransferView::HandleEvent(TimePoint now, const SessionEvent& event) {
   if (const auto* offered = std::get_if<Offered>(&event)) {
     events_->Handle(*offered);
-    sources_.step(fmt::format(
-        "offered: {}{}, {}", offered->complete ? "" : "at least ",
-        Files(offered->file_count), FormatSize(offered->total_bytes)));
+    sources_.step(fmt::format("offered: {}{}, {}",
+                              offered->complete ? "" : "at least ",
+                              FormatCount(offered->file_count, "file"),
+                              FormatSize(offered->total_bytes)));
   } else if (const auto* started = std::get_if<Started>(&event)) {
     events_->Handle(*started);
     started_ = now;
     last_plain_ = now;
-    sources_.step(fmt::format(
-        "transferring {}{}, {}", started->complete ? "" : "at least ",
-        Files(started->file_count), FormatSize(started->total_bytes)));
+    sources_.step(fmt::format("transferring {}{}, {}",
+                              started->complete ? "" : "at least ",
+                              FormatCount(started->file_count, "file"),
+                              FormatSize(started->total_bytes)));
   } else if (const auto* left_out = std::get_if<LeftOut>(&event)) {
     events_->Handle(*left_out);
     console_->Error(Escape(left_out->error.message));
@@ -65,9 +67,8 @@ void TransferView::HandleEvent(TimePoint now, const SessionEvent& event) {
   } else if (const auto* failed = std::get_if<FileFailed>(&event)) {
     events_->Handle(*failed);
     const std::string& message = failed->error.message;
-    console_->Error(Escape(message.starts_with(failed->name)
-                               ? message
-                               : failed->name + ": " + message));
+    const bool names_it = message.find(failed->name) != message.npos;
+    console_->Error(Escape(names_it ? message : failed->name + ": " + message));
   } else if (const auto* completed = std::get_if<Completed>(&event)) {
     Summarize(now, *completed);
     outcome_ = ExitCode::kVerified;
@@ -84,7 +85,7 @@ void TransferView::Summarize(TimePoint now, const Completed& completed) {
   const ConnectionStats& stats = session_->stats();
   events_->Done(completed, stats, took, sources_.path());
   std::string line = fmt::format("{} {}, {} in {:.2f} s", words_.done,
-                                 Files(completed.file_count),
+                                 FormatCount(completed.file_count, "file"),
                                  FormatSize(completed.total_bytes), seconds);
   if (seconds > 0 && completed.total_bytes > 0) {
     line += fmt::format(
@@ -102,7 +103,9 @@ void TransferView::Summarize(TimePoint now, const Completed& completed) {
         "{} of that are copied from older versions, for {} of signatures",
         FormatSize(savings.copied_bytes), FormatSize(savings.signature_bytes)));
   }
-  if (completed.report && seconds > 0) {
+  if (completed.report && seconds > 0 &&
+      (seconds >= kSecondsWorthAVerdict ||
+       completed.total_bytes >= kBytesWorthAVerdict)) {
     const std::string sentence = BottleneckSentence(
         *completed.report,
         static_cast<double>(completed.total_bytes) / seconds);
@@ -110,9 +113,10 @@ void TransferView::Summarize(TimePoint now, const Completed& completed) {
   }
   sources_.step(fmt::format(
       "packets: {} sent, {} received, {} lost ({} of them arrived late); "
-      "{} probe timeouts; {} sent again",
+      "{}; {} sent again",
       stats.packets_sent, stats.packets_received, stats.packets_lost,
-      stats.packets_spuriously_lost, stats.probe_timeouts,
+      stats.packets_spuriously_lost,
+      FormatCount(stats.probe_timeouts, "probe timeout"),
       FormatSize(stats.data_bytes_retransmitted)));
   sources_.step(fmt::format(
       "path: rtt {} smoothed, {} at least; congestion window {}, {}",

@@ -64,10 +64,6 @@ class KnownKeys {
   std::optional<crypto::PublicKey> self_;
 };
 
-std::string Count(std::uint64_t n, const char* one, const char* many) {
-  return fmt::format("{} {}", n, n == 1 ? one : many);
-}
-
 Status CheckSigner(const ReceiptFacts& facts, const KnownKeys& known,
                    const std::string& signer) {
   if (!signer.empty()) {
@@ -163,9 +159,9 @@ Result<ExitCode> RunVerify(const Options& options, const Home& home,
   console.Line(fmt::format(
       "signed by {} at {}\n{} and {}, {}, from {}, {}{}",
       known->Describe(facts->to), facts->time,
-      Count(totals.files, "file", "files"),
-      Count(totals.folders, "folder", "folders"), FormatSize(totals.bytes),
-      known->Describe(facts->from), PathWords(facts->relayed, facts->v6),
+      FormatCount(totals.files, "file"), FormatCount(totals.folders, "folder"),
+      FormatSize(totals.bytes), known->Describe(facts->from),
+      PathWords(facts->relayed, facts->v6),
       totals.missing == 0
           ? ""
           : fmt::format("; {} did not arrive", totals.missing)));

@@ -252,11 +252,12 @@ Result<ExitCode> Listener::Run() {
   }
   std::vector<std::string> names;
   for (const crypto::Contact& peer : peers_) names.push_back(peer.name);
-  console_.Line(
-      options_.listen
-          ? fmt::format("listening for {}; {} at a time; Ctrl-C ends",
-                        fmt::join(names, ", "), room)
-          : fmt::format("waiting for one of {} ...", fmt::join(names, ", ")));
+  console_.Line(options_.listen
+                    ? fmt::format("listening for {}; {} at a time; Ctrl-C ends",
+                                  fmt::join(names, ", "), room)
+                    : fmt::format("waiting for {}{} ...",
+                                  names.size() == 1 ? "" : "one of ",
+                                  fmt::join(names, ", ")));
   events_.Listening(names, room);
 
   while (true) {

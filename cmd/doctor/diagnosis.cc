@@ -244,15 +244,21 @@ Diagnosis Diagnose(const NetworkFacts& facts) {
 std::vector<std::string> DescribeFacts(const NetworkFacts& facts) {
   std::vector<std::string> lines;
   for (const BrokerFact& broker : facts.brokers) {
+    std::string_view error = broker.error;  // Which begins with the URL.
+    if (error.starts_with(broker.url + ": ")) {
+      error.remove_prefix(broker.url.size() + 2);
+    }
     lines.push_back(
         fmt::format("broker    {}: {}", Escape(broker.url),
                     broker.up ? "connected after " + FormatLatency(*broker.up)
-                    : broker.error.empty() ? "no answer"
-                                           : Escape(broker.error)));
+                    : error.empty() ? "no answer"
+                                    : Escape(error)));
   }
   for (const StunFact& stun : facts.stun) {
     std::string line = "STUN      " + Escape(stun.server);
-    if (stun.address) line += " " + stun.address->ToString();
+    if (stun.address && stun.address->ToString() != stun.server) {
+      line += " " + stun.address->ToString();
+    }
     line +=
         stun.mapped ? ": sees us as " + stun.mapped->ToString() : ": no answer";
     if (stun.rtt) line += ", rtt " + FormatLatency(*stun.rtt);

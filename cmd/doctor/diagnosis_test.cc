@@ -132,6 +132,16 @@ TEST(Diagnosis, ASmallReceiveBufferHasARemedy) {
             std::string::npos);
 }
 
+TEST(Diagnosis, NamesEachServerOnce) {
+  NetworkFacts facts = Home("203.0.113.7:4000", "203.0.113.7:9001");
+  facts.brokers = {{"mqtt://x", std::nullopt, "mqtt://x: refused"}};
+  facts.stun[0].server = facts.stun[0].address->ToString();
+  const std::vector<std::string> lines = DescribeFacts(facts);
+  EXPECT_EQ(lines[0], "broker    mqtt://x: refused");
+  EXPECT_TRUE(lines[1].starts_with("STUN      " + facts.stun[0].server + ": "))
+      << lines[1];
+}
+
 TEST(Diagnosis, IsOneLineOfJson) {
   NetworkFacts facts = Home("203.0.113.7:4000", "203.0.113.7:9001");
   facts.brokers.push_back({"mqtt://x", std::nullopt, "refused\n\x1b[2J"});

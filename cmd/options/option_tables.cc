@@ -18,8 +18,7 @@ const std::array<VerbText, 10> kVerbs = {{
      "receive what a peer sends",
      "  p2pcp recv --from alice --out ~/Downloads\n"},
     {Verb::kPair, "pair", "p2pcp pair PEER [--show] [--code-file FILE]",
-     "get to know a peer by a code that is shown on one side and typed on the "
-     "other",
+     "get to know a peer by a code that is shown here and typed there",
      "  p2pcp pair bob\n"},
     {Verb::kId, "id", "p2pcp id [--rotate] [--forget-old]",
      "print this device's public key, or replace it", "  p2pcp id\n"},
@@ -29,7 +28,7 @@ const std::array<VerbText, 10> kVerbs = {{
      "show or change the contact book",
      "  p2pcp peers add bob KEY-THAT-BOB-READ-FROM-p2pcp-id\n"},
     {Verb::kVerify, "verify", "p2pcp verify RECEIPT [DIR] [--signer PEER|KEY]",
-     "check a receipt of 'send --receipt', and the files that it names in DIR",
+     "check a receipt of 'send --receipt', and the files that it names",
      "  p2pcp verify photos.receipt ~/Pictures\n"},
     {Verb::kDoctor, "doctor", "p2pcp doctor [--with PEER]",
      "see what this network allows, and what to do about it",

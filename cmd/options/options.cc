@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/program_options.hpp>
+#include <cerrno>
 #include <fstream>
 #include <sstream>
 #include <utility>
@@ -32,7 +34,9 @@ Error Usage(std::string message) {
 
 Result<Verb> ParseVerb(const std::string& word) {
   if (word == "help" || word == "--help" || word == "-h") return Verb::kHelp;
-  if (word == "version" || word == "--version") return Verb::kVersion;
+  if (word == "version" || word == "--version" || word == "-V") {
+    return Verb::kVersion;
+  }
   std::vector<std::string> names;
   for (const VerbText& text : kVerbs) {
     if (word == text.name) return text.verb;
@@ -51,9 +55,10 @@ Result<Verb> ParseVerb(const std::string& word) {
   return Usage(message);
 }
 
+// config_file: the usual one; then that of --config, if it was given.
 Status Store(const std::vector<std::string>& args, Verb verb, RawOptions* raw,
              const Environment& environment,
-             std::filesystem::path config_file) {
+             std::filesystem::path& config_file) {
   po::options_description named = AllOptions(verb, raw);
   po::options_description all;
   all.add(named);
@@ -81,14 +86,23 @@ Status Store(const std::vector<std::string>& args, Verb verb, RawOptions* raw,
     }
     source = config_file.string();
     std::ifstream file(config_file);
+    // A folder can be opened, and has no lines.
+    if (file) file.peek();
+    if (file.bad()) {
+      return Usage(
+          ErrnoError(ErrorCode::kUsage, "cannot read " + Escape(source), EISDIR)
+              .message);
+    }
     if (file) {
+      file.clear();
       // First everything is known, then what concerns this verb is taken.
       po::parse_config_file(file, known);
       file.clear();
       file.seekg(0);
       po::store(po::parse_config_file(file, named, true), values);
     } else if (values.count("config") != 0) {
-      return Usage(fmt::format("cannot read {}", Escape(source)));
+      return ErrnoError(ErrorCode::kUsage, "cannot read " + Escape(source),
+                        errno);
     }
     po::notify(values);
     if (values.count("word") != 0) {
@@ -106,10 +120,34 @@ Status Store(const std::vector<std::string>& args, Verb verb, RawOptions* raw,
       message += fmt::format("; see: p2pcp {} --help", TextOf(verb).name);
     }
     return Usage(message);
+  } catch (const po::invalid_config_file_syntax& error) {
+    return Usage(fmt::format("{}: '{}' is not OPTION = VALUE", source,
+                             Escape(error.tokens())));
   } catch (const po::error& error) {
     return Usage(fmt::format("{}: {}", source, Escape(error.what())));
   }
   return {};
+}
+
+// Where the option that the message begins with was said, before it, unless
+// that was on the command line.
+Error WithSource(Error error, const std::vector<std::string>& args,
+                 const Environment& environment,
+                 const std::filesystem::path& config_file) {
+  const std::string option = error.message.substr(0, error.message.find(':'));
+  if (!option.starts_with("--") ||
+      std::any_of(args.begin(), args.end(), [&](const std::string& word) {
+        return word.starts_with(option);
+      })) {
+    return error;
+  }
+  const auto in_force = OptionsInForce(environment, config_file);
+  if (!in_force.ok()) return error;
+  for (const OptionInForce& each : *in_force) {
+    if ("--" + each.name != option || each.source.empty()) continue;
+    return Annotate(std::move(error), each.source);
+  }
+  return error;
 }
 
 }  // namespace
@@ -135,12 +173,17 @@ Result<Options> ParseOptions(const std::vector<std::string>& args,
   }
   RawOptions raw;
   const std::vector<std::string> rest(args.begin() + 1, args.end());
-  if (Status stored = Store(rest, *verb, &raw, environment, config_file);
+  std::filesystem::path config_path = config_file;
+  if (Status stored = Store(rest, *verb, &raw, environment, config_path);
       !stored.ok()) {
     return std::move(stored).error();
   }
   Result<Options> checked = CheckOptions(*verb, raw);
-  if (checked.ok()) checked->words = args;
+  if (!checked.ok()) {
+    return WithSource(std::move(checked).error(), rest, environment,
+                      config_path);
+  }
+  checked->words = args;
   return checked;
 }
 
@@ -201,7 +244,7 @@ std::string HelpText(Verb verb) {
     text << fmt::format("\n{} may be spelt {}, too.", about.name,
                         fmt::join(aliases, ", "));
   }
-  text << "\n\nExample:\n" << about.example << "\n" << AllOptions(verb, &raw);
+  text << "\n\nExample:\n" << about.example << AllOptions(verb, &raw);
   return text.str();
 }
 

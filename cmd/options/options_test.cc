@@ -2,6 +2,7 @@
 
 #include <fstream>
 #include <map>
+#include <sstream>
 
 #include "gtest/gtest.h"
 
@@ -233,6 +234,35 @@ TEST_F(OptionsTest, AMistakeInTheFileNamesTheFile) {
   WriteConfig("prot = 1\n");
   const std::string message = ErrorOf({"recv", "--from", "a"});
   EXPECT_NE(message.find("options_test_config"), std::string::npos) << message;
+
+  WriteConfig("bwlimit 5\n");
+  EXPECT_EQ(ErrorOf({"recv", "--from", "a"}),
+            config_.string() + ": 'bwlimit 5' is not OPTION = VALUE");
+  WriteConfig("progress = often\n");
+  EXPECT_EQ(
+      ErrorOf({"recv", "--from", "a"}),
+      config_.string() + ": --progress: auto, always or never, not 'often'");
+  EXPECT_TRUE(ErrorOf({"recv", "--from", "a", "--progress", "seldom"})
+                  .starts_with("--progress"));
+  environment_["P2PCP_PROGRESS"] = "hourly";
+  EXPECT_TRUE(ErrorOf({"recv", "--from", "a"})
+                  .starts_with("P2PCP_PROGRESS: --progress"));
+}
+
+TEST_F(OptionsTest, AFileThatCantBeReadIsToldWithTheReason) {
+  const std::string folder = testing::TempDir();
+  EXPECT_EQ(ErrorOf({"recv", "--from", "a", "--config", folder}),
+            "cannot read " + folder + ": Is a directory");
+  EXPECT_EQ(ErrorOf({"recv", "--from", "a", "--config", "/nonexistent"}),
+            "cannot read /nonexistent: No such file or directory");
+}
+
+// A terminal of 80 columns breaks no line of it.
+TEST_F(OptionsTest, TheFirstHelpFitsATerminal) {
+  std::istringstream help(HelpText(Verb::kHelp));
+  for (std::string line; std::getline(help, line);) {
+    EXPECT_LE(line.size(), 80u) << line;
+  }
 }
 
 TEST_F(OptionsTest, HelpOfEachCommandNamesItsOptions) {

@@ -224,9 +224,7 @@ Status ContactBook::Add(std::string_view name, const PublicKey& key,
                    "'" + known->name + "' is known by another key: known " +
                        Fingerprint(known->key) + ", offered " +
                        Fingerprint(key) +
-                       "; somebody may be pretending to be " + known->name +
-                       ". If the key has really changed: p2pcp peers remove " +
-                       known->name};
+                       "; somebody may be pretending to be " + known->name};
     }
     if (psk) known->psk = psk;
     return {};

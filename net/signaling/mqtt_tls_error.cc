@@ -19,6 +19,11 @@ std::string DescribeTlsError(const Broker& broker, std::string_view log) {
            "that is trusted here" +
            authorities;
   }
+  // A broker without TLS closes, or answers in clear.
+  if (log.find("unexpected eof") != log.npos ||
+      log.find("wrong version number") != log.npos) {
+    return "TLS: it does not answer in it; without TLS it is mqtt://";
+  }
   return log.empty() ? "TLS failed" : "TLS: " + std::string(log);
 }
 

@@ -22,6 +22,18 @@ TEST(MqttTlsError, SaysWhatIsWrongWithTheCertificate) {
             "TLS: its certificate is not for 'h'");
 }
 
+TEST(MqttTlsError, SaysHowABrokerWithoutTlsIsNamed) {
+  const Broker broker = *ParseBroker("mqtts://h");
+  for (const char* log :
+       {"OpenSSL Error[0]: error:0A000126:SSL routines::unexpected eof while "
+        "reading",
+        "OpenSSL Error[0]: error:0A00010B:SSL routines::wrong version "
+        "number"}) {
+    EXPECT_EQ(DescribeTlsError(broker, log),
+              "TLS: it does not answer in it; without TLS it is mqtt://");
+  }
+}
+
 TEST(MqttTlsError, PassesOnWhatItDoesNotKnow) {
   const Broker broker = *ParseBroker("mqtts://h");
   EXPECT_EQ(DescribeTlsError(broker, "something"), "TLS: something");

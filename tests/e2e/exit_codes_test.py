@@ -155,7 +155,7 @@ def terminated(case):
 
 # Of each: the cause, and the remedy, as people read them.
 _CASES = {
-    1: (other, 'Address already in use', "-v tells each step, 'p2pcp doctor'"),
+    1: (other, 'Address already in use', 'name another --port, or none'),
     2: (usage, "no 'bop'", "did you mean 'bob'"),
     3: (peer_never_appeared, 'did not appear within 1 s',
         'on both sides:\n +p2pcp pair bob'),
@@ -165,13 +165,14 @@ _CASES = {
     6: (authentication_failed, 'the handshake with it failed',
         'on both sides:\n +p2pcp pair (alice|bob)'),
     7: (declined, 'declined|no terminal', 'Agree with the other side'),
-    8: (kept_back, '(?m)^file.* (kept back|exists)', 'The lines above say which, and why'),
+    8: (kept_back,
+        '(?m)^file (was kept back|exists: --conflict overwrite)', 'The lines above say which'),
     9: (integrity, 'arrived damaged', 'Run both commands again'),
     10: (connection_lost, 'connection was lost|nothing has come', _GO_ON),
     11: (source_unreadable, 'file.*Permission denied',
-         'Let the sender be able to read it'),
+         'Let this user be able to read it'),
     12: (cannot_write, 'closed.*Permission denied',
-         'Make room and give the right to write there'),
+         'Get the right to write there'),
     13: (version_mismatch, 'no version in common',
          'Install the newer of the two on both sides'),
     130: (interrupted, 'what has arrived is kept', _GO_ON),

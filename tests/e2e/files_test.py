@@ -66,6 +66,31 @@ class Files(served.Served):
       os.remove(path)
     os.rmdir(there)
 
+  def test_nothing_is_said_to_have_limited_what_took_no_time(self):
+    pair.write_file(self.people.alice.path('file'), 10)
+    send = self.people.send('file')
+    recv = self.people.recv()
+    self.people.expect(send, recv)
+    for command in (send, recv):
+      self.assertNotIn('limited by', command.text)
+    os.remove(self.people.bob.path('file'))
+
+  def test_the_place_to_write_to_is_told_as_what_it_is(self):
+    pair.write_file(self.people.bob.path('file'), 10)
+    recv = self.people.recv(out='file/')
+    self.assertEqual(recv.wait(), pair.CANNOT_WRITE, recv.log())
+    self.assertRegex(recv.text,
+                     r'folder file/: Not a directory\nMake that folder')
+    os.remove(self.people.bob.path('file'))
+
+  def test_a_name_of_ones_own_is_escaped_in_an_error(self):
+    name = 'new\nline\x1b[31m'
+    pair.write_file(self.people.alice.path(name), 10)
+    send = self.people.send(name)
+    self.assertEqual(send.wait(), pair.USAGE, send.log())
+    self.assertRegex(send.text, r'p2pcp: new\\x0aline\\x1b\[31m: the name has')
+    os.remove(self.people.alice.path(name))
+
   def test_an_existing_file_is_never_lost(self):
     pair.write_file(self.people.alice.path('file'), 1000)
     mine = pair.write_file(self.people.bob.path('file'), 10)

@@ -5,6 +5,7 @@
 
 #include "net/base/check.h"
 #include "transfer/file/delta_signature.h"
+#include "transfer/file/part_file.h"
 
 namespace p2pcp::file {
 
@@ -63,7 +64,6 @@ Status Intake::Add(const Entry& entry) {
   output.mtime = entry.mtime;
   output.executable = entry.executable;
   output.sparse = entry.sparse;
-  name_bytes_ += entry.name.size();
   ++open_;
   parents_.push_back(parent);
   FolderRef own;
@@ -105,7 +105,6 @@ void Intake::Settle(std::uint64_t index) {
   Item& item = (*this)[index];
   item.state = Item::State::kSettled;
   --open_;
-  name_bytes_ -= std::min(name_bytes_, item.output.name.size());
   const auto at = static_cast<std::size_t>(index - first_);
   if (!item.is_folder) {
     const FolderRef parent = std::move(parents_[at]);
@@ -375,7 +374,7 @@ void Intake::JudgeComparison(std::uint64_t index) {
     decision.verdict = Verdict::kWant;
     if (config_.conflict == ConflictPolicy::kSkip || item.output.exact) {
       decision.verdict = Verdict::kKeepBack;
-      decision.error = Excuse(item.output.name, "exists");
+      decision.error = Excuse(item.output.name, kExistsText);
     }
   }
   item.verdict = decision.verdict;

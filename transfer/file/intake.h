@@ -119,9 +119,8 @@ class Intake {
   }
   // "folder/name", as the sender calls it.
   std::string PathOf(std::uint64_t index) const;
-  // Entries that are not settled, and bytes of their names.
+  // Entries that are not settled.
   std::uint64_t open() const { return open_; }
-  std::size_t name_bytes() const { return name_bytes_; }
   // Entries, files and bytes offered so far.
   const EntryChecker& checker() const { return checker_; }
   // Bytes free where the files go, once known.
@@ -173,7 +172,6 @@ class Intake {
   std::uint64_t next_ = 0;     // The next to be looked at,
   std::uint64_t decided_ = 0;  // and to be handed out.
   std::uint64_t open_ = 0;
-  std::size_t name_bytes_ = 0;
 
   FolderRef root_;
   std::vector<FolderRef> stack_;  // Open ones, root_ first.

@@ -36,16 +36,21 @@ OutputFolder::~OutputFolder() {
   if (sync_fd_ >= 0) close(sync_fd_);
 }
 
+namespace {
+
+Error CannotWriteTo(const std::string& folder, int error) {
+  return ErrnoError(ErrorCode::kCannotWrite,
+                    "cannot write to the folder " + folder, error);
+}
+
+}  // namespace
+
 Result<OutputFolder> OutputFolder::Open(const std::string& path) {
-  const auto fail = [&path](int error) {
-    return ErrnoError(ErrorCode::kCannotWrite,
-                      "cannot write to the folder " + path, error);
-  };
   UniqueFd fd(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!fd.ok()) return fail(errno);
+  if (!fd.ok()) return CannotWriteTo(path, errno);
   // By the effective ids, and seeing a read-only file system too.
   if (faccessat(fd.get(), ".", W_OK | X_OK, AT_EACCESS) != 0) {
-    return fail(errno);
+    return CannotWriteTo(path, errno);
   }
   // A folder that may be written and not read can't be synced.
   UniqueFd sync_fd(openat(fd.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -62,8 +67,13 @@ std::string OutputFolder::RealPath() const {
 }
 
 Result<OutputTarget> OpenOutput(const std::string& path) {
+  if (path.empty()) {
+    return Error{ErrorCode::kUsage,
+                 "the place to write to has no name; . is this folder"};
+  }
   struct stat info;
-  if (stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) {
+  const int error = stat(path.c_str(), &info) == 0 ? 0 : errno;
+  if (error == 0 && S_ISDIR(info.st_mode)) {
     Result<OutputFolder> folder = OutputFolder::Open(path);
     if (!folder) return folder.error();
     return OutputTarget{std::move(*folder), std::nullopt};
@@ -71,12 +81,12 @@ Result<OutputTarget> OpenOutput(const std::string& path) {
   const std::size_t slash = path.rfind('/');
   const std::string name =
       slash == std::string::npos ? path : path.substr(slash + 1);
-  if (path.empty() || name.empty()) {
-    return ErrnoError(ErrorCode::kCannotWrite,
-                      "cannot write to the folder " + path, ENOENT);
+  // What can only be a folder, and is none, or none for us.
+  if (name.empty() || name == "." || name == "..") {
+    return CannotWriteTo(path, error == 0 ? ENOTDIR : error);
   }
   // The user may choose a name that a peer may not: one with a dot.
-  if (name == "." || name == ".." || name.size() > kMaxComponent) {
+  if (name.size() > kMaxComponent) {
     return Error{ErrorCode::kUsage, path + " cannot be the name of a file"};
   }
   const std::string parent = slash == std::string::npos ? "."

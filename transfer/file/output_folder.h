@@ -52,7 +52,7 @@ struct OutputTarget {
 
 // An existing folder, or a file (existing or not) in an existing folder.
 // kCannotWrite: neither, or the folder can't be written to. kUsage: the path
-// can't be the name of a file.
+// is empty, or can't be the name of a file.
 Result<OutputTarget> OpenOutput(const std::string& path);
 
 }  // namespace p2pcp::file

@@ -43,11 +43,26 @@ TEST(OpenOutput, AnythingElseInAFolderIsTheNameOfTheFile) {
 TEST(OpenOutput, AFolderThatIsNotThereCannotBeWrittenTo) {
   TestFolder folder;
   folder.Write("file", "x");
-  for (const std::string& path : {folder / "missing/", folder / "missing/file",
-                                  folder / "file/x", std::string()}) {
+  for (const std::string& path :
+       {folder / "missing/", folder / "missing/file", folder / "file/x"}) {
     const Result<OutputTarget> target = OpenOutput(path);
     ASSERT_FALSE(target.ok()) << path;
     EXPECT_EQ(target.error().code, ErrorCode::kCannotWrite) << path;
+  }
+  const Result<OutputTarget> nameless = OpenOutput("");
+  ASSERT_FALSE(nameless.ok());
+  EXPECT_EQ(nameless.error().code, ErrorCode::kUsage);
+}
+
+TEST(OpenOutput, WhatCanOnlyBeAFolderIsToldAsOne) {
+  TestFolder folder;
+  folder.Write("file", "x");
+  for (const std::string& path :
+       {folder / "file/", folder / "file/.", folder / "file/.."}) {
+    const Result<OutputTarget> target = OpenOutput(path);
+    ASSERT_FALSE(target.ok()) << path;
+    EXPECT_EQ(target.error().code, ErrorCode::kCannotWrite) << path;
+    EXPECT_EQ(target.error().os_errno, ENOTDIR) << path;
   }
 }
 

@@ -49,6 +49,10 @@ Error KeptBack(const std::string& name, std::string_view why, int error) {
   return Error{ErrorCode::kKeptBack, name + " " + std::string(why), error};
 }
 
+Error Exists(const Output& output) {
+  return KeptBack(output.name, kExistsText, EEXIST);
+}
+
 Error NamingError(int dirfd, const Output& output, int error) {
   if (!IsNameError(dirfd, error)) return CannotWrite(output.name, error);
   return KeptBack(output.name, "cannot have this name on this file system",
@@ -326,7 +330,7 @@ Status PutInPlace(Syscalls& syscalls, int dirfd, const std::string& part_name,
     }
     if (output.conflict == ConflictPolicy::kSkip || output.exact ||
         number > kMaxNumber) {
-      return KeptBack(output.name, "exists", EEXIST);
+      return Exists(output);
     }
     name = NumberedName(output.name, number);
   }
@@ -392,7 +396,7 @@ Result<NameProbe> ProbeName(int dirfd, const Output& output) {
     return KeptBack(output.name, "exists and is not a regular file", EEXIST);
   }
   if (output.conflict == ConflictPolicy::kSkip || output.exact) {
-    return KeptBack(output.name, "exists", EEXIST);
+    return Exists(output);
   }
   return probe;
 }

@@ -23,6 +23,10 @@
 
 namespace p2pcp::file {
 
+// Why a file is kept back where another one has its name.
+inline constexpr std::string_view kExistsText =
+    "exists: --conflict overwrite replaces it";
+
 // Inodes of the files that a transfer has put into folders that it did not
 // make: none of them is replaced or doubled by another one of the same
 // transfer, as two names that differ in case alone would have it where the file

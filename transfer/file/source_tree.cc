@@ -46,10 +46,9 @@ Error OpenError(const std::string& path, int error) {
   const ssize_t size = readlink(path.c_str(), target, sizeof(target));
   if (size < 0) return Unreadable(path, error);
   return Error{ErrorCode::kSourceUnreadable,
-               path +
-                   " is a symbolic link; name what it points to, or say "
-                   "--follow: " +
-                   std::string(target, static_cast<std::size_t>(size)),
+               path + " is a symbolic link to " +
+                   std::string(target, static_cast<std::size_t>(size)) +
+                   "; name that, or say --follow",
                error};
 }
 
@@ -330,7 +329,7 @@ Result<SourceTree> SourceTree::Open(std::span<const std::string> paths,
                              ", which no receiver takes");
     }
     if (!names.insert(name).second) {
-      return Usage(path, ": something else of this name is sent already");
+      return Usage(path, ": a file or folder of this name is named already");
     }
     roots.push_back(*std::move(root));
   }

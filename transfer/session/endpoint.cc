@@ -42,8 +42,16 @@ std::optional<Error> UnfinishedError(const Shortfall& shortfall) {
                      "unreadable, or changed while being sent"};
   }
   if (shortfall.kept_back > 0) {
+    const std::uint64_t others = shortfall.left_out;
     return Error{ErrorCode::kKeptBack,
-                 count(shortfall.kept_back) + "kept back"};
+                 count(shortfall.kept_back) + "kept back" +
+                     (others > 0 ? "; the sender left out " +
+                                       std::to_string(others) + " more"
+                                 : "")};
+  }
+  if (shortfall.left_out > 0) {
+    return Error{ErrorCode::kKeptBack,
+                 count(shortfall.left_out) + "left out by the sender"};
   }
   return std::nullopt;
 }

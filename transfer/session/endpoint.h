@@ -185,8 +185,12 @@ struct Shortfall {
   std::uint64_t damaged = 0;
   std::uint64_t unreadable = 0;
   std::uint64_t kept_back = 0;
+  // By the sender, as a receiver is told.
+  std::uint64_t left_out = 0;
 
-  std::uint64_t all() const { return damaged + unreadable + kept_back; }
+  std::uint64_t all() const {
+    return damaged + unreadable + kept_back + left_out;
+  }
 };
 // The result of a transfer in which not all files arrived; none if all did.
 std::optional<Error> UnfinishedError(const Shortfall& shortfall);

@@ -4,6 +4,7 @@
 #include "transfer/session/receiver_core.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 #include <variant>
 
@@ -297,7 +298,7 @@ void Receiver::Core::FinishWhenDone(TimePoint now) {
       entries_done_,
       ReceiverReport{machine().Report(now), connection().socket_drops()}});
   shortfall_.unreadable += end_->unreadable;
-  shortfall_.kept_back += end_->left_out;
+  shortfall_.left_out = end_->left_out;
   Settle(now, UnfinishedError(shortfall_), kDonePatience);
 }
 
@@ -330,10 +331,14 @@ bool Receiver::Core::HasRoomFor(TimePoint now, const Item& item) {
   const std::uint64_t free = *intake_.free_bytes();
   needed_bytes_ += item.is_folder ? 0 : item.disk_bytes;
   if (needed_bytes_ <= free - free / kMarginPart) return true;
-  Error error{ErrorCode::kCannotWrite,
-              "not enough room: " + std::to_string(needed_bytes_) +
-                  " bytes are needed, " + std::to_string(free) +
-                  " are free, and a part of that is left alone"};
+  // In whole MiB, so that what is needed is never told as what is free.
+  constexpr std::uint64_t kMiB = 1 << 20;
+  Error error{
+      ErrorCode::kCannotWrite,
+      "not enough room: " + std::to_string((needed_bytes_ + kMiB - 1) / kMiB) +
+          " MiB are needed, " + std::to_string(free / kMiB) +
+          " MiB are free, and a part of that is left alone",
+      ENOSPC};
   if (phase_ == Phase::kTransferring) {
     Fail(now, std::move(error));
   } else {

@@ -308,6 +308,10 @@ TEST_F(TreeTest, WhatIsNotSentIsSaid) {
                   }),
             2u);
   EXPECT_EQ(pair.out.Read("top/a"), "1");
+  EXPECT_EQ(pair.Find<Failed>(0)->error.message, "1 file was kept back");
+  // Which one is said over there.
+  EXPECT_EQ(pair.Find<Failed>(1)->error.message,
+            "1 file was left out by the sender");
 }
 
 TEST_F(TreeTest, ALinkAloneIsNoFailure) {
