@@ -57,7 +57,7 @@ TEST(PathMtu, AShrinkingPathIsFoundOutWithinASecondAndTheTransferGoesOn) {
       ASSERT_TRUE(result.black_hole_took.has_value());
       EXPECT_LT(*result.black_hole_took, Duration(1s)) << mtu << " " << loss;
       if (loss == 0) {
-        EXPECT_LT(result.elapsed, before.elapsed + 2700ms);
+        EXPECT_LT(result.elapsed, before.elapsed + 1200ms);
       }
     }
   }

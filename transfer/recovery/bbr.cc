@@ -36,6 +36,9 @@ void Bbr::OnPathChange(TimePoint, std::size_t packet_size) {
 }
 
 void Bbr::OnPacketSizeChange(std::size_t packet_size) {
+  // The path takes the large ones no more: what got lost of them says nothing
+  // of its queue.
+  if (packet_size < packet_size_) ForgetLosses();
   packet_size_ = packet_size;
   cwnd_ = std::max(cwnd_, MinWindow());
 }

@@ -243,6 +243,7 @@ class Bbr final : public CongestionController {
   static void KeepWorst(const Losses& losses, Losses& worst);
   void ResetLowerBounds();
   void ResetCongestionSignals();
+  void ForgetLosses();
   void AdaptLongTermModel(const AckEvent& event);
   void ProbeInflightUpward(const AckEvent& event);
   void RaiseInflightSlope();
@@ -363,6 +364,8 @@ class Bbr final : public CongestionController {
   // Packets below were sent while probing, which has ended: what gets lost of
   // them has been answered by that, and is no signal to what follows.
   PacketNumber answered_below_;
+  // Losses of packets before it say nothing.
+  PacketNumber forgiven_below_;
   PacketNumber next_number_;
   std::uint64_t answered_lost_ = 0;  // Totals, of those.
   std::uint64_t answered_ranges_ = 0;

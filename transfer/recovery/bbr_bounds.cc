@@ -16,6 +16,7 @@ void Bbr::OnPacketLost(const LostPacket& packet) {
     answered_ranges_ += rate_.lost_ranges() - ranges;
   }
   floor_.OnLost(packet.number);
+  if (packet.number < forgiven_below_) return;
   if (YieldToCompany(packet) || !probe_samples_) return;
   const DeliveryRate::Train* const train = rate_.Find(packet.number);
   if (train == nullptr) return;
@@ -201,6 +202,20 @@ void Bbr::AdaptLowerBounds() {
 void Bbr::ResetLowerBounds() {
   bw_shortterm_ = kInfiniteRate;
   inflight_shortterm_ = kInfinite;
+}
+
+// Of packets that were sent before, and of those to come of them.
+void Bbr::ForgetLosses() {
+  forgiven_below_ = answered_below_ = next_number_;
+  round_lost_ = rate_.lost() - answered_lost_;
+  round_lost_ranges_ = rate_.lost_ranges() - answered_ranges_;
+  undo_.reset();
+  inflight_longterm_ = kInfinite;
+  floor_.Abandon();
+  quiet_ = Quiet::kNo;
+  ResetLowerBounds();
+  ResetCongestionSignals();
+  if (InProbeBw()) StartRefill();
 }
 
 void Bbr::ResetCongestionSignals() {

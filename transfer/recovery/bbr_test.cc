@@ -370,6 +370,20 @@ TEST(Bbr, PersistentCongestionTakesTheWindowAndKeepsTheModel) {
   EXPECT_GT(path.bbr().window(), 50 * kPacket);
 }
 
+// A path that takes smaller packets than before has dropped the larger ones for
+// their size, not for want of room.
+TEST(Bbr, WhatLargerPacketsHaveLostIsForgotten) {
+  Path path({});
+  path.RunFor(3s);
+  path.drop = [](std::uint64_t n) { return n % 8 != 0; };
+  path.RunFor(500ms);
+  path.drop = nullptr;
+  path.bbr().OnPacketSizeChange(kPacket / 2);
+  const std::uint64_t before = path.delivered();
+  path.RunFor(1s);
+  EXPECT_GT(path.delivered() - before, 750'000u);
+}
+
 TEST(Bbr, AnotherPathIsUnknown) {
   Path path({});
   path.RunFor(1s);
