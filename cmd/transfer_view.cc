@@ -66,9 +66,7 @@ void TransferView::HandleEvent(TimePoint now, const SessionEvent& event) {
     }
   } else if (const auto* failed = std::get_if<FileFailed>(&event)) {
     events_->Handle(*failed);
-    const std::string& message = failed->error.message;
-    const bool names_it = message.find(failed->name) != message.npos;
-    console_->Error(Escape(names_it ? message : failed->name + ": " + message));
+    console_->Error(Escape(failed->error.message));
   } else if (const auto* completed = std::get_if<Completed>(&event)) {
     Summarize(now, *completed);
     outcome_ = ExitCode::kVerified;

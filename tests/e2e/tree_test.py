@@ -165,6 +165,8 @@ class Trees(served.Served):
         file.write('before')
     self.send()
     self.assertEqual(self.names(), ['a', 'a (1)', 'b', 'b/c', 'b/mine'])
+    for said in self.send(codes=(_KEPT_BACK,) * 2, recv=['--conflict', 'skip']):
+      self.assertRegex(said.text, '(?m)^tree/a (exists|was kept back)')
     os.rename(self.alice.path('tree'), self.alice.path('.tree'))
     _, recv = self.send(paths=['.tree'], codes=(_KEPT_BACK,) * 2)
     self.assertRegex(recv.text, r'\.tree begins with a dot: --allow-dotfiles')

@@ -83,6 +83,11 @@ struct Output {
   // Set when it is put in place: the name it got. By kProbeName: where an
   // earlier transfer has put it, so kDigestExisting looks there.
   std::string final_name;
+
+  // Beneath root, for messages: a name alone may stand in many folders.
+  std::string Path() const {
+    return folder == nullptr || folder->empty() ? name : *folder + '/' + name;
+  }
 };
 
 struct Job {

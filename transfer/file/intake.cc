@@ -18,8 +18,8 @@ constexpr std::uint32_t kCompareSlot = Disk::kSlots - 1;
 // Jobs that it leaves to the sink.
 constexpr std::size_t kSpareJobs = 192;
 
-Error Excuse(const std::string& name, std::string_view why) {
-  return Error{ErrorCode::kKeptBack, name + " " + std::string(why)};
+Error Excuse(const Output& output, std::string_view why) {
+  return Error{ErrorCode::kKeptBack, output.Path() + " " + std::string(why)};
 }
 
 }  // namespace
@@ -89,10 +89,7 @@ void Intake::End() {
 }
 
 std::string Intake::PathOf(std::uint64_t index) const {
-  const Item& item = (*this)[index];
-  const FolderPath& folder = item.output.folder;
-  if (folder == nullptr || folder->empty()) return item.output.name;
-  return *folder + '/' + item.output.name;
+  return (*this)[index].output.Path();
 }
 
 bool Intake::IsOpen(std::uint64_t index) const {
@@ -192,13 +189,12 @@ bool Intake::ProcessItem(std::uint64_t index) {
   const FolderRef& parent = parents_[at];
   if (!parent->made && !parent->kept_back) return false;
   const FolderRef& own = own_[at];
-  const std::string& name = item.output.name;
   if (parent->kept_back) {
-    KeepBack(item, Excuse(name, "lies in a folder that is kept back"));
+    KeepBack(item, Excuse(item.output, "lies in a folder that is kept back"));
   } else if (parent == root_ && !config_.allow_dotfiles &&
-             !target_.exact_name && name.starts_with('.')) {
-    KeepBack(item,
-             Excuse(name, "begins with a dot: --allow-dotfiles takes it"));
+             !target_.exact_name && item.output.name.starts_with('.')) {
+    KeepBack(item, Excuse(item.output,
+                          "begins with a dot: --allow-dotfiles takes it"));
   } else if (parent->fresh && own == nullptr) {
     item.output.fresh = true;
     Decide(item, Verdict::kWant);
@@ -374,7 +370,7 @@ void Intake::JudgeComparison(std::uint64_t index) {
     decision.verdict = Verdict::kWant;
     if (config_.conflict == ConflictPolicy::kSkip || item.output.exact) {
       decision.verdict = Verdict::kKeepBack;
-      decision.error = Excuse(item.output.name, kExistsText);
+      decision.error = Excuse(item.output, kExistsText);
     }
   }
   item.verdict = decision.verdict;

@@ -45,18 +45,18 @@ Error CannotWrite(const std::string& name, int error) {
   return ErrnoError(ErrorCode::kCannotWrite, "cannot write " + name, error);
 }
 
-Error KeptBack(const std::string& name, std::string_view why, int error) {
-  return Error{ErrorCode::kKeptBack, name + " " + std::string(why), error};
+Error KeptBack(const Output& output, std::string_view why, int error) {
+  return Error{ErrorCode::kKeptBack, output.Path() + " " + std::string(why),
+               error};
 }
 
 Error Exists(const Output& output) {
-  return KeptBack(output.name, kExistsText, EEXIST);
+  return KeptBack(output, kExistsText, EEXIST);
 }
 
 Error NamingError(int dirfd, const Output& output, int error) {
   if (!IsNameError(dirfd, error)) return CannotWrite(output.name, error);
-  return KeptBack(output.name, "cannot have this name on this file system",
-                  error);
+  return KeptBack(output, "cannot have this name on this file system", error);
 }
 
 int OpenPart(int dirfd, const std::string& name) {
@@ -293,8 +293,7 @@ bool RenameNoReplace(Syscalls& syscalls, int dirfd, const char* part_name,
 }
 
 Error Collides(const Output& output) {
-  return KeptBack(output.name,
-                  "has the same name here as another file that is sent",
+  return KeptBack(output, "has the same name here as another file that is sent",
                   EEXIST);
 }
 
@@ -393,7 +392,7 @@ Result<NameProbe> ProbeName(int dirfd, const Output& output) {
   if (probe.same) return probe;
   if (output.conflict == ConflictPolicy::kOverwrite) {
     if (S_ISREG(info.st_mode)) return probe;
-    return KeptBack(output.name, "exists and is not a regular file", EEXIST);
+    return KeptBack(output, "exists and is not a regular file", EEXIST);
   }
   if (output.conflict == ConflictPolicy::kSkip || output.exact) {
     return Exists(output);

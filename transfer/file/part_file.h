@@ -74,8 +74,8 @@ std::string PartName(const Output& output);
 // one of ours.
 int OpenPart(int dirfd, const std::string& name);
 Error CannotWrite(const std::string& name, int error);
-// kKeptBack: the name, and why.
-Error KeptBack(const std::string& name, std::string_view why, int error);
+// kKeptBack: the path, and why.
+Error KeptBack(const Output& output, std::string_view why, int error);
 // Why output's name could not be made in the folder: kKeptBack where the file
 // system has no such name. error: not EEXIST.
 Error NamingError(int dirfd, const Output& output, int error);

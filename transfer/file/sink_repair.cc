@@ -118,10 +118,11 @@ bool Sink::Forget(std::uint64_t begin, std::uint64_t end) {
 
 void Sink::FailDamaged(std::uint64_t number) {
   Piece& piece = pieces_[number];
-  FailFile(piece, Error{ErrorCode::kIntegrity,
-                        piece.output.name + " arrived damaged: its digest is " +
-                            piece.digest.ToString() + ", the sender's " +
-                            piece.expected->ToString()});
+  FailFile(piece,
+           Error{ErrorCode::kIntegrity,
+                 piece.output.Path() + " arrived damaged: its digest is " +
+                     piece.digest.ToString() + ", the sender's " +
+                     piece.expected->ToString()});
   piece.dropped = true;
   Discard(number, piece.state == State::kActive ? Job::Kind::kDiscard
                                                 : Job::Kind::kRemove);

@@ -63,9 +63,9 @@ Status TargetWorker::MakeFolder(const Output& output, Completion& completion) {
       OpenBeneath(dirfd, output.name, O_PATH | O_DIRECTORY | O_CLOEXEC, 0));
   if (fd.ok()) return {};
   if (errno == EXDEV) {
-    return KeptBack(output.name, "is on another file system", errno);
+    return KeptBack(output, "is on another file system", errno);
   }
-  return KeptBack(output.name, "exists and is not a folder", EEXIST);
+  return KeptBack(output, "exists and is not a folder", EEXIST);
 }
 
 Status TargetWorker::FinishFolder(const Output& output) {

@@ -79,7 +79,9 @@ struct FileDone {
 struct FileFailed {
   std::uint64_t index = 0;
   std::string name;
-  Error error;  // kKeptBack, kIntegrity or kSourceUnreadable.
+  // kKeptBack, kIntegrity or kSourceUnreadable. Its message names the file, as
+  // this side's user knows it.
+  Error error;
 };
 
 // What older versions of files have saved.

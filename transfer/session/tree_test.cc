@@ -9,7 +9,9 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <set>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "net/base/time.h"
@@ -248,6 +250,30 @@ TEST_F(TreeTest, AFileInTheWayOfAFolderIsKept) {
   ExpectFailure(ErrorCode::kKeptBack);
   EXPECT_EQ(pair.out.Read("top"), "a file");
   EXPECT_EQ(pair.out.Read("other"), "3");
+}
+
+// A name alone may stand in many folders, or in the words around it.
+TEST_F(TreeTest, WhatIsKeptBackIsCalledByItsPath) {
+  SessionPair pair({.conflict = file::ConflictPolicy::kSkip});
+  fs::create_directories(pair.in / "top/sub");
+  fs::create_directories(pair.out / "top");
+  pair.in.Write("top/it", "1");
+  pair.in.Write("top/sub/b", "2");
+  pair.out.Write("top/it", "before");
+  pair.out.Write("top/sub", "a file");
+  pair.paths = {pair.in / "top"};
+  pair.Start();
+  ASSERT_TRUE(pair.Run());
+  std::set<std::string> messages;
+  for (const SessionEvent& event : pair.events(1)) {
+    if (const auto* failed = std::get_if<FileFailed>(&event)) {
+      messages.insert(failed->error.message);
+    }
+  }
+  EXPECT_EQ(messages, (std::set<std::string>{
+                          "top/it exists: --conflict overwrite replaces it",
+                          "top/sub exists and is not a folder",
+                          "top/sub/b lies in a folder that is kept back"}));
 }
 
 TEST_F(TreeTest, AFileThatCannotBeReadDoesNotHoldUpTheRest) {
