@@ -27,10 +27,7 @@ Error FolderError(const Output& output, int error) {
   const std::string& path = FolderPathOf(output);
   // How the user knows it.
   const std::string& root = output.root->path();
-  return ErrnoError(
-      ErrorCode::kCannotWrite,
-      "cannot write to the folder " + (path.empty() ? root : root + "/" + path),
-      error);
+  return CannotWriteTo(path.empty() ? root : root + "/" + path, error);
 }
 
 Result<FolderFd> FolderCache::Open(const Output& output) {

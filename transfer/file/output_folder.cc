@@ -14,6 +14,11 @@
 
 namespace p2pcp::file {
 
+Error CannotWriteTo(const std::string& folder, int error) {
+  return ErrnoError(ErrorCode::kCannotWrite,
+                    "cannot write to the folder " + folder, error);
+}
+
 OutputFolder::OutputFolder(std::string path, int fd, int sync_fd, mode_t umask)
     : path_(std::move(path)), fd_(fd), sync_fd_(sync_fd), umask_(umask) {}
 
@@ -35,15 +40,6 @@ OutputFolder::~OutputFolder() {
   if (fd_ >= 0) close(fd_);
   if (sync_fd_ >= 0) close(sync_fd_);
 }
-
-namespace {
-
-Error CannotWriteTo(const std::string& folder, int error) {
-  return ErrnoError(ErrorCode::kCannotWrite,
-                    "cannot write to the folder " + folder, error);
-}
-
-}  // namespace
 
 Result<OutputFolder> OutputFolder::Open(const std::string& path) {
   UniqueFd fd(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));

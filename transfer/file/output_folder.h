@@ -13,6 +13,9 @@
 
 namespace p2pcp::file {
 
+// kCannotWrite. folder: as the user knows it.
+Error CannotWriteTo(const std::string& folder, int error);
+
 class OutputFolder {
  public:
   // kCannotWrite: there is no such folder, or it can't be written to. Blocks on
