@@ -74,6 +74,13 @@ Result<OutputTarget> OpenOutput(const std::string& path) {
     if (!folder) return folder.error();
     return OutputTarget{std::move(*folder), std::nullopt};
   }
+  // No --conflict replaces a device or a FIFO.
+  if (error == 0 && !S_ISREG(info.st_mode)) {
+    return Error{ErrorCode::kUsage,
+                 path +
+                     " is neither a regular file nor a folder; --out - "
+                     "writes to standard output, wherever that leads"};
+  }
   const std::size_t slash = path.rfind('/');
   const std::string name =
       slash == std::string::npos ? path : path.substr(slash + 1);

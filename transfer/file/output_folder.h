@@ -55,7 +55,7 @@ struct OutputTarget {
 
 // An existing folder, or a file (existing or not) in an existing folder.
 // kCannotWrite: neither, or the folder can't be written to. kUsage: the path
-// is empty, or can't be the name of a file.
+// is empty, can't be the name of a file, or is that of a device or the like.
 Result<OutputTarget> OpenOutput(const std::string& path);
 
 }  // namespace p2pcp::file

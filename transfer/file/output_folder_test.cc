@@ -66,6 +66,13 @@ TEST(OpenOutput, WhatCanOnlyBeAFolderIsToldAsOne) {
   }
 }
 
+TEST(OpenOutput, ADeviceIsNoPlaceForAFile) {
+  const Result<OutputTarget> target = OpenOutput("/dev/null");
+  ASSERT_FALSE(target.ok());
+  EXPECT_EQ(target.error().code, ErrorCode::kUsage);
+  EXPECT_NE(target.error().message.find("--out -"), std::string::npos);
+}
+
 // Root may write everywhere unless it gives that up.
 void DropCapabilities() {
   struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};

@@ -50,10 +50,6 @@ Error KeptBack(const Output& output, std::string_view why, int error) {
                error};
 }
 
-Error Exists(const Output& output) {
-  return KeptBack(output, kExistsText, EEXIST);
-}
-
 Error NamingError(int dirfd, const Output& output, int error) {
   if (!IsNameError(dirfd, error)) return CannotWrite(output.name, error);
   return KeptBack(output, "cannot have this name on this file system", error);
@@ -297,6 +293,17 @@ Error Collides(const Output& output) {
                   EEXIST);
 }
 
+// --conflict overwrite helps where a file is in the way, and nothing else.
+Error Exists(int dirfd, const Output& output) {
+  struct stat info;
+  const bool replaceable =
+      fstatat(dirfd, output.name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0 ||
+      S_ISREG(info.st_mode);
+  return KeptBack(
+      output, replaceable ? kExistsText : "exists and is not a regular file",
+      EEXIST);
+}
+
 }  // namespace
 
 Status PutInPlace(Syscalls& syscalls, int dirfd, const std::string& part_name,
@@ -329,7 +336,7 @@ Status PutInPlace(Syscalls& syscalls, int dirfd, const std::string& part_name,
     }
     if (output.conflict == ConflictPolicy::kSkip || output.exact ||
         number > kMaxNumber) {
-      return Exists(output);
+      return Exists(dirfd, output);
     }
     name = NumberedName(output.name, number);
   }
@@ -390,12 +397,11 @@ Result<NameProbe> ProbeName(int dirfd, const Output& output) {
   }
   probe.same = MayBeSame(info, output);
   if (probe.same) return probe;
-  if (output.conflict == ConflictPolicy::kOverwrite) {
-    if (S_ISREG(info.st_mode)) return probe;
-    return KeptBack(output, "exists and is not a regular file", EEXIST);
+  if (output.conflict == ConflictPolicy::kOverwrite && S_ISREG(info.st_mode)) {
+    return probe;
   }
-  if (output.conflict == ConflictPolicy::kSkip || output.exact) {
-    return Exists(output);
+  if (output.conflict != ConflictPolicy::kRename || output.exact) {
+    return Exists(dirfd, output);
   }
   return probe;
 }

@@ -216,6 +216,20 @@ TEST_F(PartFileTest, OverwriteReplacesNothingElse) {
   EXPECT_EQ(Receive("new").error().code, ErrorCode::kKeptBack);
 }
 
+TEST_F(PartFileTest, OverwriteIsAdvisedWhereItHelps) {
+  output_.conflict = ConflictPolicy::kSkip;
+  folder_.Write("name.txt", "old");
+  EXPECT_EQ(Receive("new").error().message,
+            "name.txt " + std::string(kExistsText));
+  EXPECT_EQ(ProbeName(Dir()->get(), output_).error().message,
+            "name.txt " + std::string(kExistsText));
+  std::filesystem::remove(folder_ / "name.txt");
+  std::filesystem::create_directory(folder_ / "name.txt");
+  const std::string no_file = "name.txt exists and is not a regular file";
+  EXPECT_EQ(Receive("new").error().message, no_file);
+  EXPECT_EQ(ProbeName(Dir()->get(), output_).error().message, no_file);
+}
+
 TEST_F(PartFileTest, RenameStepsAsideForASymbolicLink) {
   std::filesystem::create_symlink("elsewhere", folder_ / "name.txt");
   ASSERT_TRUE(Receive("new").ok());
