@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "transfer/recovery/pacer.h"
 
@@ -116,6 +117,7 @@ void Bbr::UpdateRound(const AckEvent& event) {
   }
   if (sample_.known) round_rate_ = std::max(round_rate_, sample_.rate);
   if (event.rtt_sample > Duration(0)) {
+    latest_rtt_ = event.rtt_sample;
     round_rtt_sum_ += event.rtt_sample;
     ++round_rtt_samples_;
     if (round_min_rtt_ <= Duration(0) || event.rtt_sample < round_min_rtt_) {
@@ -223,6 +225,12 @@ std::uint64_t Bbr::InflightWithHeadroom() const {
                    needed, MinWindow()});
 }
 
+bool Bbr::StartsFreely() const {
+  return state_ == State::kStartup && !full_bw_reached_ &&
+         latest_rtt_ > Duration(0) && latest_rtt_ <= StandingQueueRtt() &&
+         sample_.known && !sample_.train.app_limited;
+}
+
 void Bbr::SetPacingRate() {
   if (max_bw() <= 0) return;
   double rate;
@@ -247,6 +255,10 @@ void Bbr::SetPacingRate() {
     }
     rate = gain * bandwidth * Excess() * (1 - kPacingMargin);
   }
+  if (StartsFreely()) {
+    rate = std::max(rate, kStartupWindowRate * static_cast<double>(cwnd_) /
+                              Seconds(min_rtt_));
+  }
   // Whatever went wrong, the least window goes out each second, and what comes
   // of it is learnt from.
   rate = std::max(rate, static_cast<double>(MinWindow()));
@@ -257,11 +269,16 @@ void Bbr::SetPacingRate() {
 }
 
 void Bbr::SetCwnd(const AckEvent& event) {
+  if (away_cwnd_ > 0 && round_start_) {
+    cwnd_ = std::max(cwnd_, std::exchange(away_cwnd_, 0));
+    returned_at_ = next_number_;
+  }
   const std::uint64_t max_inflight = Inflight(cwnd_gain_) + ExtraAcked();
   if (full_bw_reached_) {
     cwnd_ = std::min(cwnd_ + event.acked_bytes, max_inflight);
-  } else if (cwnd_ < max_inflight || rate_.delivered() - first_delivered_ <
-                                         kInitialWindowPackets * packet_size_) {
+  } else if (cwnd_ < max_inflight || StartsFreely() ||
+             rate_.delivered() - first_delivered_ <
+                 kInitialWindowPackets * packet_size_) {
     cwnd_ += event.acked_bytes;
   }
   // Section 5.6.4.7.

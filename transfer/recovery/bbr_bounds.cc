@@ -46,8 +46,10 @@ void Bbr::OnLoss(const LossEvent& event) {
   const bool window_lost = lost_in_a_row_ > cwnd_;
   if (!event.persistent_congestion && !window_lost) return;
   lost_in_a_row_ = 0;
-  // The line was away. What is known of it is kept, but the window begins
-  // anew, and grows by what is acknowledged (section 5.6.4.4).
+  // The line was away. What is known of it is kept, but until something comes
+  // back of what is sent from now on, little is sent (section 5.6.4.4).
+  away_cwnd_ = std::max(away_cwnd_, cwnd_);
+  StartRound();
   cwnd_ = MinWindow();
   company_ = false;
   floor_.Abandon();
@@ -125,21 +127,13 @@ void Bbr::UpdateLossRound() {
   loss_round_delivered_ = rate_.delivered();
   loss_round_start_ = true;
 
-  const std::uint64_t total_lost = rate_.lost() - answered_lost_;
-  const std::uint64_t total_ranges = rate_.lost_ranges() - answered_ranges_;
-  const std::uint64_t lost = total_lost - round_lost_;
-  const std::uint64_t all = lost + rate_.delivered() - round_delivered_;
-  loss_round_ranges_ = total_ranges - round_lost_ranges_;
-  loss_round_bytes_ = all;
-  loss_round_lost_ = lost;
-  round_lost_ = total_lost;
-  round_delivered_ = rate_.delivered();
-  round_lost_ranges_ = total_ranges;
+  loss_round_ = LossesSoFar();
+  BeginLossRound();
   last_round_too_lossy_ = round_too_lossy_;
-  round_too_lossy_ = TooLossy({.lost = lost, .sent = all});
+  round_too_lossy_ = TooLossy(loss_round_);
   const bool signal =
       round_too_lossy_ &&
-      (loss_round_ranges_ >= kLossSignalRanges || last_round_too_lossy_);
+      (loss_round_.ranges >= kLossSignalRanges || last_round_too_lossy_);
   if (IsProbingBw()) return;
   if (quiet_ == Quiet::kNo && !floor_.awaits_verdict()) {
     if (signal) AdaptLowerBounds();
@@ -148,9 +142,23 @@ void Bbr::UpdateLossRound() {
   if (quiet_ != Quiet::kSettling) {
     quiet_rate_ = std::max(quiet_rate_, bw_latest_);
   }
-  if (loss_round_ranges_ >= kLossSignalRanges) {
-    KeepWorst({.lost = lost, .sent = all}, deferred_losses_);
+  if (loss_round_.ranges >= kLossSignalRanges) {
+    KeepWorst(loss_round_, deferred_losses_);
   }
+}
+
+Bbr::Losses Bbr::LossesSoFar() const {
+  const std::uint64_t lost = rate_.lost() - answered_lost_ - round_lost_;
+  return {
+      .lost = lost,
+      .sent = lost + rate_.delivered() - round_delivered_,
+      .ranges = rate_.lost_ranges() - answered_ranges_ - round_lost_ranges_};
+}
+
+void Bbr::BeginLossRound() {
+  round_lost_ = rate_.lost() - answered_lost_;
+  round_lost_ranges_ = rate_.lost_ranges() - answered_ranges_;
+  round_delivered_ = rate_.delivered();
 }
 
 bool Bbr::TooLossy(const Losses& losses) const {

@@ -27,9 +27,12 @@ double Seconds(Duration duration) {
 
 }  // namespace
 
+Duration Bbr::StandingQueueRtt() const {
+  return min_rtt_ + std::max(kStandingQueue, min_rtt_ / kStandingQueueDivisor);
+}
+
 bool Bbr::QueueStands() const {
-  return last_round_min_rtt_ >
-         min_rtt_ + std::max(kStandingQueue, min_rtt_ / kStandingQueueDivisor);
+  return last_round_min_rtt_ > StandingQueueRtt();
 }
 
 // At the start of each round, about the one that has ended.

@@ -47,24 +47,33 @@ void Bbr::CheckFullBw() {
   if (full_bw_now_) full_bw_reached_ = true;
 }
 
+bool Bbr::ExceedsAnyPath(const Losses& losses) const {
+  const double packets = InPackets(losses.sent);
+  return losses.ranges >= kStartupFullLossCount &&
+         packets >= kStartupLossPackets &&
+         InPackets(losses.lost) >
+             packets * BbrLossFloor::Threshold(BbrLossFloor::kMaxFloor, packets,
+                                               packets);
+}
+
 // A full queue shows in loss that was not there while the rate still grew.
 void Bbr::CheckStartupLoss() {
-  if (full_bw_reached_ || !loss_round_start_) return;
-  const auto size = static_cast<double>(packet_size_);
-  const double packets = static_cast<double>(loss_round_bytes_) / size;
-  const double lost = static_cast<double>(loss_round_lost_) / size;
-  if (loss_round_ranges_ >= kStartupFullLossCount &&
-      lost > packets * BbrLossFloor::Threshold(BbrLossFloor::kMaxFloor, packets,
-                                               packets)) {
+  if (full_bw_reached_) return;
+  if (ExceedsAnyPath(loss_round_start_ ? loss_round_ : LossesSoFar())) {
+    // The rest of the round's losses tells of what follows.
+    BeginLossRound();
     ExitStartupForLoss();
     return;
   }
+  if (!loss_round_start_) return;
+  const double packets = InPackets(loss_round_.sent);
+  const double lost = InPackets(loss_round_.lost);
   if (startup_grows_ || startup_packets_ <= 0) {
     startup_packets_ += packets;
     startup_lost_ += lost;
     return;
   }
-  if (loss_round_ranges_ < kStartupFullLossCount) return;
+  if (loss_round_.ranges < kStartupFullLossCount) return;
   const double threshold = BbrLossFloor::Threshold(
       (startup_lost_ + kUnseenLosses) / startup_packets_, packets,
       startup_packets_);
@@ -207,8 +216,12 @@ void Bbr::StartDown(TimePoint now) {
   cwnd_gain_ = kCwndGain;
   quiet_ = Quiet::kNo;
   settling_rounds_ = kSettlingRounds;
+  // One over the time in which the line was away, and little was sent, does
+  // not.
   const bool shows_the_path =
-      sample_.known && sample_.rate > 0 && !sample_.train.app_limited;
+      sample_.known && sample_.rate > 0 && !sample_.train.app_limited &&
+      away_cwnd_ == 0 &&
+      PacketNumber(sample_.train.first_number) >= returned_at_;
   probed_rate_ = shows_the_path ? sample_.rate : kInfiniteRate;
   previous_cycle_lost_ = cycle_lost_;
   previous_cycle_delivered_ = cycle_delivered_;
