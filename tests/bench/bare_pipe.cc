@@ -10,8 +10,8 @@
 //       over loopback, a thread a side; OUTPUT is deleted again
 //   bare_pipe --listen ADDRESS:PORT OUTPUT
 //       receives one file, from another network namespace
-//   bare_pipe [--window BYTES] --to ADDRESS:PORT FILE
-//       sends it there
+//   bare_pipe [--window BYTES] [--rate BYTES] --to ADDRESS:PORT FILE
+//       sends it there, so many bytes a second at most
 //
 // Each side prints its wall time and the CPU time of its thread; on veth and
 // loopback the sender's includes the kernel's work of delivery. ns are for each
@@ -149,9 +149,10 @@ void Print(const char* who, const Report& report) {
 
 class PipeSender {
  public:
+  // rate: bytes a second; 0: as fast as it goes.
   PipeSender(udp::UdpSocket* socket, const SocketAddress& to,
-             std::uint64_t window)
-      : socket_(*socket), to_(to), window_(window) {}
+             std::uint64_t window, std::uint64_t rate)
+      : socket_(*socket), to_(to), window_(window), rate_(rate) {}
 
   Report Run(const std::string& path) {
     const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -207,6 +208,11 @@ class PipeSender {
   void Send() {
     if (train_size_ == 0) return;
     while (end_ > credit_ + window_) AwaitCredit();
+    if (rate_ > 0) {
+      std::this_thread::sleep_until(
+          begin_ + std::chrono::duration<double>(static_cast<double>(end_) /
+                                                 static_cast<double>(rate_)));
+    }
     ByteSpan rest = MutableByteSpan(train_).first(train_size_);
     const std::size_t segment = std::min(train_size_, kDatagram);
     while (!rest.empty()) {
@@ -236,6 +242,8 @@ class PipeSender {
   udp::UdpSocket& socket_;
   const SocketAddress to_;
   const std::uint64_t window_;
+  const std::uint64_t rate_;
+  const Clock::time_point begin_ = Clock::now();
   crypto::PacketSealer sealer_{ChooseSuite(), crypto::Key()};
   std::vector<std::byte> chunk_ =
       std::vector<std::byte>(kChunk / kData * kData);
@@ -359,6 +367,7 @@ file::Digest DigestOf(const std::string& path) {
 
 struct Arguments {
   std::uint64_t window = 2 << 20;
+  std::uint64_t rate = 0;
   int runs = 3;
   std::optional<SocketAddress> listen;
   std::optional<SocketAddress> to;
@@ -375,8 +384,9 @@ void Loopback(const Arguments& arguments) {
     PipeReceiver receiver(&in);
     Report received;
     std::thread thread([&] { received = receiver.Run(arguments.files[1]); });
-    const Report sent = PipeSender(&out, in.local_address(), arguments.window)
-                            .Run(arguments.files[0]);
+    const Report sent =
+        PipeSender(&out, in.local_address(), arguments.window, arguments.rate)
+            .Run(arguments.files[0]);
     thread.join();
     Print("sender", sent);
     Print("receiver", received);
@@ -401,6 +411,8 @@ Arguments ParseArguments(int argc, char** argv) {
     const char* const value = argv[++i];
     if (option == "--window") {
       arguments.window = static_cast<std::uint64_t>(std::atoll(value));
+    } else if (option == "--rate") {
+      arguments.rate = static_cast<std::uint64_t>(std::atoll(value));
     } else if (option == "--runs") {
       arguments.runs = std::atoi(value);
     } else if (option == "--listen") {
@@ -431,8 +443,9 @@ void Main(const Arguments& arguments) {
     const bool v6 = arguments.to->ip.is_v6();
     udp::UdpSocket socket =
         MustOpen({*IpAddress::Parse(v6 ? "::" : "0.0.0.0"), 0});
-    Print("sender", PipeSender(&socket, *arguments.to, arguments.window)
-                        .Run(arguments.files[0]));
+    Print("sender",
+          PipeSender(&socket, *arguments.to, arguments.window, arguments.rate)
+              .Run(arguments.files[0]));
   } else {
     Loopback(arguments);
   }

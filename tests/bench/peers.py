@@ -295,7 +295,8 @@ class BarePipe(_Served):
     return [self._program(), '--listen', f'{paths.B}:{_PORT}', task.target]
 
   def command(self, task):
-    return [self._program(), '--to', f'{paths.B}:{_PORT}', task.source]
+    rate = ['--rate', str(task.row.held_to)] if task.row.held_to else []
+    return [self._program(), *rate, '--to', f'{paths.B}:{_PORT}', task.source]
 
   def run(self, task):
     outcome = super().run(task)

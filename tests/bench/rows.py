@@ -45,6 +45,7 @@ class Row:
   # What a tool that has to be told a rate is told, in Mbit/s.
   told_rate: int = 0
   send: tuple = ()  # More options of p2pcp send.
+  held_to: int = 0  # Bytes a second that the bare pipe keeps to; 0: no limit.
   peers: tuple = ('p2pcp',) + FILE_PEERS + PROXIES
   targets: tuple = ()
 
@@ -95,10 +96,12 @@ ROWS = (
     Row('2', 'veth, MTU 1500, tmpfs', 'cable', 2 * GIB, told_rate=2000,
         peers=_FAST, targets=_FAST_TARGETS),
     Row('2b', 'veth, held to 1 Gbit/s', 'cable', 512 * MIB,
-        send=('--bwlimit', '125M'), peers=('p2pcp',),
+        send=('--bwlimit', '125M'), held_to=125_000_000,
+        peers=('p2pcp', 'bare_pipe'),
         # A tenth of a core: a GB takes 8 s.
         targets=(Target('cpu_sender', at_most=0.8),
-                 Target('cpu_receiver', at_most=0.8), _MEMORY)),
+                 Target('cpu_receiver', at_most=0.8),
+                 Target('cpu', at_most=1.2, peer='bare_pipe'), _MEMORY)),
     Row('3', 'veth without GSO and GRO', 'cable', 512 * MIB, no_offload=True,
         told_rate=1000,
         peers=('p2pcp', 'blast-no-gso', 'scp-cubic', 'rsync-cubic', 'srt',
