@@ -226,9 +226,9 @@ std::uint64_t Bbr::InflightWithHeadroom() const {
 }
 
 bool Bbr::StartsFreely() const {
-  return state_ == State::kStartup && !full_bw_reached_ &&
-         latest_rtt_ > Duration(0) && latest_rtt_ <= StandingQueueRtt() &&
-         sample_.known && !sample_.train.app_limited;
+  return state_ == State::kStartup && latest_rtt_ > Duration(0) &&
+         latest_rtt_ <= StandingQueueRtt() && sample_.known &&
+         !sample_.train.app_limited;
 }
 
 void Bbr::SetPacingRate() {

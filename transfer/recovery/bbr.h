@@ -88,7 +88,8 @@ class Bbr final : public CongestionController {
   static constexpr int kSettlingRoundsAfterDrain = 2;
   // Lost ranges in a round that end Startup (section 5.3.1.3) ...
   static constexpr std::uint64_t kStartupFullLossCount = 6;
-  // ... among at least so many packets, in the middle of a round ...
+  // ... among at least so many packets, since the first few of a round say
+  // little ...
   static constexpr double kStartupLossPackets = 32;
   // ... and that make any other signal at once. A queue that overflows at a
   // gain of 1.25 loses every fifth packet.

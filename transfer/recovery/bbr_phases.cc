@@ -216,8 +216,8 @@ void Bbr::StartDown(TimePoint now) {
   cwnd_gain_ = kCwndGain;
   quiet_ = Quiet::kNo;
   settling_rounds_ = kSettlingRounds;
-  // One over the time in which the line was away, and little was sent, does
-  // not.
+  // A sample over the time in which the line was away, and little was sent,
+  // does not.
   const bool shows_the_path =
       sample_.known && sample_.rate > 0 && !sample_.train.app_limited &&
       away_cwnd_ == 0 &&

@@ -175,8 +175,7 @@ TEST(Bbr, AFirstAckOfLittleDoesNotSlowTheStart) {
 // pause before it, is less than the path does.
 TEST(Bbr, StartupNearlyDoublesTheWindowEachRoundTripWhileNoQueueShows) {
   Path path({.rate = 125e6, .rtt = 100ms, .queue = 12'500});
-  path.RunFor(50ms);
-  path.RunFor(600ms);
+  path.RunFor(650ms);
   // 27 times, if it follows the rate's samples alone.
   EXPECT_GE(path.bbr().window(), 36 * 32 * kPacket);
   EXPECT_EQ(path.bbr().state(), Bbr::State::kStartup);
