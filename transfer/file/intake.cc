@@ -18,10 +18,6 @@ constexpr std::uint32_t kCompareSlot = Disk::kSlots - 1;
 // Jobs that it leaves to the sink.
 constexpr std::size_t kSpareJobs = 192;
 
-Error Excuse(const Output& output, std::string_view why) {
-  return Error{ErrorCode::kKeptBack, output.Path() + " " + std::string(why)};
-}
-
 }  // namespace
 
 Intake::Intake(const OutputTarget* target, const Config& config, Disk* disk)
@@ -190,11 +186,12 @@ bool Intake::ProcessItem(std::uint64_t index) {
   if (!parent->made && !parent->kept_back) return false;
   const FolderRef& own = own_[at];
   if (parent->kept_back) {
-    KeepBack(item, Excuse(item.output, "lies in a folder that is kept back"));
+    KeepBack(item,
+             KeptBack(item.output, "lies in a folder that is kept back", 0));
   } else if (parent == root_ && !config_.allow_dotfiles &&
              !target_.exact_name && item.output.name.starts_with('.')) {
-    KeepBack(item, Excuse(item.output,
-                          "begins with a dot: --allow-dotfiles takes it"));
+    KeepBack(item, KeptBack(item.output,
+                            "begins with a dot: --allow-dotfiles takes it", 0));
   } else if (parent->fresh && own == nullptr) {
     item.output.fresh = true;
     Decide(item, Verdict::kWant);
@@ -370,7 +367,7 @@ void Intake::JudgeComparison(std::uint64_t index) {
     decision.verdict = Verdict::kWant;
     if (config_.conflict == ConflictPolicy::kSkip || item.output.exact) {
       decision.verdict = Verdict::kKeepBack;
-      decision.error = Excuse(item.output, kExistsText);
+      decision.error = KeptBack(item.output, kExistsText, 0);
     }
   }
   item.verdict = decision.verdict;

@@ -294,14 +294,10 @@ Error Collides(const Output& output) {
 }
 
 // --conflict overwrite helps where a file is in the way, and nothing else.
-Error Exists(int dirfd, const Output& output) {
-  struct stat info;
-  const bool replaceable =
-      fstatat(dirfd, output.name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0 ||
-      S_ISREG(info.st_mode);
-  return KeptBack(
-      output, replaceable ? kExistsText : "exists and is not a regular file",
-      EEXIST);
+Error Exists(const Output& output, bool regular) {
+  return KeptBack(output,
+                  regular ? kExistsText : "exists and is not a regular file",
+                  EEXIST);
 }
 
 }  // namespace
@@ -336,7 +332,9 @@ Status PutInPlace(Syscalls& syscalls, int dirfd, const std::string& part_name,
     }
     if (output.conflict == ConflictPolicy::kSkip || output.exact ||
         number > kMaxNumber) {
-      return Exists(dirfd, output);
+      const bool gone =
+          fstatat(dirfd, output.name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0;
+      return Exists(output, gone || S_ISREG(info.st_mode));
     }
     name = NumberedName(output.name, number);
   }
@@ -392,16 +390,15 @@ Result<NameProbe> ProbeName(int dirfd, const Output& output) {
     return NamingError(dirfd, output, errno);
   }
   NameProbe probe{.exists = true};
-  if (S_ISREG(info.st_mode)) {
+  const bool regular = S_ISREG(info.st_mode);
+  if (regular) {
     probe.size = static_cast<std::uint64_t>(info.st_size);
   }
   probe.same = MayBeSame(info, output);
   if (probe.same) return probe;
-  if (output.conflict == ConflictPolicy::kOverwrite && S_ISREG(info.st_mode)) {
-    return probe;
-  }
+  if (output.conflict == ConflictPolicy::kOverwrite && regular) return probe;
   if (output.conflict != ConflictPolicy::kRename || output.exact) {
-    return Exists(dirfd, output);
+    return Exists(output, regular);
   }
   return probe;
 }

@@ -74,7 +74,7 @@ std::string PartName(const Output& output);
 // one of ours.
 int OpenPart(int dirfd, const std::string& name);
 Error CannotWrite(const std::string& name, int error);
-// kKeptBack: the path, and why.
+// kKeptBack: the path, and why. error: 0 where there is none.
 Error KeptBack(const Output& output, std::string_view why, int error);
 // Why output's name could not be made in the folder: kKeptBack where the file
 // system has no such name. error: not EEXIST.
