@@ -14,7 +14,6 @@
 
 #include "net/base/bytes.h"
 #include "net/base/check.h"
-#include "net/base/socket_address.h"
 #include "net/base/time.h"
 #include "net/channel/channel_pair.h"
 #include "net/ice/virtual_network.h"
@@ -143,7 +142,7 @@ class Arena {
       }
       case 6: {  // A copy that comes first, from somewhere else.
         ice::VirtualDatagram copy = datagram;
-        copy.from = {IpAddress::V4({198, 51, 100, choice}), 7'777, 0};
+        copy.from = fuzz::PublicAddress(choice, 7'777);
         network.Inject(now, copy);
         return (choice & 1) != 0;
       }
@@ -175,8 +174,5 @@ class Arena {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
                                       std::size_t size) {
-  p2pcp::channel::Arena arena{
-      p2pcp::fuzz::FuzzInput(p2pcp::fuzz::InputBytes(data, size))};
-  arena.Run();
-  return 0;
+  return p2pcp::fuzz::RunArena<p2pcp::channel::Arena>(data, size);
 }

@@ -7,8 +7,10 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "net/base/bytes.h"
+#include "net/base/socket_address.h"
 
 namespace p2pcp::fuzz {
 
@@ -46,6 +48,19 @@ class FuzzInput {
  private:
   ByteSpan rest_;
 };
+
+// Of TEST-NET-2 (RFC 5737), which passes for a public network.
+inline SocketAddress PublicAddress(std::uint8_t host, std::uint16_t port) {
+  return {.ip = IpAddress::V4({198, 51, 100, host}), .port = port};
+}
+
+// The entry point of a target that is one class: made of the input, then run.
+template <typename Arena>
+int RunArena(const std::uint8_t* data, std::size_t size) {
+  Arena arena{FuzzInput(InputBytes(data, size))};
+  arena.Run();
+  return 0;
+}
 
 }  // namespace p2pcp::fuzz
 

@@ -33,18 +33,14 @@ constexpr std::size_t kMaxOperations = 200;
 // What fits into a process's 1,024 descriptors beside the rest.
 constexpr int kMaxSockets = 256;
 
-SocketAddress At(std::uint8_t host, std::uint16_t port) {
-  const std::array<std::byte, 4> ip = {std::byte{198}, std::byte{51},
-                                       std::byte{100}, std::byte{host}};
-  return {.ip = *IpAddress::FromBytes(ip), .port = port};
-}
+using fuzz::PublicAddress;
 
 class World {
  public:
   explicit World(fuzz::FuzzInput input)
       : input_(input), nat_((input_.TakeU8() & 3) != 0, random_) {}
 
-  void Drive() {
+  void Run() {
     for (std::size_t i = 0; i < kMaxOperations && !input_.empty(); ++i) {
       const std::uint8_t operation = input_.TakeU8();
       switch (operation & 7) {
@@ -92,8 +88,9 @@ class World {
   void Observe(std::size_t count) {
     std::vector<stun::Observation> seen;
     for (std::size_t i = 0; i < count % 4; ++i) {
-      seen.push_back({At(static_cast<std::uint8_t>(i), 3478),
-                      At(200 + input_.TakeU8() % 4, input_.TakeU16())});
+      seen.push_back(
+          {PublicAddress(static_cast<std::uint8_t>(i), 3478),
+           PublicAddress(200 + input_.TakeU8() % 4, input_.TakeU16())});
     }
     nat_.SetObservations(
         now_, seen,
@@ -112,7 +109,7 @@ class World {
                            ? ice::CandidateType::kServerReflexive
                            : ice::CandidateType::kHost;
       candidate.address = {.ip = peer.external.empty()
-                                     ? At(input_.TakeU8(), 1).ip
+                                     ? PublicAddress(input_.TakeU8(), 1).ip
                                      : peer.external.front(),
                            .port = input_.TakeU16()};
       candidates.push_back(candidate);
@@ -189,11 +186,11 @@ class World {
     requests_.pop_back();
     std::array<std::byte, stun::BindingResponder::kMaxResponseSize> answer;
     const std::size_t size = responder_.HandleDatagram(
-        At(200 + how % 4, input_.TakeU16()), request, answer);
+        PublicAddress(200 + how % 4, input_.TakeU16()), request, answer);
     const bool stranger = how >= 28;
-    const bool taken = nat_.HandleStun(now_, transmit.socket,
-                                       stranger ? At(9, 3478) : transmit.to,
-                                       ByteSpan(answer).first(size));
+    const bool taken = nat_.HandleStun(
+        now_, transmit.socket, stranger ? PublicAddress(9, 3478) : transmit.to,
+        ByteSpan(answer).first(size));
     P2PCP_CHECK(!(taken && stranger));
   }
 
@@ -218,8 +215,5 @@ class World {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data,
                                       std::size_t size) {
-  p2pcp::connect::World world{
-      p2pcp::fuzz::FuzzInput(p2pcp::fuzz::InputBytes(data, size))};
-  world.Drive();
-  return 0;
+  return p2pcp::fuzz::RunArena<p2pcp::connect::World>(data, size);
 }

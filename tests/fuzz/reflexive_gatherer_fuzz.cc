@@ -32,7 +32,7 @@ class World {
  public:
   explicit World(fuzz::FuzzInput input) : input_(input) {}
 
-  void Drive() {
+  void Run() {
     for (std::size_t i = 0; i < kMaxOperations && !input_.empty(); ++i) {
       const std::uint8_t operation = input_.TakeU8();
       const std::uint8_t which = operation >> 3;
@@ -94,10 +94,7 @@ class World {
       ip[15] = static_cast<std::byte>(which & 3);
       return {.ip = *IpAddress::FromBytes(ip), .port = port};
     }
-    const std::array<std::byte, 4> ip = {std::byte{198}, std::byte{51},
-                                         std::byte{100},
-                                         static_cast<std::byte>(which & 3)};
-    return {.ip = *IpAddress::FromBytes(ip), .port = port};
+    return fuzz::PublicAddress(which & 3, port);
   }
 
   void AddServer(std::uint8_t which) {
@@ -184,8 +181,5 @@ class World {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data,
                                       std::size_t size) {
-  p2pcp::connect::World world{
-      p2pcp::fuzz::FuzzInput(p2pcp::fuzz::InputBytes(data, size))};
-  world.Drive();
-  return 0;
+  return p2pcp::fuzz::RunArena<p2pcp::connect::World>(data, size);
 }

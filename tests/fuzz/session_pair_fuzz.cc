@@ -221,8 +221,5 @@ class Arena {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
                                       std::size_t size) {
-  p2pcp::Arena arena{
-      p2pcp::fuzz::FuzzInput(p2pcp::fuzz::InputBytes(data, size))};
-  arena.Run();
-  return 0;
+  return p2pcp::fuzz::RunArena<p2pcp::Arena>(data, size);
 }

@@ -70,7 +70,7 @@ class Model {
     Turn();
   }
 
-  void Drive() {
+  void Run() {
     for (std::size_t i = 0; i < kMaxOperations && !input_.empty(); ++i) {
       const std::uint8_t operation = input_.TakeU8();
       switch (operation & 7) {
@@ -250,8 +250,5 @@ class Model {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
                                       std::size_t size) {
-  p2pcp::file::Model model{
-      p2pcp::fuzz::FuzzInput(p2pcp::fuzz::InputBytes(data, size))};
-  model.Drive();
-  return 0;
+  return p2pcp::fuzz::RunArena<p2pcp::file::Model>(data, size);
 }

@@ -55,7 +55,6 @@ class BbrLossFloor {
   void EndWindow(PacketNumber next_number);
   // Something else came between.
   void Abandon();
-  bool window_open() const { return open_; }
   // A window has ended, the fate of its packets is not known yet.
   bool awaits_verdict() const { return end_.has_value(); }
 
