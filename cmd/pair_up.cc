@@ -324,8 +324,9 @@ void Encounter::HandleEvents() {
           guess->left));
     } else if (const auto* wrong = std::get_if<signaling::WrongCode>(&*event)) {
       AskAgain(
-          fmt::format("that is not the code that is shown there; {} {} left",
-                      wrong->left, wrong->left == 1 ? "try" : "tries"),
+          fmt::format(
+              "that is not the code that is shown there; at most {} {} left",
+              wrong->left, wrong->left == 1 ? "try" : "tries"),
           ErrorCode::kAuthenticationFailed);
     } else if (std::holds_alternative<signaling::NobodyThere>(*event)) {
       console_->Error(

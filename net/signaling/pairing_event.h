@@ -33,7 +33,9 @@ struct WrongGuess {
 // The code that was entered is not the one that the other side shows, or so
 // somebody says. Enter() may be called again.
 struct WrongCode {
-  int left;  // More tries; > 0.
+  // More tries, at most; > 0. Wrong ones that were typed in an earlier run of
+  // the program, or elsewhere, are known to the displayer alone.
+  int left;
 };
 
 // Nobody has answered to the code that was entered so far. Once for each.

@@ -134,7 +134,7 @@ class Pairing(unittest.TestCase):
     digits, *words = code.split('-')
     other = 'zebra' if words[0] != 'zebra' else 'acid'
     type_line(bob, '-'.join([digits, other, *words[1:]]))
-    self.wait_for_screen(bob, 'not the code .* 2 tries left')
+    self.wait_for_screen(bob, 'not the code .* at most 2 tries left')
     self.wait_for_screen(alice, 'wrong code')
     type_line(bob, f'  {digits} {" ".join(words).upper()}')
     self.check(bob)
