@@ -5,6 +5,7 @@ import os
 import re
 import stat
 import subprocess
+import time
 import unittest
 
 from tests.e2e import pair
@@ -90,6 +91,18 @@ class Pairing(unittest.TestCase):
     self.assertEqual((name_of_bob, name_of_alice), ('bob', 'alice'))
     self.assertRegex(psk, '^[0-9a-f]{64}$')
     self.assertEqual(psk, same)
+
+  def read_code(self, shows):
+    """The file is there before its line is."""
+    for _ in range(int(pair.PATIENCE / 0.05)):
+      if os.path.exists(self.code_file):
+        with open(self.code_file, encoding='ascii') as file:
+          line = file.read()
+        if line.endswith('\n'):
+          return line.strip()
+      self.assertIsNone(shows.process.poll(), shows.log())
+      time.sleep(0.05)
+    raise AssertionError(f'no code in the file:\n{shows.log()}')
 
   def pair_by_file(self):
     shows = self.start(self.alice, 'pair', 'bob', '--show', '--code-file',
@@ -193,10 +206,7 @@ class Pairing(unittest.TestCase):
     shows = self.start(self.alice, 'pair', 'bob', '--show', '--code-file',
                        self.code_file)
     for _ in range(3):
-      while not os.path.exists(self.code_file):
-        self.assertIsNone(shows.process.poll(), shows.log())
-      with open(self.code_file, encoding='ascii') as file:
-        digits, *words = file.read().strip().split('-')
+      digits, *words = self.read_code(shows).split('-')
       words[0] = 'zebra' if words[0] != 'zebra' else 'acid'
       wrong = self.bob.path('wrong')
       with open(wrong, 'w', encoding='ascii') as file:
