@@ -147,8 +147,9 @@ Result<ExitCode> TransferCommand::RunOnce(
   const std::optional<ExitCode> signal =
       link_->Run(session.get(), disk_->fd(),
                  {[&](const SessionEvent& event) {
-                    if (std::holds_alternative<Started>(event)) {
+                    if (const auto* started = std::get_if<Started>(&event)) {
                       begun_ = true;
+                      into_pipe_ = started->into_pipe;
                       events_.SetResume(ShellCommand(options_.words));
                     }
                     view.HandleEvent(Now(), event);
@@ -164,8 +165,10 @@ Result<ExitCode> TransferCommand::RunOnce(
 
 std::string TransferCommand::HowToGoOn() const {
   return fmt::format(
-      "what has arrived is kept; to go on from there, run on both sides what "
-      "was run before, here:\n  {}",
+      "{}, run on both sides what was run before, here:\n  {}",
+      into_pipe_ ? "nothing is kept of what went into a pipe there; to begin "
+                   "anew"
+                 : "what has arrived is kept; to go on from there",
       ShellCommand(options_.words));
 }
 

@@ -77,14 +77,14 @@ class TransferCommand {
   using MakeSession = std::function<std::unique_ptr<Session>()>;
   // Carries sessions until one comes to its end. also is told of their events
   // after the user has been.
-  // The same for a stream, which can't go on: one session.
-  Result<ExitCode> RunStream(const MakeSession& make) {
-    return RunOnce(make, [](const SessionEvent&) {});
-  }
   Result<ExitCode> Run(
       const MakeSession& make,
       const std::function<void(const SessionEvent&)>& also =
           [](const SessionEvent&) {});
+  // The same for a stream, which can't go on: one session.
+  Result<ExitCode> RunStream(const MakeSession& make) {
+    return RunOnce(make, [](const SessionEvent&) {});
+  }
 
  private:
   TransferCommand(Side side, const Options& options, const Home& home,
@@ -106,7 +106,7 @@ class TransferCommand {
   Result<std::optional<ExitCode>> Reconnect();
   // The last word about the journal.
   void FinishJournal(bool verified);
-  // What there is to say to a user whose transfer can go on.
+  // What there is to say to a user whose transfer can go on, or begin anew.
   std::string HowToGoOn() const;
 
   const Side side_;
@@ -121,7 +121,8 @@ class TransferCommand {
   std::unique_ptr<file::Journal> journal_;  // Null where none can be kept.
   std::unique_ptr<file::ThreadedDisk> disk_;
   std::optional<ProcessLoad> load_;
-  bool begun_ = false;  // Bytes may have arrived.
+  bool begun_ = false;      // Bytes may have arrived.
+  bool into_pipe_ = false;  // And are gone there.
 };
 
 }  // namespace p2pcp::cmd

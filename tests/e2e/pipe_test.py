@@ -180,6 +180,19 @@ class Pipe(unittest.TestCase):
     recv.when('reads our standard output has closed it')
     send.when('receiver cannot write')
 
+  def test_nobody_is_told_that_a_pipe_keeps_anything(self):
+    pair.write_file(self.people.alice.path('file'), 20 * _MIB)
+    recv, out = self.recv_to_pipe()
+    send = self.people.send('file')
+    self.assertTrue(os.read(out, 1000))
+    recv.interrupt(signal.SIGINT)
+    self.assertEqual(recv.wait(5), pair.INTERRUPTED, recv.log())
+    self.assertEqual(send.wait(5), pair.DECLINED, send.log())
+    os.close(out)
+    self.assertNotIn('is kept', recv.text)
+    self.assertNotIn('is kept;', send.text)
+    self.assertIn('to begin anew, run on both sides', send.text)
+
   def test_ctrl_c_while_nothing_comes(self):
     ours, theirs = os.pipe()
     recv, out = self.recv_to_pipe()

@@ -62,7 +62,7 @@ const char* Sender::Core::HandleAccept(TimePoint now,
   if (accepted_) return "it accepts twice";
   accepted_ = true;
   in_order_ = message.in_order;
-  Emit(Started{files_, bytes_, ended_});
+  Emit(Started{files_, bytes_, ended_, in_order_});
   machine().Start(now);
   return nullptr;
 }

@@ -40,6 +40,7 @@ struct Started {
   std::uint64_t file_count = 0;
   std::uint64_t total_bytes = 0;
   bool complete = true;
+  bool into_pipe = false;  // Sender: the receiver keeps nothing of it.
 };
 
 // Sender: something that was named, or lies in a folder that was, is not sent.
