@@ -102,6 +102,25 @@ std::size_t Pump::SealNext(TimePoint now, std::size_t at, bool* full) {
                                packet->data, out);
 }
 
+std::size_t Pump::SealRun(TimePoint now, std::size_t at, std::size_t most,
+                          std::size_t segment_size) {
+  // SealNext() has to tell the session first.
+  if (max_payload_ != channel_->max_payload()) return 0;
+  const MutableByteSpan out =
+      MutableByteSpan(buffer_).subspan(at, most * segment_size);
+  const Connection::Run run = session_->PollRun(
+      now, channel_->next_packet_number(), most,
+      segment_size - channel::Channel::kOverhead, segment_size,
+      out.subspan(channel::Channel::kPayloadOffset));
+  for (std::size_t i = 0; i < run.count; ++i) {
+    const MutableByteSpan packet = out.subspan(i * segment_size, segment_size);
+    channel_->SealPayload(
+        now, packet.subspan(channel::Channel::kPayloadOffset, run.frames_size),
+        run.data.subspan(i * run.data_size, run.data_size), packet);
+  }
+  return run.count;
+}
+
 std::optional<Pump::Train> Pump::PollTrain(TimePoint now) {
   turn_ = now;
   std::size_t segment_size = 0;
@@ -132,6 +151,16 @@ std::optional<Pump::Train> Pump::PollTrain(TimePoint now) {
   // A shorter packet ends its train; one of another size begins the next.
   while (full && segments < kMaxTrainSegments && channel_->connected() &&
          size + segment_size <= kMaxTrainBytes) {
+    const std::size_t run =
+        SealRun(now, size,
+                std::min(kMaxTrainSegments - segments,
+                         (kMaxTrainBytes - size) / segment_size),
+                segment_size);
+    size += run * segment_size;
+    segments += run;
+    if (segments == kMaxTrainSegments || size + segment_size > kMaxTrainBytes) {
+      break;
+    }
     const std::size_t next = SealNext(now, size, &full);
     if (next == 0) break;
     if (next > segment_size) {

@@ -66,6 +66,10 @@ class Pump {
   void SyncMaxPayload();
   // Seals the session's next packet at buffer_[at...]; 0 if there is none.
   std::size_t SealNext(TimePoint now, std::size_t at, bool* full);
+  // Seals at most `most` further ones there, if they follow each other and have
+  // segment_size bytes; how many.
+  std::size_t SealRun(TimePoint now, std::size_t at, std::size_t most,
+                      std::size_t segment_size);
 
   channel::Channel* channel_;
   Session* session_;

@@ -20,6 +20,10 @@ class ScriptedSession final : public Session {
 
   void HandlePacket(TimePoint, PacketNumber, ByteSpan payload) override {
     received.push_back(payload.size());
+    const std::size_t frames = payload.size() / 2;
+    for (std::size_t i = 0; i < payload.size(); ++i) {
+      wrong_bytes += payload[i] != std::byte(i < frames ? 1 : 2);
+    }
   }
   void HandleTimeout(TimePoint) override {}
   void HandleDisk(TimePoint) override {}
@@ -45,6 +49,25 @@ class ScriptedSession final : public Session {
     packet.full = next.full;
     return packet;
   }
+  Connection::Run PollRun(TimePoint, PacketNumber number, std::size_t most,
+                          std::size_t size, std::size_t stride,
+                          MutableByteSpan out) override {
+    Connection::Run run{
+        .frames_size = size / 2, .data_size = size - size / 2, .data = {}};
+    if (!runs) return run;
+    for (; run.count < most && !to_send.empty() && to_send.front().full &&
+           to_send.front().size == size;
+         ++run.count) {
+      numbers.push_back(PacketNumber(number.value() + run.count));
+      to_send.pop_front();
+      std::fill_n(out.begin() + static_cast<std::ptrdiff_t>(run.count * stride),
+                  run.frames_size, std::byte{1});
+    }
+    packets_in_runs += run.count;
+    data_.assign(run.count * run.data_size, std::byte{2});
+    run.data = data_;
+    return run;
+  }
   std::optional<TimePoint> PollTimeout() const override { return {}; }
   std::optional<SessionEvent> PollEvent() override { return {}; }
   void Cancel(TimePoint, Error) override {}
@@ -57,6 +80,9 @@ class ScriptedSession final : public Session {
   std::vector<PacketNumber> numbers;
   std::vector<std::size_t> max_payloads;
   int path_changes = 0;
+  std::uint64_t wrong_bytes = 0;
+  bool runs = false;
+  std::uint64_t packets_in_runs = 0;
   ConnectionStats connection;
 
  private:
@@ -173,6 +199,30 @@ TEST_F(PumpTest, ATrainKeepsToTheKernelsBounds) {
     EXPECT_LE(train.size, 65'507u);
     EXPECT_LE(train.size, 64 * train.segment_size);
   }
+}
+
+TEST_F(PumpTest, RunsMakeTheSameTrains) {
+  const std::size_t full = alice_->max_payload();
+  std::vector<std::size_t> sizes[2];
+  for (const bool runs : {false, true}) {
+    alice_session_.runs = runs;
+    trains_.clear();
+    bob_session_.received.clear();
+    alice_session_.numbers.clear();
+    for (int i = 0; i < 100; ++i) {
+      alice_session_.to_send.push_back({i == 70 ? full - 1 : full, i != 70});
+    }
+    alice_session_.to_send.push_back({500, false});
+    Exchange();
+    for (const Sent& train : trains_) sizes[runs].push_back(train.size);
+    EXPECT_EQ(bob_session_.received.size(), 101u);
+    EXPECT_EQ(bob_session_.wrong_bytes, 0u);
+    for (std::size_t i = 1; i < alice_session_.numbers.size(); ++i) {
+      EXPECT_EQ(alice_session_.numbers[i] - alice_session_.numbers[i - 1], 1);
+    }
+  }
+  EXPECT_EQ(sizes[0], sizes[1]);
+  EXPECT_GT(alice_session_.packets_in_runs, 80u);
 }
 
 TEST_F(PumpTest, ALargerPacketBeginsTheNextTrain) {

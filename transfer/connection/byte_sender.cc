@@ -133,6 +133,25 @@ std::optional<ByteSender::Chunk> ByteSender::Next(std::size_t max_size,
   return chunk;
 }
 
+ByteSender::Chunk ByteSender::NextRun(std::size_t size, std::uint64_t most) {
+  Chunk chunk;
+  if (HasLost() || !HasUnsent()) return chunk;
+  const Range unsent = unsent_.Front();
+  std::uint64_t packets =
+      std::min(most, std::min(unsent.size(), credit_ - sent_) / size);
+  if (packets > 0 && lost_.empty() && packets * size == unsent_.size()) {
+    --packets;
+  }
+  if (packets == 0) return chunk;
+  chunk.offset = StreamOffset(unsent.begin);
+  const ByteSpan bytes = source_->Read(chunk.offset, packets * size);
+  P2PCP_CHECK(bytes.size() <= packets * size);
+  chunk.data = bytes.first(bytes.size() - bytes.size() % size);
+  unsent_.PopFront(chunk.data.size());
+  sent_ += chunk.data.size();
+  return chunk;
+}
+
 std::optional<ByteSender::Chunk> ByteSender::Repeat(std::uint64_t offset,
                                                     std::uint64_t size,
                                                     std::size_t max_size,

@@ -59,6 +59,10 @@ class ByteSender {
   // The next chunk, of max_size bytes unless its range, the credit or the
   // source's buffer ends before; counts as sent. scratch holds max_size bytes.
   std::optional<Chunk> Next(std::size_t max_size, MutableByteSpan scratch);
+  // New bytes that fill whole packets of `size` bytes, at most `most` packets;
+  // counts as sent. No data: none, or Next() has to say more of them. (Lost
+  // bytes come first, and what is sent last is marked.)
+  Chunk NextRun(std::size_t size, std::uint64_t most);
   // What of [offset, offset + size) was sent and not acknowledged, to be sent
   // once more as a probe.
   std::optional<Chunk> Repeat(std::uint64_t offset, std::uint64_t size,

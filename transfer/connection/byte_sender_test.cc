@@ -76,6 +76,55 @@ class ByteSenderTest : public ::testing::Test {
   bool last_ = false;
 };
 
+TEST_F(ByteSenderTest, ARunIsWholePacketsOfOneBuffer) {
+  sender_.OnCredit(10'000);
+  Offer(0, 5'000);
+  const ByteSender::Chunk run = sender_.NextRun(300, 40);
+  EXPECT_EQ(Check(run), Range(0, 900));
+  EXPECT_EQ(sender_.NextRun(300, 40).data.size(), 0u);  // It would need two.
+  EXPECT_EQ(Next(), Range(900, 1'200));
+  EXPECT_EQ(Check(sender_.NextRun(300, 2)), Range(1'200, 1'800));
+}
+
+TEST_F(ByteSenderTest, ARunKeepsToTheCredit) {
+  sender_.OnCredit(700);
+  Offer(0, 5'000);
+  EXPECT_EQ(Check(sender_.NextRun(300, 40)), Range(0, 600));
+  EXPECT_EQ(sender_.NextRun(300, 40).data.size(), 0u);
+  EXPECT_EQ(Next(), Range(600, 700));
+}
+
+// It asks for an ACK.
+TEST_F(ByteSenderTest, ARunLeavesTheLastPacketToNext) {
+  sender_.OnCredit(10'000);
+  Offer(0, 900);
+  EXPECT_EQ(Check(sender_.NextRun(300, 40)), Range(0, 600));
+  EXPECT_EQ(sender_.NextRun(300, 40).data.size(), 0u);
+  EXPECT_EQ(Next(), Range(600, 900));
+  EXPECT_TRUE(last_);
+}
+
+TEST_F(ByteSenderTest, WhatIsLostGoesBeforeARun) {
+  sender_.OnCredit(10'000);
+  Offer(0, 5'000);
+  EXPECT_EQ(Check(sender_.NextRun(300, 2)), Range(0, 600));
+  Lose(0, 300);
+  EXPECT_EQ(sender_.NextRun(300, 40).data.size(), 0u);
+  EXPECT_EQ(Next(), Range(0, 300));
+  EXPECT_EQ(Check(sender_.NextRun(300, 40)), Range(600, 900));
+}
+
+// The caller asks Next(), which takes note.
+TEST_F(ByteSenderTest, ARunOfBytesThatAreNotInMemoryIsNone) {
+  sender_.OnCredit(10'000);
+  Offer(0, 5'000);
+  source_.absent.insert(0);
+  EXPECT_EQ(sender_.NextRun(300, 40).data.size(), 0u);
+  EXPECT_TRUE(sender_.HasPending());
+  source_.absent.clear();
+  EXPECT_EQ(Check(sender_.NextRun(300, 1)), Range(0, 300));
+}
+
 TEST_F(ByteSenderTest, SendsOfferedRangesInOrder) {
   sender_.OnCredit(10'000);
   Offer(5000, 5400);

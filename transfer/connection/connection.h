@@ -161,6 +161,22 @@ class Connection final : private LossDetection::Handler {
   std::optional<Packet> PollTransmit(TimePoint now, PacketNumber number,
                                      MutableByteSpan out);
 
+  // Full data packets that follow each other in the byte space: what so many
+  // calls of PollTransmit() would have returned.
+  struct Run {
+    std::size_t count = 0;
+    std::size_t frames_size = 0;  // Bytes written at the start of each packet.
+    std::size_t data_size = 0;    // Bytes of `data` that belong to each.
+    ByteSpan data;                // As Packet's.
+  };
+  // At most `most` packets of `size` bytes, which count as sent with the
+  // numbers from number on. The frames of packet i are written to
+  // out[i * stride...]. No packet: PollTransmit() may have one all the same,
+  // and has to be asked. REQUIRES: number is larger than all before;
+  // stride >= size, and out has room for `most` packets so far apart.
+  Run PollRun(TimePoint now, PacketNumber number, std::size_t most,
+              std::size_t size, std::size_t stride, MutableByteSpan out);
+
   // --- The control stream: reliable, in order, whole messages, both ways ---
 
   // Bytes of the largest message that SendControl() takes now; 0: none, not
@@ -270,7 +286,15 @@ class Connection final : private LossDetection::Handler {
                                      MutableByteSpan out);
   Packet FinishData(TimePoint now, PacketNumber number, MutableByteSpan out,
                     const ByteSender::Chunk& chunk, bool ack_now);
-  void CountSent(TimePoint now, PacketNumber number, const SentPacket& packet);
+  // length bytes of data in each of count packets.
+  void CountDataSent(TimePoint now, PacketNumber number, StreamOffset offset,
+                     std::size_t length, std::uint64_t count);
+  // count > 1: a run, as LossDetection::OnPacketSent() has it.
+  void CountSent(TimePoint now, PacketNumber number, const SentPacket& packet,
+                 std::uint64_t count = 1);
+  // Full packets that the congestion window, the pacer and the limit of the
+  // rate allow now, at most `most`.
+  std::uint64_t Allows(TimePoint now, std::uint64_t most);
 
   void SendProbes();
   bool ProbesPending() const {

@@ -38,6 +38,42 @@ std::optional<Connection::Packet> Connection::PollTransmit(
   return TransmitData(now, number, out);
 }
 
+Connection::Run Connection::PollRun(TimePoint now, PacketNumber number,
+                                    std::size_t most, std::size_t size,
+                                    std::size_t stride, MutableByteSpan out) {
+  P2PCP_CHECK(stride >= size);
+  Run run;
+  if (size != max_payload_ || closing_.code() || closing_.peer_code() ||
+      ProbesPending() || acks_.Due(now) || bytes_in_.CreditDue() ||
+      control_out_.HasPending()) {
+    return run;
+  }
+  run.frames_size = wire::kDataHeaderSize;
+  run.data_size = size - wire::kDataHeaderSize;
+  const ByteSender::Chunk chunk =
+      bytes_out_.NextRun(run.data_size, Allows(now, most));
+  if (chunk.data.empty()) return run;
+  run.data = chunk.data;
+  run.count = chunk.data.size() / run.data_size;
+  send_limits_.Set(now, SendLimit::kSending);
+  CountDataSent(now, number, chunk.offset, run.data_size, run.count);
+  for (std::size_t i = 0; i < run.count; ++i) {
+    wire::WriteDataHeader(out.subspan(i * stride),
+                          chunk.offset + i * run.data_size, run.data_size,
+                          /*ack_now=*/false);
+  }
+  return run;
+}
+
+std::uint64_t Connection::Allows(TimePoint now, std::uint64_t most) {
+  const std::uint64_t in_flight = loss_.bytes_in_flight();
+  const std::uint64_t window = controller_->window();
+  if (window <= in_flight) return 0;
+  most = std::min<std::uint64_t>(most, (window - in_flight) / max_payload_);
+  if (most > 0) most = pacer_.Allows(now, most);
+  return most > 0 ? limit_.Allows(now, max_payload_, most) : 0;
+}
+
 std::size_t Connection::WorthWhile(std::size_t max_payload) const {
   if (rate_limit_ == 0) return max_payload;
   const std::uint64_t evenly =
@@ -217,30 +253,38 @@ Connection::Packet Connection::FinishData(TimePoint now, PacketNumber number,
                                           const ByteSender::Chunk& chunk,
                                           bool ack_now) {
   wire::WriteDataHeader(out, chunk.offset, chunk.size(), ack_now);
-  const std::size_t size = wire::kDataHeaderSize + chunk.size();
-  SentPacket sent;
-  sent.content = SentPacket::kData;
-  sent.offset = chunk.offset.value();
-  sent.length = static_cast<std::uint16_t>(chunk.size());
-  sent.size = static_cast<std::uint16_t>(size);
-  stats_.data_bytes_sent += chunk.size();
-  CountSent(now, number, sent);
-  if (tracer_ != nullptr) {
-    tracer_->OnDataSent(now, number, size, chunk.offset, chunk.size());
-  }
+  CountDataSent(now, number, chunk.offset, chunk.size(), 1);
   return Packet{.frames_size = wire::kDataHeaderSize + chunk.copied,
                 .data = chunk.data,
-                .full = size == max_payload_};
+                .full = wire::kDataHeaderSize + chunk.size() == max_payload_};
+}
+
+void Connection::CountDataSent(TimePoint now, PacketNumber number,
+                               StreamOffset offset, std::size_t length,
+                               std::uint64_t count) {
+  const std::size_t size = wire::kDataHeaderSize + length;
+  SentPacket sent;
+  sent.content = SentPacket::kData;
+  sent.offset = offset.value();
+  sent.length = static_cast<std::uint16_t>(length);
+  sent.size = static_cast<std::uint16_t>(size);
+  stats_.data_bytes_sent += count * length;
+  CountSent(now, number, sent, count);
+  if (tracer_ == nullptr) return;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    tracer_->OnDataSent(now, PacketNumber(number.value() + i), size,
+                        offset + i * length, length);
+  }
 }
 
 void Connection::CountSent(TimePoint now, PacketNumber number,
-                           const SentPacket& packet) {
+                           const SentPacket& packet, std::uint64_t count) {
   traced_at_ = now;
-  loss_.OnPacketSent(now, number, packet);
-  if (packet.content != 0) pacer_.OnSent(packet.size);
-  limit_.OnSent(now, packet.size);
-  ++stats_.packets_sent;
-  stats_.bytes_sent += packet.size;
+  loss_.OnPacketSent(now, number, packet, count);
+  if (packet.content != 0) pacer_.OnSent(count * packet.size);
+  limit_.OnSent(now, packet.size, count);
+  stats_.packets_sent += count;
+  stats_.bytes_sent += count * packet.size;
 }
 
 }  // namespace p2pcp

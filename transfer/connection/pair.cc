@@ -68,13 +68,15 @@ Pair::Pair(const Config& config)
       sink_(&random_, config.sink_refuses) {
   Connection::Config ours{.max_payload = config.max_payload,
                           .receive_budget = 0,
-                          .congestion = Congestion::kCubic,
+                          .congestion = config.congestion,
                           .initial_rtt = config.initial_rtt,
-                          .tracer = config.tracer};
+                          .tracer = config.tracer,
+                          .rate_limit = config.rate_limit};
   ends_[0].connection =
       std::make_unique<Connection>(now_, ours, &source_, nullptr);
   ours.receive_budget = config.receive_budget;
   ours.tracer = nullptr;
+  ours.rate_limit = 0;
   ends_[1].connection =
       std::make_unique<Connection>(now_, ours, nullptr, &sink_);
   ends_[0].next_number = random_.Below(1000);
@@ -119,11 +121,35 @@ void Pair::Send(int from, PacketNumber number, Bytes payload) {
   }
 }
 
+void Pair::DrainRun(int from) {
+  End& end = ends_[from];
+  if (config_.max_run == 0 || end.full_size == 0) return;
+  // A train has the channel's headers and tags between the payloads.
+  const std::size_t stride = end.full_size + 28;
+  Bytes out(config_.max_run * stride);
+  const Connection::Run run =
+      end.connection->PollRun(now_, PacketNumber(end.next_number),
+                              config_.max_run, end.full_size, stride, out);
+  P2PCP_CHECK(run.count <= config_.max_run);
+  packets_in_runs_ += run.count;
+  P2PCP_CHECK(run.data.size() == run.count * run.data_size);
+  for (std::size_t i = 0; i < run.count; ++i) {
+    P2PCP_CHECK(run.frames_size + run.data_size == end.full_size);
+    Bytes payload = ToBytes(ByteSpan(out).subspan(i * stride, run.frames_size));
+    const ByteSpan data = run.data.subspan(i * run.data_size, run.data_size);
+    payload.insert(payload.end(), data.begin(), data.end());
+    Send(from, PacketNumber(end.next_number++), std::move(payload));
+  }
+}
+
 void Pair::Drain(int from) {
   End& end = ends_[from];
   Bytes out(config_.max_payload);
   for (;;) {
-    if (random_.NextDouble() < config_.number_skip) ++end.next_number;
+    DrainRun(from);
+    if (config_.number_skip > 0 && random_.NextDouble() < config_.number_skip) {
+      ++end.next_number;
+    }
     const PacketNumber number(end.next_number);
     const auto packet = end.connection->PollTransmit(now_, number, out);
     if (!packet) return;

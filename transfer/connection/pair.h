@@ -98,7 +98,11 @@ class Pair {
     bool payload_changes = false;
     // Numbers that the channel takes for itself.
     double number_skip = 0.01;
+    // Packets that one PollRun() may return; 0: it is not asked.
+    std::size_t max_run = 40;
     ConnectionTracer* tracer = nullptr;  // Of the sender.
+    Congestion congestion = Congestion::kCubic;
+    std::uint64_t rate_limit = 0;  // Of the sender.
   };
 
   explicit Pair(const Config& config);
@@ -118,6 +122,8 @@ class Pair {
   LinkConfig& link() { return config_.link; }
   // Packets sent so far that the link lost, both ways.
   std::uint64_t dropped() const { return dropped_; }
+  // Packets that were sent as parts of runs.
+  std::uint64_t packets_in_runs() const { return packets_in_runs_; }
   // A hand in the traffic from one end (0: the sender): false drops it.
   std::function<bool(int from, PacketNumber, ByteSpan)> filter;
 
@@ -143,6 +149,7 @@ class Pair {
   };
 
   void Drain(int from);
+  void DrainRun(int from);
   void Send(int from, PacketNumber number, Bytes payload);
   void Deliver();
   void ReleaseSink();
@@ -158,6 +165,7 @@ class Pair {
   std::priority_queue<Flying, std::vector<Flying>, std::greater<>> flying_;
   std::uint64_t order_ = 0;
   std::uint64_t dropped_ = 0;
+  std::uint64_t packets_in_runs_ = 0;
 };
 
 }  // namespace p2pcp

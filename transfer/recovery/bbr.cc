@@ -45,15 +45,16 @@ void Bbr::OnPacketSizeChange(std::size_t packet_size) {
 }
 
 void Bbr::OnPacketSent(const SentEvent& event) {
-  if (event.bytes_in_flight <= event.size && rate_.app_limited()) {
+  const std::uint64_t bytes = event.count * event.size;
+  if (event.bytes_in_flight <= bytes && rate_.app_limited()) {
     // From idle (section 5.4.1).
     idle_restart_ = true;
     extra_acked_start_ = event.now;
     extra_acked_delivered_ = rate_.delivered();
   }
-  next_number_ = event.number.Next();
-  rate_.OnSent(event.now, event.number, event.size, event.bytes_in_flight);
-  floor_.OnSent(event.number);
+  next_number_ = PacketNumber(event.number.value() + event.count);
+  rate_.OnSent(event.now, event.number, bytes, event.bytes_in_flight);
+  floor_.OnSent(event.number, event.count);
 }
 
 void Bbr::OnAppLimited(std::uint64_t bytes_in_flight) {

@@ -34,8 +34,8 @@ void BbrLossFloor::Abandon() {
   end_.reset();
 }
 
-void BbrLossFloor::OnSent(PacketNumber number) {
-  if (open_ && number >= begin_) ++current_.sent;
+void BbrLossFloor::OnSent(PacketNumber number, std::uint64_t count) {
+  if (open_ && number >= begin_) current_.sent += count;
 }
 
 void BbrLossFloor::OnLost(PacketNumber number) {

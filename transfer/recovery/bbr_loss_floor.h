@@ -58,7 +58,8 @@ class BbrLossFloor {
   // A window has ended, the fate of its packets is not known yet.
   bool awaits_verdict() const { return end_.has_value(); }
 
-  void OnSent(PacketNumber number);
+  // count packets with the numbers from number on.
+  void OnSent(PacketNumber number, std::uint64_t count = 1);
   void OnLost(PacketNumber number);
   // rtt: zero where the ACK gave no sample.
   void OnAck(TimePoint now, PacketNumber largest_acked,

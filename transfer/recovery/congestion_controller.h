@@ -27,11 +27,13 @@ class CongestionController {
   // Half of what the sent-packet ring and the peer's replay window can span.
   static constexpr std::uint64_t kMaxWindowPackets = std::uint64_t{1} << 17;
 
+  // Packets number, number + 1 and so on, that were sent at one instant.
   struct SentEvent {
     TimePoint now;
     PacketNumber number;
-    std::size_t size;
-    std::uint64_t bytes_in_flight;  // With this packet.
+    std::size_t size;               // Of each.
+    std::uint64_t bytes_in_flight;  // With these packets.
+    std::uint64_t count = 1;
   };
   struct AckEvent {
     TimePoint now;

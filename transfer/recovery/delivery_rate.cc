@@ -12,8 +12,8 @@ DeliveryRate::DeliveryRate(std::uint64_t first_count)
       delivered_(first_count),
       lost_(first_count) {}
 
-void DeliveryRate::OnSent(TimePoint now, PacketNumber number, std::size_t size,
-                          std::uint64_t bytes_in_flight) {
+void DeliveryRate::OnSent(TimePoint now, PacketNumber number,
+                          std::uint64_t size, std::uint64_t bytes_in_flight) {
   if (bytes_in_flight <= size) {
     // Nothing else is in flight: the interval begins here.
     first_sent_time_ = now;

@@ -50,8 +50,9 @@ class DeliveryRate {
   // first_count: where the totals begin. 0, but for tests of large ones.
   explicit DeliveryRate(std::uint64_t first_count = 0);
 
-  // bytes_in_flight: with this packet.
-  void OnSent(TimePoint now, PacketNumber number, std::size_t size,
+  // size bytes in packets with the numbers from number on. bytes_in_flight:
+  // with them.
+  void OnSent(TimePoint now, PacketNumber number, std::uint64_t size,
               std::uint64_t bytes_in_flight);
   void OnLost(PacketNumber number, std::size_t size);
   // min_rtt: shorter intervals are no measure (section 4.1.2.3); zero while

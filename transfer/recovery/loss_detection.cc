@@ -30,32 +30,36 @@ LossDetection::LossDetection(Duration initial_rtt,
     : controller_(controller), handler_(handler), rtt_(initial_rtt) {}
 
 void LossDetection::OnPacketSent(TimePoint now, PacketNumber number,
-                                 SentPacket packet) {
-  const std::uint64_t n = number.value();
-  P2PCP_CHECK(n >= next_number_);
-  next_number_ = n + 1;
+                                 SentPacket packet, std::uint64_t count) {
+  const std::uint64_t first = number.value();
+  P2PCP_CHECK(first >= next_number_ && count > 0);
+  P2PCP_CHECK(count == 1 || packet.content == SentPacket::kData);
+  next_number_ = first + count;
   packet.sent_time = now;
   if (packet.content == 0) {
     if (sent_.empty()) {
-      sent_.Skip(n);
+      sent_.Skip(first);
       return;
     }
     packet.state = State::kNotInFlight;
   } else {
     packet.state = State::kOutstanding;
   }
-  // A span of 2^18 numbers is more than any window: what is so old is lost.
-  while (!sent_.HasRoomFor(n)) {
-    if (sent_[sent_.begin()].state == State::kOutstanding) {
-      DeclareLost(sent_.begin());
+  for (std::uint64_t n = first; n < next_number_; ++n) {
+    // A span of 2^18 numbers is more than any window: what is so old is lost.
+    while (!sent_.HasRoomFor(n)) {
+      if (sent_[sent_.begin()].state == State::kOutstanding) {
+        DeclareLost(sent_.begin());
+      }
+      sent_.PopFront();
     }
-    sent_.PopFront();
+    sent_.Append(n, packet);
+    packet.offset += packet.length;
   }
-  sent_.Append(n, packet);
   if (packet.content == 0) return;
 
-  bytes_in_flight_ += packet.size;
-  ++outstanding_;
+  bytes_in_flight_ += count * packet.size;
+  outstanding_ += count;
   last_eliciting_sent_time_ = now;
   if (pto_count_ == 0 || packet.content != SentPacket::kPing) {
     probe_timer_start_ = now;
@@ -63,7 +67,8 @@ void LossDetection::OnPacketSent(TimePoint now, PacketNumber number,
   controller_->OnPacketSent({.now = now,
                              .number = number,
                              .size = packet.size,
-                             .bytes_in_flight = bytes_in_flight_});
+                             .bytes_in_flight = bytes_in_flight_,
+                             .count = count});
 }
 
 void LossDetection::OnNewlyAcked(std::uint64_t number, const SentPacket& packet,

@@ -72,9 +72,11 @@ class LossDetection {
   LossDetection(Duration initial_rtt, CongestionController* controller,
                 Handler* handler);
 
-  // packet.state and .sent_time are filled in here.
-  // REQUIRES: number is larger than all before.
-  void OnPacketSent(TimePoint now, PacketNumber number, SentPacket packet);
+  // packet.state and .sent_time are filled in here. count > 1: a run of packets
+  // of data that have this size, the numbers from number on, and follow each
+  // other in the byte space. REQUIRES: number is larger than all before.
+  void OnPacketSent(TimePoint now, PacketNumber number, SentPacket packet,
+                    std::uint64_t count = 1);
   // False: it acknowledges a number that was never sent. A violation.
   bool OnAckReceived(TimePoint now, const wire::AckFrame& ack);
   // The sender would send more if the window were larger.

@@ -48,6 +48,12 @@ bool Pacer::CanSend(TimePoint now) {
   return in_burst_;
 }
 
+std::uint64_t Pacer::Allows(TimePoint now, std::uint64_t most) {
+  if (!CanSend(now)) return 0;
+  if (rate_ == 0) return most;
+  return std::min(most, static_cast<std::uint64_t>(tokens_ / packet_size_));
+}
+
 TimePoint Pacer::NextSendTime() const {
   if (rate_ == 0) return refilled_;
   const double missing = std::max(burst_ - tokens_, 0.0);

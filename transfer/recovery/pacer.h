@@ -41,6 +41,8 @@ class Pacer {
                Duration min_rtt, std::size_t packet_size);
   // Whether a packet of at most the packet size may go now.
   bool CanSend(TimePoint now);
+  // How many packets of the packet size may go now, at most `most`.
+  std::uint64_t Allows(TimePoint now, std::uint64_t most);
   // Also for packets that did not ask: probes, which must not wait. They delay
   // the next one by a burst at most; else a path that swallows probes for
   // minutes would be left alone for hours when it works again.

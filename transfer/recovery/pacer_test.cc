@@ -29,6 +29,30 @@ TEST(Pacer, BeginsWithTenPackets) {
   EXPECT_EQ(Burst(pacer, kStart), 0);
 }
 
+TEST(Pacer, AllowsAtOnceWhatItWouldOneByOne) {
+  for (const std::uint64_t rate : {0, 1'000'000, 20'000'000, 350'000'000}) {
+    Pacer one_by_one(kStart, kPacket);
+    Pacer at_once(kStart, kPacket);
+    SetRate(one_by_one, kStart, rate == 0 ? Pacer::kMaxPacedRate + 1 : rate);
+    SetRate(at_once, kStart, rate == 0 ? Pacer::kMaxPacedRate + 1 : rate);
+    for (int i = 0; i < 1'000; ++i) {
+      const TimePoint now = kStart + i * 170us;
+      int burst = 0;
+      while (burst < 30 && one_by_one.CanSend(now)) {
+        one_by_one.OnSent(kPacket);
+        ++burst;
+      }
+      std::uint64_t run = 0;
+      while (const std::uint64_t more = at_once.Allows(now, 30 - run)) {
+        at_once.OnSent(more * kPacket);
+        run += more;
+        if (run == 30) break;
+      }
+      EXPECT_EQ(run, static_cast<std::uint64_t>(burst)) << rate;
+    }
+  }
+}
+
 TEST(Pacer, KeepsTheRateInBurstsOfAMillisecond) {
   Pacer pacer(kStart, kPacket);
   SetRate(pacer, kStart, 20'000'000);

@@ -33,10 +33,20 @@ bool RateLimit::CanSend(TimePoint now, std::size_t payload) {
   return !waiting_;
 }
 
-void RateLimit::OnSent(TimePoint now, std::size_t payload) {
+std::uint64_t RateLimit::Allows(TimePoint now, std::size_t payload,
+                                std::uint64_t most) {
+  if (!CanSend(now, payload)) return 0;
+  if (rate_ == 0) return most;
+  const double packet = static_cast<double>(payload) + overhead_;
+  return std::min(most, static_cast<std::uint64_t>(tokens_ / packet));
+}
+
+void RateLimit::OnSent(TimePoint now, std::size_t payload,
+                       std::uint64_t count) {
   if (rate_ == 0) return;
   Refill(now);
-  tokens_ -= static_cast<double>(payload) + overhead_;
+  tokens_ -=
+      (static_cast<double>(payload) + overhead_) * static_cast<double>(count);
 }
 
 TimePoint RateLimit::NextSendTime() const {

@@ -32,8 +32,10 @@ class RateLimit {
   // Whether a packet may go now whose payload has at most this size, the same
   // in all calls but for a path that takes others.
   bool CanSend(TimePoint now, std::size_t payload);
-  // Something has been sent, whether it was allowed or not.
-  void OnSent(TimePoint now, std::size_t payload);
+  // How many packets with such a payload may go now, at most `most`.
+  std::uint64_t Allows(TimePoint now, std::size_t payload, std::uint64_t most);
+  // Something has been sent, whether it was allowed or not: count packets.
+  void OnSent(TimePoint now, std::size_t payload, std::uint64_t count = 1);
   // When CanSend() will be true. REQUIRES: it was false just now.
   TimePoint NextSendTime() const;
 

@@ -4,15 +4,6 @@
 
 namespace p2pcp {
 
-void SentPackets::Append(std::uint64_t number, const SentPacket& packet) {
-  P2PCP_CHECK(number >= end_ && HasRoomFor(number));
-  if (empty()) begin_ = end_ = number;
-  if (number - begin_ >= ring_.size()) GrowTo(number - begin_ + 1);
-  for (; end_ < number; ++end_) (*this)[end_] = SentPacket{};
-  (*this)[number] = packet;
-  end_ = number + 1;
-}
-
 void SentPackets::GrowTo(std::uint64_t span) {
   std::size_t capacity = ring_.size();
   while (capacity < span) capacity *= 2;

@@ -69,7 +69,14 @@ class SentPackets {
   }
   // The numbers between end() and number become kNone.
   // REQUIRES: number >= end(), HasRoomFor(number).
-  void Append(std::uint64_t number, const SentPacket& packet);
+  void Append(std::uint64_t number, const SentPacket& packet) {
+    P2PCP_CHECK(number >= end_ && HasRoomFor(number));
+    if (empty()) begin_ = end_ = number;
+    if (number - begin_ >= ring_.size()) GrowTo(number - begin_ + 1);
+    for (; end_ < number; ++end_) (*this)[end_] = SentPacket{};
+    (*this)[number] = packet;
+    end_ = number + 1;
+  }
   // number was used for something that is of no interest.
   // REQUIRES: empty(), number >= end().
   void Skip(std::uint64_t number) { begin_ = end_ = number + 1; }

@@ -204,6 +204,13 @@ std::optional<Connection::Packet> Endpoint::PollTransmit(TimePoint now,
   return std::nullopt;
 }
 
+Connection::Run Endpoint::PollRun(TimePoint now, PacketNumber number,
+                                  std::size_t most, std::size_t size,
+                                  std::size_t stride, MutableByteSpan out) {
+  if (turn_due_ || state_ == State::kOver) return {};
+  return connection_.PollRun(now, number, most, size, stride, out);
+}
+
 std::optional<TimePoint> Endpoint::PollTimeout() const {
   if (state_ == State::kOver) return std::nullopt;
   if (turn_due_) return turn_due_;

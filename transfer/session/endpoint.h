@@ -55,6 +55,9 @@ class Endpoint {
   std::optional<Connection::Packet> PollTransmit(TimePoint now,
                                                  PacketNumber number,
                                                  MutableByteSpan out);
+  Connection::Run PollRun(TimePoint now, PacketNumber number, std::size_t most,
+                          std::size_t size, std::size_t stride,
+                          MutableByteSpan out);
   std::optional<TimePoint> PollTimeout() const;
   std::optional<SessionEvent> PollEvent();
   void Cancel(TimePoint now, Error reason);

@@ -29,6 +29,11 @@ std::optional<Connection::Packet> Sender::PollTransmit(TimePoint now,
                                                        MutableByteSpan out) {
   return core_->PollTransmit(now, number, out);
 }
+Connection::Run Sender::PollRun(TimePoint now, PacketNumber number,
+                                std::size_t most, std::size_t size,
+                                std::size_t stride, MutableByteSpan out) {
+  return core_->PollRun(now, number, most, size, stride, out);
+}
 std::optional<TimePoint> Sender::PollTimeout() const {
   return core_->PollTimeout();
 }

@@ -61,6 +61,9 @@ class Sender final : public Session {
   std::optional<Connection::Packet> PollTransmit(TimePoint now,
                                                  PacketNumber number,
                                                  MutableByteSpan out) override;
+  Connection::Run PollRun(TimePoint now, PacketNumber number, std::size_t most,
+                          std::size_t size, std::size_t stride,
+                          MutableByteSpan out) override;
   std::optional<TimePoint> PollTimeout() const override;
   std::optional<SessionEvent> PollEvent() override;
   void Cancel(TimePoint now, Error reason) override;

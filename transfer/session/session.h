@@ -156,6 +156,13 @@ class Session {
   // As Connection's: the next payload to be sealed and sent now.
   virtual std::optional<Connection::Packet> PollTransmit(
       TimePoint now, PacketNumber number, MutableByteSpan out) = 0;
+  // As Connection's; one that sends no data has none.
+  virtual Connection::Run PollRun(TimePoint /*now*/, PacketNumber /*number*/,
+                                  std::size_t /*most*/, std::size_t /*size*/,
+                                  std::size_t /*stride*/,
+                                  MutableByteSpan /*out*/) {
+    return {};
+  }
   virtual std::optional<TimePoint> PollTimeout() const = 0;
   virtual std::optional<SessionEvent> PollEvent() = 0;
 

@@ -46,6 +46,11 @@ class SessionShell final : public Session {
                                                  MutableByteSpan out) override {
     return core_.PollTransmit(now, number, out);
   }
+  Connection::Run PollRun(TimePoint now, PacketNumber number, std::size_t most,
+                          std::size_t size, std::size_t stride,
+                          MutableByteSpan out) override {
+    return core_.PollRun(now, number, most, size, stride, out);
+  }
   std::optional<TimePoint> PollTimeout() const override {
     return core_.PollTimeout();
   }
