@@ -622,6 +622,28 @@ TEST(MqttClient, SaysWhyABrokerRefuses) {
   EXPECT_NE(client.downs[0].second.find("USER@HOST"), std::string::npos);
 }
 
+// What a port that speaks TLS makes of CONNECT: an alert (RFC 8446 section 6),
+// or nothing; either before our SUBSCRIBE is written or after.
+TEST(MqttClient, SuggestsTlsWhereNobodyAnswersInMqtt) {
+  for (const std::string& answer :
+       {std::string(), std::string("\x15\x03\x03\x00\x02\x02\x46", 7)}) {
+    for (const bool reads : {false, true}) {
+      FakeBroker broker([&](FakeBroker&, int fd) {
+        if (reads) {
+          FakeBroker::ReadPacket(fd);
+          FakeBroker::ReadPacket(fd);
+        }
+        FakeBroker::Write(fd, answer);
+      });
+      Client client({broker.broker()});
+      ASSERT_TRUE(client.Until([&] { return !client.downs.empty(); }));
+      EXPECT_NE(client.downs[0].second.find("with TLS it is mqtts://"),
+                std::string::npos)
+          << client.downs[0].second;
+    }
+  }
+}
+
 TEST(MqttClient, PublishesNothingBeforeItsTopicsAreAcknowledged) {
   std::atomic<int> early = 0;
   FakeBroker broker([&early](FakeBroker&, int fd) {

@@ -12,12 +12,21 @@
 namespace p2pcp::signaling {
 
 std::string DescribeFailure(const Broker& broker, int result, int os_errno,
-                            std::string_view log) {
+                            std::string_view log, bool greeted) {
+  // Who speaks TLS answers what is none with an alert, or hangs up. Others hang
+  // up too.
+  const bool may_want_tls = !greeted && !broker.tls;
   switch (result) {
     case MOSQ_ERR_SUCCESS:
     case MOSQ_ERR_CONN_LOST:
     case MOSQ_ERR_NO_CONN:
-      return "the broker closed the connection";
+      return may_want_tls ? "the broker closed the connection before it "
+                            "answered; with TLS it is mqtts://"
+                          : "the broker closed the connection";
+    case MOSQ_ERR_PROTOCOL:
+      return may_want_tls
+                 ? "it does not answer in MQTT; with TLS it is mqtts://"
+                 : mosquitto_strerror(result);
     case MOSQ_ERR_EAI:
       // The library leaves the resolver's code in errno.
       return "cannot resolve '" + broker.host + "': " + gai_strerror(os_errno);

@@ -12,9 +12,10 @@
 namespace p2pcp::signaling {
 
 // result: the library's (MOSQ_ERR_*); os_errno: errno right after the call that
-// gave it; log: the library's last words, may be empty.
+// gave it; log: the library's last words, may be empty; greeted: the broker had
+// answered CONNECT.
 std::string DescribeFailure(const Broker& broker, int result, int os_errno,
-                            std::string_view log);
+                            std::string_view log, bool greeted);
 
 // reason: what CONNACK said, not 0; a code of MQTT 5 or else of 3.1.1.
 std::string DescribeRefusal(const Broker& broker, bool version5, int reason);

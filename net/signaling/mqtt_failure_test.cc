@@ -18,26 +18,40 @@ using ::testing::Not;
 
 TEST(MqttFailure, TellsAHostWithoutAddressFromOneThatDoesNotAnswer) {
   const Broker broker = *ParseBroker("mqtt://broker.example");
-  EXPECT_THAT(DescribeFailure(broker, MOSQ_ERR_EAI, EAI_NONAME, ""),
+  EXPECT_THAT(DescribeFailure(broker, MOSQ_ERR_EAI, EAI_NONAME, "", false),
               AllOf(HasSubstr("cannot resolve 'broker.example'"),
                     HasSubstr(gai_strerror(EAI_NONAME))));
-  EXPECT_EQ(DescribeFailure(broker, MOSQ_ERR_ERRNO, EINTR, ""),
+  EXPECT_EQ(DescribeFailure(broker, MOSQ_ERR_ERRNO, EINTR, "", false),
             "no answer to the call");
-  EXPECT_EQ(DescribeFailure(broker, MOSQ_ERR_ERRNO, ECONNREFUSED, ""),
+  EXPECT_EQ(DescribeFailure(broker, MOSQ_ERR_ERRNO, ECONNREFUSED, "", false),
             "Connection refused");
-  EXPECT_EQ(DescribeFailure(broker, MOSQ_ERR_KEEPALIVE, 0, ""),
+  EXPECT_EQ(DescribeFailure(broker, MOSQ_ERR_KEEPALIVE, 0, "", false),
             "the broker fell silent");
 }
 
 TEST(MqttFailure, TakesTheLogForTheCauseWhereTlsFails) {
   const Broker broker = *ParseBroker("mqtts://h");
   const std::string log = "Error: host name verification failed.";
-  EXPECT_EQ(DescribeFailure(broker, MOSQ_ERR_TLS, 0, log),
+  EXPECT_EQ(DescribeFailure(broker, MOSQ_ERR_TLS, 0, log, false),
             "TLS: its certificate is not for 'h'");
-  EXPECT_EQ(DescribeFailure(broker, MOSQ_ERR_ERRNO, EPROTO, log),
+  EXPECT_EQ(DescribeFailure(broker, MOSQ_ERR_ERRNO, EPROTO, log, false),
             "TLS: its certificate is not for 'h'");
-  EXPECT_EQ(DescribeFailure(broker, MOSQ_ERR_ERRNO, EPROTO, ""),
+  EXPECT_EQ(DescribeFailure(broker, MOSQ_ERR_ERRNO, EPROTO, "", false),
             "Protocol error");
+}
+
+// Its first bytes are an alert, which is no MQTT, or there are none.
+TEST(MqttFailure, SuggestsTlsWhereNobodyAnswersInMqtt) {
+  const Broker clear = *ParseBroker("mqtt://h");
+  for (const int result : {MOSQ_ERR_CONN_LOST, MOSQ_ERR_PROTOCOL}) {
+    EXPECT_THAT(DescribeFailure(clear, result, 0, "", false),
+                HasSubstr("with TLS it is mqtts://"));
+    EXPECT_THAT(DescribeFailure(clear, result, 0, "", true),
+                Not(HasSubstr("mqtts")));
+    EXPECT_THAT(
+        DescribeFailure(*ParseBroker("mqtts://h"), result, 0, "", false),
+        Not(HasSubstr("mqtts")));
+  }
 }
 
 // MQTT 5 section 3.2.2.2 and MQTT 3.1.1 table 3.1 have other numbers.

@@ -285,8 +285,8 @@ void MqttLink::FinishDial(TimePoint now) {
   dial_.reset();
   state_ = State::kConnecting;
   if (dialled.result != MOSQ_ERR_SUCCESS) {
-    return Fail(
-        now, DescribeFailure(broker_, dialled.result, dialled.os_errno, log_));
+    return Fail(now, DescribeFailure(broker_, dialled.result, dialled.os_errno,
+                                     log_, /*greeted=*/false));
   }
   // Bounds what the kernel holds for a broker that we don't listen to.
   setsockopt(mosquitto_socket(handle_), SOL_SOCKET, SO_RCVBUF, &kReceiveBuffer,
@@ -301,7 +301,8 @@ void MqttLink::FinishDial(TimePoint now) {
     const Account account(*this);
     sent = Subscribe();
   }
-  if (!sent) Fail(now, "the connection was lost");
+  // A broker that hangs up on CONNECT may do so before this is written.
+  if (!sent) Check(now, MOSQ_ERR_CONN_LOST);
 }
 
 void MqttLink::Check(TimePoint now, int result) {
@@ -329,7 +330,8 @@ void MqttLink::Check(TimePoint now, int result) {
     return Fail(now, DescribeRefusal(broker_, version5_, *connack_));
   }
   if (lost) {
-    return Fail(now, DescribeFailure(broker_, result, os_errno, log_));
+    return Fail(now, DescribeFailure(broker_, result, os_errno, log_,
+                                     connack_.has_value()));
   }
   if (refused_subscription_) return Fail(now, "the broker refuses our topics");
   if (memory_ > kMaxMemory) {

@@ -124,7 +124,7 @@ class Brokers(unittest.TestCase):
     self.refused(words + password + ['--broker-ca', other],
                  'from nobody that is trusted here')
     self.refused(words[:1] + [words[1].replace('mqtts', 'mqtt')] + words[2:],
-                 r'mqtt://127\.0\.0\.1')
+                 r'mqtt://127\.0\.0\.1.*with TLS it is mqtts://')
     os.chmod(right, 0o644)
     self.refused(words + ca + password, f"chmod 600 '{right}'",
                  code=pair.USAGE)
