@@ -1,5 +1,5 @@
 // p2pcp config: which options hold without the command line, and where each was
-// said; in the form of a configuration file.
+// said; in the form of a configuration file. And which value none would take.
 
 #include <fmt/format.h>
 
@@ -8,6 +8,7 @@
 
 #include "cmd/commands.h"
 #include "cmd/options/option_sources.h"
+#include "cmd/options/options.h"
 #include "cmd/product.h"
 #include "cmd/text.h"
 
@@ -35,6 +36,10 @@ Result<ExitCode> RunConfig(const Options& options, const Home& home,
   text += fmt::format("# as by default: {}\n", defaults);
   if (Status written = WriteProduct(text); !written.ok()) {
     return std::move(written).error();
+  }
+  // The list comes first: it says where to look.
+  if (Status sound = CheckValues(*in_force); !sound.ok()) {
+    return std::move(sound).error();
   }
   return ExitCode::kVerified;
 }

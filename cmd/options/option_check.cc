@@ -97,9 +97,13 @@ Status CheckStreams(Verb verb, const RawOptions& raw) {
 }
 
 Status Check(Verb verb, const RawOptions& raw, Options* options) {
-  for (unsigned port : {raw.port, raw.broker_port.value_or(0), raw.stun_port}) {
+  for (const auto& [option, port] :
+       {std::pair{"--port", raw.port},
+        {"--broker-port", raw.broker_port.value_or(0)},
+        {"--stun-port", raw.stun_port}}) {
     if (port > std::numeric_limits<std::uint16_t>::max()) {
-      return Usage(fmt::format("port {}: a port is 0 to 65535", port));
+      return Usage(
+          fmt::format("{}: a port is 0 to 65535, not {}", option, port));
     }
   }
   if (raw.tls_cert.empty() != raw.tls_key.empty()) {

@@ -150,7 +150,39 @@ Error WithSource(Error error, const std::vector<std::string>& args,
   return error;
 }
 
+// What a command would say of this value, whatever else it was told.
+Status CheckValue(const OptionInForce& option) {
+  RawOptions raw;
+  const po::options_description known = KnownOptions(&raw);
+  try {
+    std::istringstream line(option.name + "=" + option.value);
+    po::variables_map values;
+    po::store(po::parse_config_file(line, known), values);
+    po::notify(values);
+  } catch (const po::error& error) {
+    return Usage(Escape(error.what()));
+  }
+  // What a command needs to be told besides is not missed.
+  raw.help = true;
+  const Result<Options> checked = CheckOptions(Verb::kConfig, raw);
+  if (checked.ok() ||
+      !checked.error().message.starts_with("--" + option.name + ": ")) {
+    return {};
+  }
+  return checked.error();
+}
+
 }  // namespace
+
+Status CheckValues(const std::vector<OptionInForce>& options) {
+  for (const OptionInForce& option : options) {
+    if (option.source.empty()) continue;
+    if (Status checked = CheckValue(option); !checked.ok()) {
+      return Annotate(std::move(checked).error(), Escape(option.source));
+    }
+  }
+  return {};
+}
 
 Result<Options> ParseOptions(const std::vector<std::string>& args,
                              const Environment& environment,

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cmd/home.h"
+#include "cmd/options/option_sources.h"
 #include "cmd/options/option_values.h"
 #include "net/base/result.h"
 
@@ -19,6 +20,11 @@ namespace p2pcp::cmd {
 Result<Options> ParseOptions(const std::vector<std::string>& args,
                              const Environment& environment,
                              const std::filesystem::path& config_file);
+
+// Each value as the commands take it: kUsage names the first that none of them
+// would, and its source. Which of them exclude each other depends on the
+// command, and on what else its line says: that is not looked at.
+Status CheckValues(const std::vector<OptionInForce>& options);
 
 // What `p2pcp` alone says: what to type next, in five lines.
 std::string FirstWords();

@@ -249,6 +249,22 @@ TEST_F(OptionsTest, AMistakeInTheFileNamesTheFile) {
                   .starts_with("P2PCP_PROGRESS: --progress"));
 }
 
+TEST_F(OptionsTest, AValueIsCheckedWhateverElseIsSaid) {
+  const auto said = [](const std::string& name, const std::string& value) {
+    const Status checked = CheckValues({{"ipv4", "true", "f"},
+                                        {"ipv6", "true", "f"},
+                                        {"host", "", ""},
+                                        {name, value, "f"}});
+    return checked.ok() ? "" : checked.error().message;
+  };
+  EXPECT_EQ(said("tls-cert", "without its key"), "");
+  EXPECT_EQ(said("port", "65535"), "");
+  EXPECT_EQ(said("port", "65536"),
+            "f: --port: a port is 0 to 65535, not 65536");
+  EXPECT_TRUE(said("progress", "often").starts_with("f: --progress: auto"));
+  EXPECT_TRUE(said("listen", "perhaps").starts_with("f: "));
+}
+
 TEST_F(OptionsTest, AFileThatCantBeReadIsToldWithTheReason) {
   const std::string folder = testing::TempDir();
   EXPECT_EQ(ErrorOf({"recv", "--from", "a", "--config", folder}),

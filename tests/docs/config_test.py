@@ -14,6 +14,15 @@ PROGRAM = os.path.abspath('cmd/p2pcp')
 # Not options of a run.
 _NONE = {'--help', '--config'}
 
+# Of options that do not take any small number, or text.
+_VALUES = {
+    'bwlimit': '1M',
+    'cc': 'cubic',
+    'conflict': 'skip',
+    'max-transfers': '7',
+    'progress': 'never'
+}
+
 
 class ConfigTest(unittest.TestCase):
 
@@ -32,8 +41,8 @@ class ConfigTest(unittest.TestCase):
 
   def value(self, name, number):
     """Of a switch or of an option with an argument."""
-    if name == 'progress':  # Of `config` too, which looks at what it takes.
-      return 'never'
+    if name in _VALUES:
+      return _VALUES[name]
     return str(1 + number) if self.options['--' + name][1] else 'true'
 
   def run_program(self, *arguments, environment=None):
@@ -101,6 +110,31 @@ class ConfigTest(unittest.TestCase):
     self.assertEqual(done.returncode, 2)
     self.assertIn('colour', done.stderr)
     self.assertIn(self.file, done.stderr)
+
+  def test_a_value_that_no_command_takes_is_told_after_all_that_hold(self):
+    for name, value, why in (('conflict', 'skp', "did you mean 'skip'"),
+                             ('port', '70000', '0 to 65535'),
+                             ('stun-port', 'many', 'stun-port'),
+                             ('timeout', '-1', 'seconds'),
+                             ('bwlimit', '1', 'at least 1500')):
+      with open(self.file, 'w', encoding='utf-8') as file:
+        file.write(f'{name} = {value}\nlisten = true\n')
+      done = self.run_program('config')
+      self.assertEqual(done.returncode, 2, done)
+      self.assertRegex(done.stderr, f'{self.file}: .*{why}')
+      for line in (f'{name} = {value}', 'listen = true'):
+        self.assertIn(f'{line}  # {self.file}', done.stdout)
+    # Said in a variable, it hides that of the file.
+    done = self.run_program('config', environment={'P2PCP_BWLIMIT': '2k'})
+    self.assertEqual((done.returncode, done.stderr), (0, ''))
+    done = self.run_program('config', environment={'P2PCP_BWLIMIT': '2k',
+                                                   'P2PCP_CC': 'reno'})
+    self.assertIn('P2PCP_CC: --cc: ', done.stderr)
+
+  def test_what_excludes_each_other_is_for_the_commands_to_say(self):
+    twins = {'P2PCP_IPV4': 'true', 'P2PCP_IPV6': 'true', 'P2PCP_TURN': 'a:1'}
+    said, _ = self.in_force(twins)
+    self.assertLessEqual({'ipv4', 'ipv6', 'turn'}, set(said))
 
   def test_alone_it_says_what_to_type_in_five_lines(self):
     done = self.run_program()
