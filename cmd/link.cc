@@ -155,7 +155,8 @@ Status Link::OpenRelay(const Options& options) {
                                             address);
           },
           [this](const SocketAddress& from, MutableByteSpan bytes) {
-            HandleDatagram(loop_->Now(), RelayLink::kSocket, from, bytes);
+            HandlePackets(loop_->Now(), RelayLink::kSocket, from, bytes,
+                          bytes.size());
           },
           [this](const std::string& text) { Step(text); }});
   outlet_->SetRelay(relay_.get());
@@ -204,29 +205,44 @@ void Link::HandleReceived(std::uint8_t index) {
 std::size_t Link::HandleTrain(TimePoint now, std::uint8_t index,
                               const udp::ReceivedTrain& train) {
   std::size_t datagrams = 0;
+  std::size_t packets_begin = 0;
+  const auto hand_on_until = [&](std::size_t end) {
+    if (packets_begin == end) return;
+    HandlePackets(now, index, train.from,
+                  train.bytes.subspan(packets_begin, end - packets_begin),
+                  train.segment_size);
+  };
   for (std::size_t at = 0; at < train.bytes.size(); at += train.segment_size) {
     const MutableByteSpan datagram = train.bytes.subspan(
         at, std::min(train.segment_size, train.bytes.size() - at));
-    if (stun::IsStunMessage(datagram)) {
-      connector_->HandleStun(now, index, train.from, datagram);
-    } else {
-      HandleDatagram(now, index, train.from, datagram);
-    }
     ++datagrams;
+    if (!stun::IsStunMessage(datagram)) continue;
+    hand_on_until(at);
+    packets_begin = at + datagram.size();
+    connector_->HandleStun(now, index, train.from, datagram);
   }
+  hand_on_until(train.bytes.size());
   return datagrams;
 }
 
-void Link::HandleDatagram(TimePoint now, std::uint8_t socket,
-                          const SocketAddress& from, MutableByteSpan datagram) {
+void Link::HandlePackets(TimePoint now, std::uint8_t socket,
+                         const SocketAddress& from, MutableByteSpan train,
+                         std::size_t segment_size) {
   if (pump_) {
-    pump_->HandleDatagram(now, socket, from, datagram);
-  } else if (channel::Channel* channel = connector_->channel()) {
+    pump_->HandleTrain(now, socket, from, train, segment_size);
+    return;
+  }
+  channel::Channel* const channel = connector_->channel();
+  if (channel == nullptr) return;
+  do {
+    const MutableByteSpan datagram =
+        train.first(std::min(segment_size, train.size()));
+    train = train.subspan(datagram.size());
     const auto payload = channel->HandleDatagram(now, socket, from, datagram);
     if (payload && early_.size() < kMaxEarly) {
       early_.push_back({payload->number, ToBytes(payload->bytes)});
     }
-  }
+  } while (!train.empty());
 }
 
 void Link::HandleMqtt() {

@@ -143,8 +143,10 @@ class Link {
   void HandleSilence(TimePoint now);
   // --turn: its address is a candidate, its packets are the channel's.
   Status OpenRelay(const Options& options);
-  void HandleDatagram(TimePoint now, std::uint8_t socket,
-                      const SocketAddress& from, MutableByteSpan datagram);
+  // All of a train that is not STUN's.
+  void HandlePackets(TimePoint now, std::uint8_t socket,
+                     const SocketAddress& from, MutableByteSpan train,
+                     std::size_t segment_size);
   void HandleMoved();
   // The brokers' connections are dead, or were made through a mapping that is:
   // what there is to say leaves by these and by new ones.

@@ -2,10 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
-
-#include "net/base/check.h"
-#include "net/udp/train_bounds.h"
-#include "transfer/connection/connection.h"
+#include <span>
+#include <utility>
 
 namespace p2pcp::cmd {
 namespace {
@@ -23,11 +21,29 @@ Pump::Pump(channel::Channel* channel, Session* session)
       session_(session),
       buffer_(kMaxTrainBytes + channel::Channel::kMaxDatagramSize) {}
 
-void Pump::HandleDatagram(TimePoint now, std::uint8_t socket,
-                          const SocketAddress& from, MutableByteSpan datagram) {
-  const TimePoint came = coalescing_.OnDatagram(now);
-  const auto payload = channel_->HandleDatagram(came, socket, from, datagram);
-  if (payload) session_->HandlePacket(came, payload->number, payload->bytes);
+void Pump::HandleTrain(TimePoint now, std::uint8_t socket,
+                       const SocketAddress& from, MutableByteSpan train,
+                       std::size_t segment_size) {
+  // An empty datagram has no segments, and is one all the same: the channel
+  // counts what it drops.
+  segment_size = std::max<std::size_t>(segment_size, 1);
+  do {
+    // The kernel may have joined more datagrams than it would split.
+    const MutableByteSpan part =
+        train.first(std::min(train.size(), kMaxTrainSegments * segment_size));
+    train = train.subspan(part.size());
+    const TimePoint came = coalescing_.OnDatagrams(
+        now, (part.size() + segment_size - 1) / segment_size);
+    const std::size_t count = channel_->HandleTrain(came, socket, from, part,
+                                                    segment_size, payloads_);
+    for (std::size_t i = 0; i < count; ++i) {
+      packets_[i] = {.number = payloads_[i].number,
+                     .payload = payloads_[i].bytes};
+    }
+    if (count > 0) {
+      session_->HandlePackets(came, std::span(packets_).first(count));
+    }
+  } while (!train.empty());
 }
 
 void Pump::HandleChannelEvent(TimePoint now, const channel::Event& event) {

@@ -5,6 +5,7 @@
 #ifndef P2PCP_CMD_PUMP_H_
 #define P2PCP_CMD_PUMP_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -16,6 +17,8 @@
 #include "net/base/socket_address.h"
 #include "net/base/time.h"
 #include "net/channel/channel.h"
+#include "net/udp/train_bounds.h"
+#include "transfer/connection/connection.h"
 #include "transfer/session/session.h"
 
 namespace p2pcp::cmd {
@@ -37,8 +40,10 @@ class Pump {
     bool one_by_one = false;
   };
 
-  void HandleDatagram(TimePoint now, std::uint8_t socket,
-                      const SocketAddress& from, MutableByteSpan datagram);
+  // Datagrams back to back, as Train has them.
+  void HandleTrain(TimePoint now, std::uint8_t socket,
+                   const SocketAddress& from, MutableByteSpan train,
+                   std::size_t segment_size);
   // Tells the session what the channel's event means to it. To be called with
   // each event that the channel gives from kConnected on.
   void HandleChannelEvent(TimePoint now, const channel::Event& event);
@@ -78,6 +83,9 @@ class Pump {
   TrainCheck train_check_;
   ReceiveCoalescing coalescing_;
   TimePoint turn_;  // Of the last PollTrain().
+  // What came in one train, at most as much as goes into one.
+  std::array<channel::Channel::Payload, udp::kMaxTrainSegments> payloads_;
+  std::array<Connection::Received, udp::kMaxTrainSegments> packets_;
   std::vector<std::byte> buffer_;
   // A datagram that was sealed but did not fit the train before it: it stands
   // at buffer_[leftover_at_...] and begins the next train.

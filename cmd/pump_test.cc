@@ -18,11 +18,14 @@ class ScriptedSession final : public Session {
     bool full;
   };
 
-  void HandlePacket(TimePoint, PacketNumber, ByteSpan payload) override {
-    received.push_back(payload.size());
-    const std::size_t frames = payload.size() / 2;
-    for (std::size_t i = 0; i < payload.size(); ++i) {
-      wrong_bytes += payload[i] != std::byte(i < frames ? 1 : 2);
+  void HandlePackets(TimePoint,
+                     std::span<const Connection::Received> packets) override {
+    for (const Connection::Received& packet : packets) {
+      received.push_back(packet.payload.size());
+      const std::size_t frames = packet.payload.size() / 2;
+      for (std::size_t i = 0; i < packet.payload.size(); ++i) {
+        wrong_bytes += packet.payload[i] != std::byte(i < frames ? 1 : 2);
+      }
     }
   }
   void HandleTimeout(TimePoint) override {}
@@ -131,12 +134,8 @@ class PumpTest : public testing::Test {
 
   void Deliver(const Pump::Train& train, Pump& to, const char* from) {
     Bytes bytes = ToBytes(train.bytes);
-    for (std::size_t at = 0; at < bytes.size(); at += train.segment_size) {
-      if (std::min(train.segment_size, bytes.size() - at) > mtu_) continue;
-      to.HandleDatagram(
-          now_, 0, At(from),
-          MutableByteSpan(bytes).subspan(
-              at, std::min(train.segment_size, bytes.size() - at)));
+    if (std::min(train.segment_size, bytes.size()) <= mtu_) {
+      to.HandleTrain(now_, 0, At(from), bytes, train.segment_size);
     }
   }
 
@@ -223,6 +222,15 @@ TEST_F(PumpTest, RunsMakeTheSameTrains) {
   }
   EXPECT_EQ(sizes[0], sizes[1]);
   EXPECT_GT(alice_session_.packets_in_runs, 80u);
+}
+
+TEST_F(PumpTest, AnEmptyDatagramIsDroppedAndCounted) {
+  const auto dropped = [&] {
+    return bob_->stats().received.Dropped(channel::DropReason::kTooShort);
+  };
+  const std::uint64_t before = dropped();
+  bob_pump_->HandleTrain(now_, 0, At("192.0.2.1:41001"), {}, 0);
+  EXPECT_EQ(dropped(), before + 1);
 }
 
 TEST_F(PumpTest, ALargerPacketBeginsTheNextTrain) {

@@ -11,6 +11,7 @@
 #define P2PCP_CMD_NETWORK_RECEIVE_COALESCING_H_
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 
 #include "net/base/time.h"
@@ -41,14 +42,15 @@ class ReceiveCoalescing {
   // some twenty or thirty turns pass before the first rest.
   static constexpr Duration kPause = 50ms;
 
-  // A datagram is read now. When it came, as far as one can tell: those that
-  // have gathered came one after another, and what is made of their times (when
-  // to acknowledge them, for how long they were here) must not see the rest.
-  TimePoint OnDatagram(TimePoint now) {
-    ++fresh_;
+  // So many datagrams, which came together, are read now. When that was, as far
+  // as one can tell: those that have gathered came one after another, and what
+  // is made of their times (when to acknowledge them, for how long they were
+  // here) must not see the rest.
+  TimePoint OnDatagrams(TimePoint now, std::size_t count) {
+    fresh_ += count;
     now_ = now;
     if (rests_ == 0) return now;
-    came_ = std::min(now, came_ + gap_);
+    came_ = std::min(now, came_ + gap_ * static_cast<std::int64_t>(count));
     return came_;
   }
   // To be called once after each turn, when all has been sent that the

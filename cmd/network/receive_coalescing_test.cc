@@ -19,7 +19,7 @@ class ReceiveCoalescingTest : public testing::Test {
     while (datagrams > 0) {
       now_ = std::max(next, rest_);
       for (; datagrams > 0 && next <= now_; next += gap, --datagrams) {
-        coalescing_.OnDatagram(now_);
+        coalescing_.OnDatagrams(now_, 1);
       }
       rest_ = coalescing_.PollRest(now_, rtt);
       longest_ = std::max(longest_, rest_ - now_);
@@ -65,7 +65,7 @@ TEST_F(ReceiveCoalescingTest, WhatComesSeldomIsReadAtOnce) {
 TEST_F(ReceiveCoalescingTest, TrainsAreNotWaitedForInVain) {
   for (int i = 0; i < 1000; ++i) {
     now_ += 1ms;
-    for (int j = 0; j < 8; ++j) coalescing_.OnDatagram(now_);
+    for (int j = 0; j < 8; ++j) coalescing_.OnDatagrams(now_, 1);
     EXPECT_LE(coalescing_.PollRest(now_, 200us), now_);
   }
 }
@@ -74,7 +74,7 @@ TEST_F(ReceiveCoalescingTest, TrainsAreNotWaitedForInVain) {
 TEST_F(ReceiveCoalescingTest, WhatHasGatheredByItselfIsNotWaitedFor) {
   for (int i = 0; i < 1000; ++i) {
     now_ += 60us;
-    for (int j = 0; j < 30; ++j) coalescing_.OnDatagram(now_);
+    for (int j = 0; j < 30; ++j) coalescing_.OnDatagrams(now_, 1);
     EXPECT_LE(coalescing_.PollRest(now_, 50ms), now_);
   }
 }
@@ -86,7 +86,7 @@ TEST_F(ReceiveCoalescingTest, WhatComesFasterThanATimerIsNotWaitedFor) {
 // A machine that does not keep up has them waiting whenever it looks.
 TEST_F(ReceiveCoalescingTest, ThereIsNoRestBehindABacklog) {
   Stream(2000, 12us, 50ms);
-  for (int i = 0; i < 88; ++i) coalescing_.OnDatagram(now_);
+  for (int i = 0; i < 88; ++i) coalescing_.OnDatagrams(now_, 1);
   EXPECT_LE(coalescing_.PollRest(now_, 50ms), now_);
 }
 
@@ -99,7 +99,7 @@ TEST_F(ReceiveCoalescingTest, ATurnThatLeavesSomeEndsTheRests) {
     now_ = std::max(now_ + 30us, coalescing_.PollRest(now_, 50ms));
     left += static_cast<int>((now_ - before) / 5us);
     const int read = std::min(left, ReceiveCoalescing::kMaxGathered + 20);
-    for (int j = 0; j < read; ++j) coalescing_.OnDatagram(now_);
+    for (int j = 0; j < read; ++j) coalescing_.OnDatagrams(now_, 1);
     left -= read;
   }
   EXPECT_LE(left, 0);
@@ -116,7 +116,7 @@ TEST_F(ReceiveCoalescingTest, WhatHasGatheredKeepsItsTimes) {
     now_ = rests ? rest_ : before + 120us;
     const int gathered = static_cast<int>((now_ - before) / 120us);
     for (int i = 1; i <= gathered; ++i) {
-      const TimePoint came = coalescing_.OnDatagram(now_);
+      const TimePoint came = coalescing_.OnDatagrams(now_, 1);
       EXPECT_LE(came, now_);
       EXPECT_GE(came, before + i * 120us * 8 / 10);
       EXPECT_LE(came, before + i * 120us * 12 / 10);
@@ -131,7 +131,7 @@ TEST_F(ReceiveCoalescingTest, NoneCameLaterThanItWasRead) {
     now_ = std::max(rest_, now_ + 10us);
     TimePoint last;
     for (int i = 0; i < 40; ++i) {
-      const TimePoint came = coalescing_.OnDatagram(now_);
+      const TimePoint came = coalescing_.OnDatagrams(now_, 1);
       EXPECT_GE(came, last);
       EXPECT_LE(came, now_);
       last = came;
@@ -150,10 +150,10 @@ TEST_F(ReceiveCoalescingTest, ABurstAfterAPauseIsReadAtOnce) {
 }
 
 TEST_F(ReceiveCoalescingTest, TheFirstPacketsAreReadAtOnce) {
-  coalescing_.OnDatagram(now_);
+  coalescing_.OnDatagrams(now_, 1);
   EXPECT_LE(coalescing_.PollRest(now_, 50ms), now_);
   now_ += 10us;
-  coalescing_.OnDatagram(now_);
+  coalescing_.OnDatagrams(now_, 1);
   EXPECT_LE(coalescing_.PollRest(now_, 50ms), now_);
 }
 

@@ -1,5 +1,7 @@
 #include "net/base/bytes.h"
 
+#include <algorithm>
+
 #include "net/base/check.h"
 
 namespace p2pcp {
@@ -103,6 +105,22 @@ void ByteWriter::PadToEnd() {
   const MutableByteSpan rest = buffer_.subspan(size_);
   if (!rest.empty()) std::memset(rest.data(), 0, rest.size());
   size_ = buffer_.size();
+}
+
+void BytePieces::Take(MutableByteSpan to) {
+  P2PCP_CHECK(to.size() <= size_);
+  size_ -= to.size();
+  while (!to.empty()) {
+    if (front_.empty()) {
+      front_ = rest_.front();
+      rest_ = rest_.subspan(1);
+      continue;
+    }
+    const std::size_t size = std::min(front_.size(), to.size());
+    CopyBytes(front_.first(size), to);
+    front_ = front_.subspan(size);
+    to = to.subspan(size);
+  }
 }
 
 }  // namespace p2pcp

@@ -85,6 +85,27 @@ class ByteReader {
   bool ok_ = true;
 };
 
+// Bytes that follow each other but lie in several places, taken from front to
+// back. Refers to what it is made of.
+class BytePieces {
+ public:
+  // Implicit: one piece is the usual case.
+  BytePieces(ByteSpan bytes) : front_(bytes), size_(bytes.size()) {}
+  explicit BytePieces(std::span<const ByteSpan> pieces) : rest_(pieces) {
+    for (const ByteSpan piece : pieces) size_ += piece.size();
+  }
+
+  // Bytes that have not been taken.
+  std::size_t size() const { return size_; }
+  // Copies the next to.size() bytes. REQUIRES: to.size() <= size().
+  void Take(MutableByteSpan to);
+
+ private:
+  ByteSpan front_;
+  std::span<const ByteSpan> rest_;
+  std::size_t size_ = 0;
+};
+
 class ByteWriter {
  public:
   // Writes into buffer, which must outlive the writer.

@@ -81,5 +81,35 @@ TEST(Bytes, UnhexRefusesWhatIsNotHex) {
   EXPECT_EQ(Hex(Unhex("00fFa0")), "00ffa0");
 }
 
+std::string Taken(BytePieces& pieces, std::size_t size) {
+  Bytes out(size);
+  pieces.Take(out);
+  return std::string(AsText(out));
+}
+
+TEST(BytePieces, AreTakenAcrossTheirBounds) {
+  const std::vector<ByteSpan> parts = {AsBytes("abc"), AsBytes(""),
+                                       AsBytes("de"), AsBytes("fghi")};
+  BytePieces pieces{std::span<const ByteSpan>(parts)};
+  EXPECT_EQ(pieces.size(), 9u);
+  EXPECT_EQ(Taken(pieces, 2), "ab");
+  EXPECT_EQ(Taken(pieces, 4), "cdef");
+  EXPECT_EQ(Taken(pieces, 0), "");
+  EXPECT_EQ(pieces.size(), 3u);
+  EXPECT_EQ(Taken(pieces, 3), "ghi");
+  EXPECT_EQ(pieces.size(), 0u);
+}
+
+TEST(BytePieces, MayBeOne) {
+  BytePieces pieces = AsBytes("abc");
+  EXPECT_EQ(Taken(pieces, 3), "abc");
+}
+
+TEST(BytePiecesDeathTest, HaveNoMoreThanTheyHad) {
+  BytePieces pieces = AsBytes("abc");
+  Bytes out(4);
+  EXPECT_DEATH(pieces.Take(out), "");
+}
+
 }  // namespace
 }  // namespace p2pcp

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "net/base/check.h"
 #include "net/ice/agent.h"
@@ -43,34 +44,74 @@ void Channel::AddRemoteCandidates(TimePoint now,
 std::optional<Channel::Payload> Channel::HandleDatagram(
     TimePoint now, std::uint8_t socket, const SocketAddress& from,
     MutableByteSpan datagram) {
-  if (over()) return std::nullopt;
-  const auto packet = protection_.Open(datagram);
-  if (!packet) {
-    if (protection_.dead()) End();
+  Payload payload;
+  if (HandleTrain(now, socket, from, datagram, datagram.size(),
+                  std::span(&payload, 1)) == 0) {
     return std::nullopt;
   }
-  if (protection_.receive_epoch() != receive_epoch_) {
-    receive_epoch_ = protection_.receive_epoch();
-    const ice::Pair* pair = paths_.selected();
-    forget_at_ = now + std::max(kMinForgetAfter,
-                                pair ? kForgetRoundTrips * pair->smoothed_rtt()
-                                     : Duration(0));
-  }
+  return payload;
+}
+
+std::size_t Channel::HandleTrain(TimePoint now, std::uint8_t socket,
+                                 const SocketAddress& from,
+                                 MutableByteSpan train,
+                                 std::size_t segment_size,
+                                 std::span<Payload> out) {
+  std::size_t payloads = 0;
+  // Payload that the paths have not heard of yet: once for all of it.
+  std::size_t bytes = 0;
+  bool newest = false;
+  const auto note_payload = [&] {
+    if (bytes == 0) return;
+    paths_.HandlePayload(now, socket, from, std::exchange(bytes, 0),
+                         std::exchange(newest, false));
+    NoteReceived(now, socket, from, /*payload=*/true);
+  };
+  do {
+    const MutableByteSpan datagram =
+        train.first(std::min(segment_size, train.size()));
+    train = train.subspan(datagram.size());
+    if (over()) break;
+    const auto packet = protection_.Open(datagram);
+    if (!packet) {
+      if (!protection_.dead()) continue;
+      note_payload();
+      End();
+      break;
+    }
+    NoteEpoch(now);
+    if (packet->type == PacketType::kProbe) {
+      note_payload();
+      HandleProbe(now, socket, from, datagram.size(), *packet);
+      NoteReceived(now, socket, from, /*payload=*/false);
+      continue;
+    }
+    bytes += datagram.size();
+    newest = newest || packet->newest;
+    out[payloads++] = {.number = packet->number, .bytes = packet->plaintext};
+  } while (!train.empty());
+  note_payload();
+  return payloads;
+}
+
+void Channel::NoteEpoch(TimePoint now) {
+  if (protection_.receive_epoch() == receive_epoch_) return;
+  receive_epoch_ = protection_.receive_epoch();
+  const ice::Pair* pair = paths_.selected();
+  forget_at_ = now + std::max(kMinForgetAfter,
+                              pair ? kForgetRoundTrips * pair->smoothed_rtt()
+                                   : Duration(0));
+}
+
+void Channel::NoteReceived(TimePoint now, std::uint8_t socket,
+                           const SocketAddress& from, bool payload) {
   const bool was_silent = consent_.silent();
-  if (packet->type == PacketType::kProbe) {
-    HandleProbe(now, socket, from, datagram.size(), *packet);
-  } else {
-    paths_.HandlePayload(now, socket, from, datagram.size(), packet->newest);
-  }
   const ice::Pair* path = paths_.selected();
-  consent_.OnReceived(now, path && path->Is(socket, from),
-                      packet->type == PacketType::kPayload);
+  consent_.OnReceived(now, path && path->Is(socket, from), payload);
   // It may be another path by now, which takes more.
   if (was_silent && !consent_.silent()) mtu_.Search(now);
   ProcessAgentEvents(now);
   NoteAlive();
-  if (packet->type == PacketType::kProbe) return std::nullopt;
-  return Payload{.number = packet->number, .bytes = packet->plaintext};
 }
 
 // Without a path there is none to lose.

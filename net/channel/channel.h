@@ -134,6 +134,13 @@ class Channel {
   std::optional<Payload> HandleDatagram(TimePoint now, std::uint8_t socket,
                                         const SocketAddress& from,
                                         MutableByteSpan datagram);
+  // Datagrams that came together from one address, back to back: all of
+  // segment_size bytes but the last, which may be shorter. The payloads among
+  // them are put at the start of out; how many. REQUIRES: out has room for as
+  // many as there are datagrams.
+  std::size_t HandleTrain(TimePoint now, std::uint8_t socket,
+                          const SocketAddress& from, MutableByteSpan train,
+                          std::size_t segment_size, std::span<Payload> out);
   void HandleTimeout(TimePoint now);
   // nullopt once kLost or kFailed has been reported.
   std::optional<TimePoint> PollTimeout() const;
@@ -205,6 +212,11 @@ class Channel {
   Stats stats() const;
 
  private:
+  // Packets have come: payload, or a probe.
+  void NoteReceived(TimePoint now, std::uint8_t socket,
+                    const SocketAddress& from, bool payload);
+  // Keeps the keys of the epoch before for a while, where one has begun.
+  void NoteEpoch(TimePoint now);
   // Takes over what the agent has decided.
   void ProcessAgentEvents(TimePoint now);
   void HandleProbe(TimePoint now, std::uint8_t socket,

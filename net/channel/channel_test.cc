@@ -37,6 +37,66 @@ TEST(Channel, ConnectsWithinOneRoundTripAndCarriesPayloadBothWays) {
   EXPECT_EQ(pair.a().payloads, (std::vector<std::string>{"to a"}));
 }
 
+TEST(Channel, TakesATrainApart) {
+  ChannelPair pair({});
+  ASSERT_TRUE(pair.Connect());
+  Bytes train;
+  VirtualDatagram datagram;
+  const auto append = [&](std::string_view text) {
+    datagram = pair.MakeDatagram(pair.a(), text);
+    train.insert(train.end(), datagram.bytes.begin(), datagram.bytes.end());
+  };
+  append("one");
+  const std::size_t segment_size = train.size();
+  append("bad");
+  train.back() ^= std::byte{1};
+  append("two");
+  train.insert(train.end(), train.begin(),  // The first once more.
+               train.begin() + static_cast<std::ptrdiff_t>(segment_size));
+  append("3");
+  Channel& b = pair.b().channel;
+  const std::uint64_t before = b.stats().received.payloads;
+  std::array<Channel::Payload, 5> payloads;
+  const std::size_t count = b.HandleTrain(pair.now(), 0, datagram.from, train,
+                                          segment_size, payloads);
+  ASSERT_EQ(count, 3u);
+  EXPECT_EQ(AsText(payloads[0].bytes), "one");
+  EXPECT_EQ(AsText(payloads[1].bytes), "two");
+  EXPECT_EQ(AsText(payloads[2].bytes), "3");
+  EXPECT_EQ(payloads[1].number - payloads[0].number, 2);
+  EXPECT_EQ(payloads[2].number - payloads[1].number, 1);
+  EXPECT_EQ(b.stats().received.payloads, before + 3);
+}
+
+// A probe amid payload is heeded where it stands.
+TEST(Channel, AProbeMayStandInATrain) {
+  ChannelPair pair({});
+  ASSERT_TRUE(pair.Connect());
+  pair.RunFor(1s);
+  Channel& a = pair.a().channel;
+  Channel& b = pair.b().channel;
+  // What keeps the path alive is a probe.
+  Bytes out(Channel::kMaxDatagramSize);
+  std::optional<Channel::Transmit> probe;
+  TimePoint now = pair.now();
+  while (!probe) {
+    now = *a.PollTimeout();
+    a.HandleTimeout(now);
+    probe = a.PollTransmit(now, out);
+  }
+  const std::uint64_t probes = b.stats().received.probes;
+  std::string text(probe->size - Channel::kOverhead, 'x');
+  Bytes train = pair.MakeDatagram(pair.a(), text).bytes;
+  train.insert(train.end(), out.begin(),
+               out.begin() + static_cast<std::ptrdiff_t>(probe->size));
+  const VirtualDatagram last = pair.MakeDatagram(pair.a(), text);
+  train.insert(train.end(), last.bytes.begin(), last.bytes.end());
+  std::array<Channel::Payload, 3> payloads;
+  EXPECT_EQ(
+      b.HandleTrain(now, 0, last.from, train, last.bytes.size(), payloads), 2u);
+  EXPECT_EQ(b.stats().received.probes, probes + 1);
+}
+
 TEST(Channel, TellsWhichPathItTook) {
   ChannelPair pair({});
   EXPECT_EQ(pair.a().channel.rtt(), Duration(0));

@@ -215,11 +215,12 @@ class Writer {
 }  // namespace
 
 bool IsStunMessage(ByteSpan datagram) {
-  ByteReader reader(datagram);
-  const std::uint32_t type_and_length = reader.ReadU32();
-  const std::uint32_t cookie = reader.ReadU32();
-  return datagram.size() >= kHeaderSize && type_and_length >> 24 < 4 &&
-         cookie == kMagicCookie;
+  // Of every datagram; most are packets, whose first byte is larger.
+  if (datagram.size() < kHeaderSize || datagram[0] >= std::byte{4}) {
+    return false;
+  }
+  ByteReader reader(datagram.subspan(4));
+  return reader.ReadU32() == kMagicCookie;
 }
 
 std::optional<Message> Parse(ByteSpan datagram) {

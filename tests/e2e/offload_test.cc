@@ -194,15 +194,16 @@ class Side {
   void Receive() {
     const TimePoint now = loop_.Now();
     for (const udp::ReceivedTrain& train : socket_.Receive()) {
+      if (pump_) {
+        pump_->HandleTrain(now, 0, train.from, train.bytes, train.segment_size);
+        continue;
+      }
       for (std::size_t at = 0; at < train.bytes.size();
            at += train.segment_size) {
-        const MutableByteSpan datagram = train.bytes.subspan(
-            at, std::min(train.segment_size, train.bytes.size() - at));
-        if (pump_) {
-          pump_->HandleDatagram(now, 0, train.from, datagram);
-        } else {
-          channel_.HandleDatagram(now, 0, train.from, datagram);
-        }
+        channel_.HandleDatagram(
+            now, 0, train.from,
+            train.bytes.subspan(
+                at, std::min(train.segment_size, train.bytes.size() - at)));
       }
     }
     if (session_) session_->SetSocketDrops(socket_.drops());

@@ -53,6 +53,11 @@ class Source final : public ByteSource {
 class Sink final : public ByteSink {
  public:
   Sink() : have_(kSize) {}
+  bool WriteRun(StreamOffset offset, BytePieces bytes) override {
+    Bytes whole(bytes.size());
+    bytes.Take(whole);
+    return Write(offset, whole);
+  }
   bool Write(StreamOffset offset, ByteSpan bytes) override {
     if (full) return false;
     P2PCP_CHECK(offset.value() + bytes.size() <= kSize);
@@ -73,6 +78,9 @@ class Sink final : public ByteSink {
  private:
   std::vector<char> have_;
 };
+
+// Packets of one PollRun().
+constexpr std::size_t kMaxRun = 8;
 
 struct Packet {
   PacketNumber number;
@@ -107,8 +115,10 @@ class Pair {
       Side& to = sides_[operation & 1];
       switch (operation >> 1 & 7) {
         case 0:
-        case 1:
           Deliver(to, 0, true);
+          break;
+        case 1:  // What has gathered, together.
+          DeliverFirst(to, 1 + (operation >> 4));
           break;
         case 2:  // Out of order.
           Deliver(to, input.TakeU8(), true);
@@ -149,8 +159,7 @@ class Pair {
     Drain();
     for (int round = 0; round < 20'000 && !Done(); ++round) {
       for (Side& side : sides_) {
-        const std::size_t count = side.incoming.size();
-        for (std::size_t i = 0; i < count; ++i) Deliver(side, 0, true);
+        DeliverFirst(side, side.incoming.size());
       }
       Release();
       PassTime(kOneWay);
@@ -166,6 +175,7 @@ class Pair {
     std::deque<Packet> incoming;
     std::vector<bool> seen;  // Numbers: the channel's replay window.
     std::uint64_t next_number = 0;
+    std::size_t full_size = 0;  // Of the last full packet that it sent.
     int heard = 0;
   };
 
@@ -184,6 +194,23 @@ class Pair {
     if (to.seen[number]) return;
     to.seen[number] = true;
     to.connection->HandlePacket(now_, packet.number, packet.payload);
+  }
+
+  void DeliverFirst(Side& to, std::size_t count) {
+    std::vector<Packet> packets;
+    std::vector<Connection::Received> received;
+    for (; count > 0 && !to.incoming.empty(); --count) {
+      packets.push_back(std::move(to.incoming.front()));
+      to.incoming.pop_front();
+    }
+    for (const Packet& packet : packets) {
+      const std::uint64_t number = packet.number.value();
+      if (number >= to.seen.size()) to.seen.resize(number + 1);
+      if (to.seen[number]) continue;
+      to.seen[number] = true;
+      received.push_back({packet.number, packet.payload});
+    }
+    to.connection->HandlePackets(now_, received);
   }
 
   void PassTime(Duration time) {
@@ -206,6 +233,25 @@ class Pair {
     }
   }
 
+  void DrainRun(Side& from, Side& to) {
+    const std::size_t size = from.full_size;
+    if (size == 0) return;
+    run_.resize(kMaxRun * size);
+    const Connection::Run run = from.connection->PollRun(
+        now_, PacketNumber(from.next_number), kMaxRun, size, size, run_);
+    P2PCP_CHECK(run.count <= kMaxRun &&
+                run.data.size() == run.count * run.data_size);
+    for (std::size_t i = 0; i < run.count; ++i) {
+      P2PCP_CHECK(run.frames_size + run.data_size == size);
+      Bytes payload =
+          ToBytes(ByteSpan(run_).subspan(i * size, run.frames_size));
+      const ByteSpan data = run.data.subspan(i * run.data_size, run.data_size);
+      payload.insert(payload.end(), data.begin(), data.end());
+      to.incoming.push_back(
+          {PacketNumber(from.next_number++), std::move(payload)});
+    }
+  }
+
   void Drain() {
     for (std::size_t i = 0; i < 2; ++i) {
       Side& from = sides_[i];
@@ -215,9 +261,13 @@ class Pair {
         P2PCP_CHECK(*message == Message(from.heard));
         ++from.heard;
       }
-      while (const auto packet = from.connection->PollTransmit(
-                 now_, PacketNumber(from.next_number), out_)) {
+      for (;;) {
+        DrainRun(from, to);
+        const auto packet = from.connection->PollTransmit(
+            now_, PacketNumber(from.next_number), out_);
+        if (!packet) break;
         P2PCP_CHECK(packet->size() > 0);
+        if (packet->full) from.full_size = packet->size();
         Bytes payload = ToBytes(ByteSpan(out_).first(packet->frames_size));
         payload.insert(payload.end(), packet->data.begin(), packet->data.end());
         to.incoming.push_back(
@@ -257,6 +307,7 @@ class Pair {
   Sink sink_;
   Side sides_[2];
   Bytes out_ = Bytes(Connection::kMaxPayload);
+  Bytes run_;
   std::uint64_t calls_ = 0;
 };
 

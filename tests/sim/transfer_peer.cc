@@ -93,7 +93,7 @@ void TransferPeer::TakeDatagram(const SocketAddress& from,
                                 MutableByteSpan bytes) {
   const TimePoint now = simulator_.now();
   if (pump_) {
-    pump_->HandleDatagram(now, 0, from, bytes);
+    pump_->HandleTrain(now, 0, from, bytes, bytes.size());
   } else if (const auto payload =
                  channel_.HandleDatagram(now, 0, from, bytes)) {
     if (early_.size() < kMaxEarly) {

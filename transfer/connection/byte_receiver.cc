@@ -50,6 +50,20 @@ ByteReceiver::Outcome ByteReceiver::Receive(StreamOffset offset,
   return Outcome::kRefused;
 }
 
+bool ByteReceiver::ReceiveRun(StreamOffset offset, BytePieces bytes) {
+  const std::uint64_t begin = offset.value();
+  const std::uint64_t end = begin + bytes.size();
+  if (sink_ == nullptr || received_.ContainsAny(begin, end) ||
+      bytes.size() > max_data() + forgotten_ - received_total_ ||
+      (received_.range_count() >= kMaxRanges &&
+       received_.WouldAddRange(begin, end)) ||
+      !sink_->WriteRun(offset, bytes)) {
+    return false;
+  }
+  received_total_ += received_.Insert(begin, end);
+  return true;
+}
+
 void ByteReceiver::Release(std::uint64_t n) {
   P2PCP_CHECK(n <= received_total_ - released_);
   released_ += n;

@@ -33,6 +33,9 @@ class ByteReceiver {
       : sink_(sink), budget_(budget) {}
 
   Outcome Receive(StreamOffset offset, ByteSpan bytes);
+  // What came in several packets. False: not all of it is new, allowed and
+  // taken at once; nothing has happened, and each is to be given to Receive().
+  bool ReceiveRun(StreamOffset offset, BytePieces bytes);
   // REQUIRES: n <= bytes received and not yet released.
   void Release(std::uint64_t n);
   void Forget(StreamOffset begin, StreamOffset end);

@@ -17,7 +17,13 @@ class Sink final : public ByteSink {
     writes.emplace_back(offset.value(), bytes.size());
     return true;
   }
+  bool WriteRun(StreamOffset offset, BytePieces bytes) override {
+    if (full || no_runs) return false;
+    writes.emplace_back(offset.value(), bytes.size());
+    return true;
+  }
   bool full = false;
+  bool no_runs = false;
   std::vector<std::pair<std::uint64_t, std::size_t>> writes;
 };
 
@@ -41,6 +47,32 @@ TEST_F(ByteReceiverTest, WritesInAnyOrderAndEachByteOnce) {
   EXPECT_EQ(sink_.writes, (Writes{{100, 50}, {0, 50}, {50, 50}}));
   EXPECT_EQ(receiver_.received_bytes(), 150u);
   EXPECT_EQ(receiver_.duplicate_bytes(), 50u + 20 + 150);
+}
+
+TEST_F(ByteReceiverTest, ARunIsTakenAsAWholeOrNotAtAll) {
+  const auto run = [&](std::uint64_t offset, std::size_t size) {
+    const Bytes bytes(size);
+    return receiver_.ReceiveRun(StreamOffset(offset), ByteSpan(bytes));
+  };
+  EXPECT_TRUE(run(0, 200));
+  EXPECT_FALSE(run(100, 200));  // Some of it is there.
+  EXPECT_FALSE(run(500, 801));  // More than the credit.
+  sink_.full = true;
+  EXPECT_FALSE(run(500, 100));
+  sink_.full = false;
+  sink_.no_runs = true;
+  EXPECT_FALSE(run(500, 100));
+  EXPECT_EQ(sink_.writes, (Writes{{0, 200}}));
+  EXPECT_EQ(receiver_.received_bytes(), 200u);
+  EXPECT_EQ(receiver_.duplicate_bytes(), 0u);
+  EXPECT_EQ(receiver_.refused(), 0u);
+  sink_.no_runs = false;
+  EXPECT_TRUE(run(500, 800));
+  EXPECT_EQ(receiver_.received_bytes(), 1000u);
+
+  ByteReceiver sender(nullptr, 0);
+  const Bytes bytes(10);
+  EXPECT_FALSE(sender.ReceiveRun(StreamOffset(0), ByteSpan(bytes)));
 }
 
 TEST_F(ByteReceiverTest, WhatTheSinkRefusesMayComeAgain) {

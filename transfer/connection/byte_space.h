@@ -46,6 +46,15 @@ class ByteSink {
   // acknowledged, and the sender will send it again after a while. Offsets come
   // from the peer: the sink refuses those that lie outside of the transfer.
   virtual bool Write(StreamOffset offset, ByteSpan bytes) = 0;
+
+  // Bytes that WriteRun() gets at most.
+  static constexpr std::size_t kMaxRunBytes = 256 << 10;
+  // What came together and follows each other: a sink that has much to do for
+  // each Write() does it once. False: none was taken, and each piece is handed
+  // to Write(), whatever the reason.
+  virtual bool WriteRun(StreamOffset /*offset*/, BytePieces /*bytes*/) {
+    return false;
+  }
 };
 
 }  // namespace p2pcp

@@ -4,6 +4,7 @@
 #include "transfer/connection/connection.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <string>
 #include <utility>
@@ -19,6 +20,9 @@ namespace {
 // RFC 9002 section 6.2.4: two packets, so that one loss does not cost another
 // timeout. They come on top of a small one that asks for an ACK.
 constexpr int kDataProbes = 2;
+
+// Packets whose data are taken at once, at most: a GRO batch of an Ethernet's.
+constexpr std::size_t kMaxRun = 64;
 
 std::unique_ptr<CongestionController> MakeController(Congestion congestion,
                                                      std::size_t max_payload) {
@@ -95,6 +99,57 @@ void Connection::HandlePacket(TimePoint now, PacketNumber number,
   if (reception.refused) return;
   acks_.OnPacketReceived(now, number, payload.size(), reception.ack_eliciting,
                          reception.ack_now);
+}
+
+void Connection::HandlePackets(TimePoint now,
+                               std::span<const Received> packets) {
+  while (!packets.empty()) {
+    std::size_t handled = HandleRun(now, packets);
+    if (handled == 0) {
+      HandlePacket(now, packets.front().number, packets.front().payload);
+      handled = 1;
+    }
+    packets = packets.subspan(handled);
+  }
+}
+
+std::size_t Connection::HandleRun(TimePoint now,
+                                  std::span<const Received> packets) {
+  if (peer_close() || error_ || closing_.code() ||
+      !acks_.Follows(packets.front().number)) {
+    return 0;
+  }
+  std::array<ByteSpan, kMaxRun> pieces;
+  StreamOffset begin;
+  std::size_t size = 0;
+  std::size_t payload_size = 0;
+  std::size_t count = 0;
+  for (const Received& packet :
+       packets.first(std::min(packets.size(), kMaxRun))) {
+    const auto data = wire::ReadLoneData(packet.payload);
+    if (!data || size + data->bytes.size() > ByteSink::kMaxRunBytes) break;
+    if (count == 0) {
+      begin = data->offset;
+    } else if (data->offset != begin + size ||
+               packet.number != packets[count - 1].number.Next()) {
+      break;
+    }
+    pieces[count++] = data->bytes;
+    size += data->bytes.size();
+    payload_size += packet.payload.size();
+  }
+  if (count < 2) return 0;
+  const std::span<const ByteSpan> run(pieces.data(), count);
+  if (!bytes_in_.ReceiveRun(begin, BytePieces(run))) return 0;
+  stats_.packets_received += count;
+  stats_.bytes_received += payload_size;
+  if (tracer_ != nullptr) {
+    for (const Received& packet : packets.first(count)) {
+      tracer_->OnPacketReceived(now, packet.number, packet.payload);
+    }
+  }
+  acks_.OnRunReceived(now, packets.front().number, count, payload_size);
+  return count;
 }
 
 bool Connection::HandleFrame(TimePoint now, Reception& reception) {

@@ -61,6 +61,14 @@ bool PatternSink::Write(StreamOffset offset, ByteSpan bytes) {
   return true;
 }
 
+bool PatternSink::WriteRun(StreamOffset offset, BytePieces bytes) {
+  Bytes whole(bytes.size());
+  bytes.Take(whole);
+  if (!Write(offset, whole)) return false;
+  bytes_in_runs += whole.size();
+  return true;
+}
+
 Pair::Pair(const Config& config)
     : config_(config),
       random_(config.seed),
@@ -109,6 +117,10 @@ void Pair::Send(int from, PacketNumber number, Bytes payload) {
   const int copies = random_.NextDouble() < link.duplicate ? 2 : 1;
   for (int i = 0; i < copies; ++i) {
     TimePoint arrival = leaves + link.delay;
+    if (config_.gather > Duration(0)) {
+      const Duration since = arrival - kStart;
+      arrival += (config_.gather - since % config_.gather) % config_.gather;
+    }
     if (link.reorder > 0 && random_.NextDouble() < link.reorder) {
       arrival += Duration(static_cast<std::int64_t>(
           random_.NextDouble() * static_cast<double>(link.reorder_by.count())));
@@ -167,10 +179,26 @@ void Pair::Drain(int from) {
 
 void Pair::Deliver() {
   while (!flying_.empty() && flying_.top().arrival <= now_) {
-    const Flying packet = flying_.top();
-    flying_.pop();
-    ends_[1 - packet.from].connection->HandlePacket(now_, packet.number,
-                                                    packet.payload);
+    // All that comes to the same end before anything comes to the other.
+    const int from = flying_.top().from;
+    std::vector<Flying> arrived;
+    while (!flying_.empty() && flying_.top().arrival <= now_ &&
+           flying_.top().from == from) {
+      arrived.push_back(flying_.top());
+      flying_.pop();
+    }
+    std::vector<Connection::Received> packets;
+    for (const Flying& packet : arrived) {
+      packets.push_back({packet.number, packet.payload});
+    }
+    Connection& to = *ends_[1 - from].connection;
+    if (config_.max_run > 0) {
+      to.HandlePackets(now_, packets);
+      continue;
+    }
+    for (const Connection::Received& packet : packets) {
+      to.HandlePacket(now_, packet.number, packet.payload);
+    }
   }
 }
 

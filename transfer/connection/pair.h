@@ -71,8 +71,10 @@ class PatternSink final : public ByteSink {
       : random_(random), refuse_(refuse) {}
 
   bool Write(StreamOffset offset, ByteSpan bytes) override;
+  bool WriteRun(StreamOffset offset, BytePieces bytes) override;
 
   RangeSet written;
+  std::uint64_t bytes_in_runs = 0;
   std::uint64_t wrong_bytes = 0;
   std::uint64_t doubled_bytes = 0;
   std::uint64_t unreleased = 0;
@@ -98,8 +100,12 @@ class Pair {
     bool payload_changes = false;
     // Numbers that the channel takes for itself.
     double number_skip = 0.01;
-    // Packets that one PollRun() may return; 0: it is not asked.
+    // Packets that one PollRun() may return; 0: it is not asked, and what comes
+    // at one time is handed over one by one.
     std::size_t max_run = 40;
+    // Packets that arrive wait for the next multiple of this, as they do in a
+    // socket that is read now and then. 0: they don't.
+    Duration gather{0};
     ConnectionTracer* tracer = nullptr;  // Of the sender.
     Congestion congestion = Congestion::kCubic;
     std::uint64_t rate_limit = 0;  // Of the sender.

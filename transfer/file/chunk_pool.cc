@@ -72,20 +72,23 @@ bool ChunkPool::HasRoom(std::size_t index, std::uint64_t begin,
   return false;
 }
 
-void ChunkPool::Put(std::size_t index, std::uint64_t offset, ByteSpan bytes) {
+void ChunkPool::Put(std::size_t index, std::uint64_t first, std::uint64_t stop,
+                    BytePieces& bytes) {
   Chunk& chunk = chunks_[index];
-  const auto begin = static_cast<std::uint32_t>(offset - chunk.begin);
-  const auto end = begin + static_cast<std::uint32_t>(bytes.size());
-  P2PCP_CHECK(end <= kChunkBytes && bytes.size() <= chunk.missing);
-  CopyBytes(bytes, {Data(index) + begin, bytes.size()});
+  P2PCP_CHECK(first < stop && stop - chunk.begin <= kChunkBytes);
+  const auto begin = static_cast<std::uint32_t>(first - chunk.begin);
+  const auto end = static_cast<std::uint32_t>(stop - chunk.begin);
+  const std::uint32_t size = end - begin;
+  P2PCP_CHECK(size <= chunk.missing);
+  bytes.Take({Data(index) + begin, size});
   // The disk's thread had these buffers last: where the next bytes most likely
   // go is fetched for writing while they are received and opened.
   const std::size_t next =
-      std::min({bytes.size(), kMaxFetched, kChunkBytes - end});
+      std::min<std::size_t>({size, kMaxFetched, kChunkBytes - end});
   for (std::size_t at = 0; at < next; at += kCacheLine) {
     __builtin_prefetch(Data(index) + end + at, /*rw=*/1);
   }
-  chunk.missing -= bytes.size();
+  chunk.missing -= size;
   chunk.last_put = ++put_counter_;
   if (chunk.missing == 0) chunk.due = true;
 

@@ -47,8 +47,9 @@ class ChunkPool {
 
   // Whether Put() of [begin, end), in offsets of the byte space, will fit.
   bool HasRoom(std::size_t chunk, std::uint64_t begin, std::uint64_t end) const;
-  // Copies bytes to begin. REQUIRES: HasRoom(); the bytes were missing.
-  void Put(std::size_t chunk, std::uint64_t begin, ByteSpan bytes);
+  // Takes [begin, end) from bytes. REQUIRES: HasRoom(); it was missing.
+  void Put(std::size_t chunk, std::uint64_t begin, std::uint64_t end,
+           BytePieces& bytes);
 
   // The chunk is to be written now: set when no byte is missing.
   bool IsDue(std::size_t chunk) const { return chunks_[chunk].due; }

@@ -13,12 +13,17 @@ namespace {
 
 constexpr std::uint64_t kChunk = ChunkPool::kChunkBytes;
 
+void Put(ChunkPool& pool, std::size_t chunk, std::uint64_t begin,
+         BytePieces bytes) {
+  pool.Put(chunk, begin, begin + bytes.size(), bytes);
+}
+
 TEST(ChunkPool, AChunkIsDueWhenNothingIsMissing) {
   ChunkPool pool;
   const std::size_t chunk = pool.Allocate(kChunk, 10);
-  pool.Put(chunk, kChunk + 5, AsBytes("fghij"));
+  Put(pool, chunk, kChunk + 5, AsBytes("fghij"));
   EXPECT_FALSE(pool.IsDue(chunk));
-  pool.Put(chunk, kChunk, AsBytes("abcde"));
+  Put(pool, chunk, kChunk, AsBytes("abcde"));
   EXPECT_TRUE(pool.IsDue(chunk));
   EXPECT_EQ(pool.FirstDirty(chunk), (Interval{kChunk, kChunk + 10}));
   EXPECT_EQ(AsText(pool.TakeDirty(chunk, kChunk + 4)), "abcd");
@@ -34,9 +39,9 @@ TEST(ChunkPool, AChunkIsDueWhenNothingIsMissing) {
 TEST(ChunkPool, ABufferThatIsWrittenInPartsStaysForTheRest) {
   ChunkPool pool;
   const std::size_t chunk = pool.Allocate(0, 10);
-  pool.Put(chunk, 0, AsBytes("abc"));
+  Put(pool, chunk, 0, AsBytes("abc"));
   pool.TakeDirty(chunk, 3);
-  pool.Put(chunk, 3, AsBytes("d"));
+  Put(pool, chunk, 3, AsBytes("d"));
   pool.Written(chunk);
   EXPECT_TRUE(pool.IsUsed(chunk));
   EXPECT_EQ(pool.FirstDirty(chunk), (Interval{3, 4}));
@@ -58,10 +63,10 @@ TEST(ChunkPool, OldestIsTheOneNotPutToForLongest) {
   const std::size_t a = pool.Allocate(0, 100);
   const std::size_t b = pool.Allocate(kChunk, 100);
   EXPECT_EQ(pool.Oldest(), std::nullopt);  // Nothing to write in them.
-  pool.Put(a, 0, AsBytes("x"));
-  pool.Put(b, kChunk, AsBytes("x"));
+  Put(pool, a, 0, AsBytes("x"));
+  Put(pool, b, kChunk, AsBytes("x"));
   EXPECT_EQ(pool.Oldest(), a);
-  pool.Put(a, 1, AsBytes("x"));
+  Put(pool, a, 1, AsBytes("x"));
   EXPECT_EQ(pool.Oldest(), b);
   pool.MakeDue(b);
   EXPECT_EQ(pool.Oldest(), a);
@@ -72,13 +77,13 @@ TEST(ChunkPool, PartsThatWaitApartAreBounded) {
   const std::size_t chunk = pool.Allocate(0, kChunk);
   for (std::size_t i = 0; i < ChunkPool::kMaxDirty; ++i) {
     ASSERT_TRUE(pool.HasRoom(chunk, 2 * i, 2 * i + 1));
-    pool.Put(chunk, 2 * i, AsBytes("x"));
+    Put(pool, chunk, 2 * i, AsBytes("x"));
   }
   const std::uint64_t end = 2 * ChunkPool::kMaxDirty;
   EXPECT_FALSE(pool.HasRoom(chunk, end, end + 1));
   EXPECT_TRUE(pool.HasRoom(chunk, 1, 2));
   EXPECT_TRUE(pool.HasRoom(chunk, end - 1, end));
-  pool.Put(chunk, 1, AsBytes("x"));
+  Put(pool, chunk, 1, AsBytes("x"));
   EXPECT_TRUE(pool.HasRoom(chunk, end, end + 1));
 }
 
@@ -98,7 +103,7 @@ TEST(ChunkPool, WhatGoesInComesOut) {
       }
       if (text.empty()) continue;
       ASSERT_TRUE(pool.HasRoom(chunk, begin, begin + text.size()));
-      pool.Put(chunk, begin, AsBytes(text));
+      Put(pool, chunk, begin, AsBytes(text));
       for (std::size_t j = 0; j < text.size(); ++j) model[begin + j] = text[j];
     }
     while (!pool.FirstDirty(chunk).empty()) {

@@ -124,10 +124,10 @@ bool Sink::IsSmall(const Piece& piece) const {
 
 // --- Taking bytes ---
 
-Sink::Take Sink::Write(std::uint64_t offset, ByteSpan bytes) {
+Sink::Take Sink::Write(std::uint64_t offset, BytePieces bytes) {
   P2PCP_CHECK(bytes.size() <= ChunkPool::kChunkBytes);
   if (failed_) return Take::kNoRoom;
-  if (bytes.empty()) return Take::kTaken;
+  if (bytes.size() == 0) return Take::kTaken;
   if (offset > pieces_.total() || bytes.size() > pieces_.total() - offset) {
     return Take::kOutside;
   }
@@ -192,17 +192,15 @@ bool Sink::Prepare(std::uint64_t begin, std::uint64_t end) {
 }
 
 // Copies bytes to [begin, end), which may lie in two chunks.
-void Sink::Store(std::uint64_t begin, std::uint64_t end, ByteSpan bytes) {
+void Sink::Store(std::uint64_t begin, std::uint64_t end, BytePieces& bytes) {
   bool due = false;
   while (begin < end) {
     const std::uint64_t chunk_begin = ChunkPool::ChunkBegin(begin);
     const std::uint64_t stop = std::min(end, ChunkEnd(begin));
     const auto chunk = pool_.Find(chunk_begin);
     P2PCP_CHECK(chunk.has_value());
-    const auto size = static_cast<std::size_t>(stop - begin);
-    pool_.Put(*chunk, begin, bytes.first(size));
+    pool_.Put(*chunk, begin, stop, bytes);
     due = due || pool_.IsDue(*chunk);
-    bytes = bytes.subspan(size);
     begin = stop;
   }
   if (due) Flush();

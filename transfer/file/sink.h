@@ -133,7 +133,7 @@ class Sink {
   }
   // As ByteSink::Write: each byte once. Bytes that it has already count as not
   // wanted. REQUIRES: bytes are not more than a chunk.
-  Take Write(std::uint64_t offset, ByteSpan bytes);
+  Take Write(std::uint64_t offset, BytePieces bytes);
   // What the sender says of a file. False if it has said something else.
   bool ExpectDigest(std::uint64_t piece, const Digest& digest);
   // The digests of the blocks from first on, after kCheckBlocks. False if they
@@ -263,7 +263,7 @@ class Sink {
   bool IsSmall(const Piece& piece) const;
   bool MayHold(std::uint64_t chunk_begin, std::uint64_t offset) const;
   bool Prepare(std::uint64_t begin, std::uint64_t end);
-  void Store(std::uint64_t begin, std::uint64_t end, ByteSpan bytes);
+  void Store(std::uint64_t begin, std::uint64_t end, BytePieces& bytes);
   std::uint64_t Missing(std::uint64_t begin, std::uint64_t end) const;
   bool MarkAbsent(std::uint64_t begin, std::uint64_t end);
   void HandleStored(std::uint64_t number, Completion done);

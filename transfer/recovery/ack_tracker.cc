@@ -86,24 +86,39 @@ void AckTracker::OnPacketReceived(TimePoint now, PacketNumber number,
   const bool newest = first || number.value() > largest;
   if (newest) largest_time_ = now;
   if (!ack_eliciting) return;
-  ++eliciting_;
-  ++pending_;
   // A number that does not follow the largest: a gap has opened, or something
   // came late (RFC 9000 section 13.2.1).
   const bool out_of_order = !first && number.value() != largest + 1;
-  Schedule(now, ack_now || out_of_order);
+  Schedule(now, 1, ack_now || out_of_order);
 }
 
-void AckTracker::Schedule(TimePoint now, bool at_once) {
+void AckTracker::OnRunReceived(TimePoint now, PacketNumber first,
+                               std::uint64_t count, std::size_t size) {
+  P2PCP_CHECK(Follows(first));
+  Range& newest = At(count_ - 1);
+  newest.largest += count;
+  newest.reports = 0;
+  packets_ += count;
+  bytes_ += size;
+  largest_time_ = now;
+  Schedule(now, count, /*at_once=*/false);
+}
+
+void AckTracker::Schedule(TimePoint now, std::uint64_t count, bool at_once) {
   if (at_once) {
     RequestBy(std::max(now, last_ack_ + std::max(rtt_ / 16, kMinInterval)));
   }
-  if (eliciting_ <= kEarlyPackets) {
-    if (pending_ >= 2) RequestBy(now);
-  } else if (pending_ == kPacketsPerAck) {
+  // Of these packets, those that are among the early ones.
+  const std::uint64_t early =
+      std::min(count, kEarlyPackets - std::min(kEarlyPackets, eliciting_));
+  const std::uint64_t before = pending_;
+  eliciting_ += count;
+  pending_ += count;
+  if (early > 0 && before + early >= 2) RequestBy(now);
+  if (before + early < kPacketsPerAck && pending_ >= kPacketsPerAck) {
     RequestBy(std::max(now, last_ack_ + kMinInterval));
   }
-  if (pending_ == 1) {
+  if (before == 0) {
     // Where the round trip is not known yet, a middling one is assumed.
     const Duration eighth = rtt_ > Duration(0) ? rtt_ / 8 : kMaxDelay / 2;
     RequestBy(now + std::clamp<Duration>(eighth, kMinInterval, kMaxDelay));

@@ -50,6 +50,14 @@ class AckTracker {
   // Records a packet of size bytes. Not called for one that has been refused.
   void OnPacketReceived(TimePoint now, PacketNumber number, std::size_t size,
                         bool ack_eliciting, bool ack_now);
+  // Whether number is the one after the largest recorded.
+  bool Follows(PacketNumber number) const {
+    return count_ > 0 && number.value() == At(count_ - 1).largest + 1;
+  }
+  // Records count packets, size bytes in all, with the numbers from first on:
+  // ack-eliciting ones that ask for no ACK at once. REQUIRES: Follows(first).
+  void OnRunReceived(TimePoint now, PacketNumber first, std::uint64_t count,
+                     std::size_t size);
   // A PING: below lowest_unacked nothing needs to be named again, everything
   // from there on does.
   void OnPing(PacketNumber lowest_unacked);
@@ -89,7 +97,8 @@ class AckTracker {
   void RequestBy(TimePoint deadline) {
     if (deadline < deadline_) deadline_ = deadline;
   }
-  void Schedule(TimePoint now, bool at_once);
+  // count ack-eliciting packets have been recorded.
+  void Schedule(TimePoint now, std::uint64_t count, bool at_once);
 
   TimePoint start_;
   Duration rtt_{0};

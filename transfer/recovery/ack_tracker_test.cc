@@ -45,6 +45,57 @@ class AckTrackerTest : public ::testing::Test {
   AckTracker tracker_{kStart};
 };
 
+// Whatever came before, and however many they are.
+TEST_F(AckTrackerTest, ARunIsWhatItsPacketsAre) {
+  for (const std::uint64_t before : {1, 2, 98, 99, 100, 150, 187}) {
+    for (const bool acknowledged : {false, true}) {
+      for (const std::uint64_t count : {1, 2, 3, 44, 64, 88, 90}) {
+        AckTracker one_by_one(kStart);
+        AckTracker at_once(kStart);
+        Bytes buffers[2] = {Bytes(1200), Bytes(1200)};
+        for (AckTracker* tracker : {&one_by_one, &at_once}) {
+          tracker->set_rtt(50ms);
+          for (std::uint64_t n = 0; n < before; ++n) {
+            tracker->OnPacketReceived(kStart, PacketNumber(n), 100, true,
+                                      false);
+          }
+          ByteWriter writer(buffers[0]);
+          if (acknowledged) tracker->WriteAck(kStart, writer, 77, 5);
+        }
+        const TimePoint now = kStart + 100us;
+        for (std::uint64_t n = 0; n < count; ++n) {
+          one_by_one.OnPacketReceived(now, PacketNumber(before + n), 100, true,
+                                      false);
+        }
+        ASSERT_TRUE(at_once.Follows(PacketNumber(before)));
+        at_once.OnRunReceived(now, PacketNumber(before), count, count * 100);
+        EXPECT_EQ(at_once.deadline(), one_by_one.deadline())
+            << before << ' ' << acknowledged << ' ' << count;
+        EXPECT_EQ(at_once.pending(), one_by_one.pending());
+        std::size_t sizes[2];
+        int i = 0;
+        for (AckTracker* tracker : {&one_by_one, &at_once}) {
+          ByteWriter writer(buffers[i]);
+          EXPECT_TRUE(tracker->WriteAck(now + 1ms, writer, 77, 5));
+          sizes[i++] = writer.size();
+        }
+        EXPECT_EQ(Hex(ByteSpan(buffers[0]).first(sizes[0])),
+                  Hex(ByteSpan(buffers[1]).first(sizes[1])));
+      }
+    }
+  }
+}
+
+TEST_F(AckTrackerTest, OnlyTheNumberAfterTheLargestFollows) {
+  EXPECT_FALSE(tracker_.Follows(PacketNumber(0)));
+  ReceiveAll(3, 5);
+  Receive(9);
+  EXPECT_FALSE(tracker_.Follows(PacketNumber(6)));
+  EXPECT_FALSE(tracker_.Follows(PacketNumber(9)));
+  EXPECT_TRUE(tracker_.Follows(PacketNumber(10)));
+  EXPECT_FALSE(tracker_.Follows(PacketNumber(11)));
+}
+
 TEST_F(AckTrackerTest, ReportsWhatArrivedNewestFirst) {
   ReceiveAll(3, 5);
   Receive(9);

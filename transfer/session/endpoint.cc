@@ -131,10 +131,10 @@ Endpoint::Endpoint(TimePoint now, const Connection::Config& config,
 
 // --- Inputs ---
 
-void Endpoint::HandlePacket(TimePoint now, PacketNumber number,
-                            ByteSpan payload) {
+void Endpoint::HandlePackets(TimePoint now,
+                             std::span<const Connection::Received> packets) {
   if (state_ == State::kOver) return;
-  connection_.HandlePacket(now, number, payload);
+  connection_.HandlePackets(now, packets);
   if (!turn_due_) turn_due_ = now;
 }
 

@@ -8,6 +8,7 @@
 #include <deque>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "net/base/bytes.h"
@@ -47,7 +48,8 @@ class Endpoint {
   Endpoint(const Endpoint&) = delete;
   Endpoint& operator=(const Endpoint&) = delete;
 
-  void HandlePacket(TimePoint now, PacketNumber number, ByteSpan payload);
+  void HandlePackets(TimePoint now,
+                     std::span<const Connection::Received> packets);
   void HandleTimeout(TimePoint now);
   void HandleDisk(TimePoint now);
   void HandlePathChange(TimePoint now, std::size_t max_payload);

@@ -17,9 +17,9 @@ void Receiver::Decide(TimePoint now, bool accept) {
   core_->Decide(now, accept);
 }
 
-void Receiver::HandlePacket(TimePoint now, PacketNumber number,
-                            ByteSpan payload) {
-  core_->HandlePacket(now, number, payload);
+void Receiver::HandlePackets(TimePoint now,
+                             std::span<const Connection::Received> packets) {
+  core_->HandlePackets(now, packets);
 }
 void Receiver::HandleTimeout(TimePoint now) { core_->HandleTimeout(now); }
 void Receiver::HandleDisk(TimePoint now) { core_->HandleDisk(now); }

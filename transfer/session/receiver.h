@@ -8,6 +8,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -82,8 +83,8 @@ class Receiver final : public Session {
   // effect if the session has ended meanwhile.
   void Decide(TimePoint now, bool accept);
 
-  void HandlePacket(TimePoint now, PacketNumber number,
-                    ByteSpan payload) override;
+  void HandlePackets(TimePoint now,
+                     std::span<const Connection::Received> packets) override;
   void HandleTimeout(TimePoint now) override;
   void HandleDisk(TimePoint now) override;
   void HandlePathChange(TimePoint now, std::size_t max_payload) override;

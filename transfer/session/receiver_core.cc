@@ -51,6 +51,17 @@ Receiver::Core::Core(TimePoint now, const Config& config,
   SetToldFiles(config.told_files);
 }
 
+static_assert(ByteSink::kMaxRunBytes <= file::ChunkPool::kChunkBytes);
+
+bool Receiver::Core::WriteRun(StreamOffset offset, BytePieces bytes) {
+  if (!running() ||
+      sink_.Write(offset.value(), bytes) != file::Sink::Take::kTaken) {
+    return false;
+  }
+  taken_bytes_ += bytes.size();
+  return true;
+}
+
 bool Receiver::Core::Write(StreamOffset offset, ByteSpan bytes) {
   if (!running()) return false;
   switch (sink_.Write(offset.value(), bytes)) {

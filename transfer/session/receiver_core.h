@@ -46,6 +46,7 @@ class Receiver::Core final : private ByteSink, public Endpoint {
 
   // ByteSink
   bool Write(StreamOffset offset, ByteSpan bytes) override;
+  bool WriteRun(StreamOffset offset, BytePieces bytes) override;
   // Endpoint
   void HandleMessage(TimePoint now, const message::Message& message) override;
   void Advance(TimePoint now) override;

@@ -75,7 +75,7 @@ void Receiver::Core::WriteEarly() {
   }
   const std::uint64_t begin =
       sink_.Begin(intake_[*early_.index].piece) + early_.begin;
-  switch (sink_.Write(begin, early_.held)) {
+  switch (sink_.Write(begin, ByteSpan(early_.held))) {
     case file::Sink::Take::kTaken:
       break;
     case file::Sink::Take::kNoRoom:

@@ -11,9 +11,9 @@ Sender::Sender(TimePoint now, const Config& config, file::SourceTree* tree,
     : core_(std::make_unique<Core>(now, config, tree, disk)) {}
 Sender::~Sender() = default;
 
-void Sender::HandlePacket(TimePoint now, PacketNumber number,
-                          ByteSpan payload) {
-  core_->HandlePacket(now, number, payload);
+void Sender::HandlePackets(TimePoint now,
+                           std::span<const Connection::Received> packets) {
+  core_->HandlePackets(now, packets);
 }
 void Sender::HandleTimeout(TimePoint now) { core_->HandleTimeout(now); }
 void Sender::HandleDisk(TimePoint now) { core_->HandleDisk(now); }

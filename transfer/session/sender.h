@@ -8,6 +8,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <span>
 
 #include "net/base/bytes.h"
 #include "net/base/packet_number.h"
@@ -51,8 +52,8 @@ class Sender final : public Session {
          file::Disk* disk);
   ~Sender() override;
 
-  void HandlePacket(TimePoint now, PacketNumber number,
-                    ByteSpan payload) override;
+  void HandlePackets(TimePoint now,
+                     std::span<const Connection::Received> packets) override;
   void HandleTimeout(TimePoint now) override;
   void HandleDisk(TimePoint now) override;
   void HandlePathChange(TimePoint now, std::size_t max_payload) override;

@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 
@@ -140,9 +141,13 @@ class Session {
  public:
   virtual ~Session() = default;
 
-  // An authenticated payload that the channel received.
-  virtual void HandlePacket(TimePoint now, PacketNumber number,
-                            ByteSpan payload) = 0;
+  // Authenticated payloads that the channel received, together.
+  virtual void HandlePackets(TimePoint now,
+                             std::span<const Connection::Received> packets) = 0;
+  void HandlePacket(TimePoint now, PacketNumber number, ByteSpan payload) {
+    const Connection::Received packet{number, payload};
+    HandlePackets(now, std::span(&packet, 1));
+  }
   virtual void HandleTimeout(TimePoint now) = 0;
   // The disk has completions.
   virtual void HandleDisk(TimePoint now) = 0;

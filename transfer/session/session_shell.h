@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "net/base/bytes.h"
@@ -26,9 +27,9 @@ class SessionShell final : public Session {
   explicit SessionShell(Arguments&&... arguments)
       : core_(std::forward<Arguments>(arguments)...) {}
 
-  void HandlePacket(TimePoint now, PacketNumber number,
-                    ByteSpan payload) override {
-    core_.HandlePacket(now, number, payload);
+  void HandlePackets(TimePoint now,
+                     std::span<const Connection::Received> packets) override {
+    core_.HandlePackets(now, packets);
   }
   void HandleTimeout(TimePoint now) override { core_.HandleTimeout(now); }
   void HandleDisk(TimePoint now) override { core_.HandleDisk(now); }

@@ -58,6 +58,20 @@ void ReadAck(ByteReader& reader, AckFrame& frame) {
   }
 }
 
+// The DATA frame that payload begins with, but for ack_now. False: malformed.
+bool ReadData(ByteSpan payload, DataFrame& frame) {
+  if (payload.size() <= kDataHeaderSize) return false;
+  const std::uint64_t offset = Load(payload.data() + 1, 6);
+  const std::size_t size = Load(payload.data() + 7, 2);
+  if (size == 0 || size > payload.size() - kDataHeaderSize ||
+      offset > StreamOffset::kMax - size) {
+    return false;
+  }
+  frame.offset = StreamOffset(offset);
+  frame.bytes = payload.subspan(kDataHeaderSize, size);
+  return true;
+}
+
 void ReadControl(ByteReader& reader, ControlFrame& frame) {
   frame.offset = reader.ReadVarint();
   frame.bytes = reader.ReadLengthPrefixed();
@@ -75,17 +89,9 @@ FrameReader::Result FrameReader::Next(Frame& frame) {
   const auto type = static_cast<FrameType>(rest_[0]);
   frame.type = type;
   if (type == FrameType::kData || type == FrameType::kDataAckNow) {
-    if (rest_.size() <= kDataHeaderSize) return Result::kMalformed;
-    const std::uint64_t offset = Load(rest_.data() + 1, 6);
-    const std::size_t size = Load(rest_.data() + 7, 2);
-    if (size == 0 || size > rest_.size() - kDataHeaderSize ||
-        offset > StreamOffset::kMax - size) {
-      return Result::kMalformed;
-    }
-    frame.data = {.offset = StreamOffset(offset),
-                  .bytes = rest_.subspan(kDataHeaderSize, size),
-                  .ack_now = type == FrameType::kDataAckNow};
-    rest_ = rest_.subspan(kDataHeaderSize + size);
+    if (!ReadData(rest_, frame.data)) return Result::kMalformed;
+    frame.data.ack_now = type == FrameType::kDataAckNow;
+    rest_ = rest_.subspan(kDataHeaderSize + frame.data.bytes.size());
     return Result::kFrame;
   }
 
@@ -115,6 +121,16 @@ FrameReader::Result FrameReader::Next(Frame& frame) {
   if (!reader.ok()) return Result::kMalformed;
   rest_ = reader.rest();
   return Result::kFrame;
+}
+
+std::optional<DataFrame> ReadLoneData(ByteSpan payload) {
+  DataFrame frame;
+  if (payload.empty() || payload[0] != std::byte{ToByte(FrameType::kData)} ||
+      !ReadData(payload, frame) ||
+      kDataHeaderSize + frame.bytes.size() != payload.size()) {
+    return std::nullopt;
+  }
+  return frame;
 }
 
 void WritePing(ByteWriter& writer, const PingFrame& frame) {

@@ -11,6 +11,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "net/base/bytes.h"
@@ -120,6 +121,10 @@ class FrameReader {
  private:
   ByteSpan rest_;
 };
+
+// The DATA frame that is all of the payload and asks for no ACK, as in most
+// packets of a bulk transfer; nothing: it is anything else.
+std::optional<DataFrame> ReadLoneData(ByteSpan payload);
 
 // Each of these writes one frame, or leaves the writer !ok() if it doesn't fit.
 void WritePing(ByteWriter& writer, const PingFrame& frame);
