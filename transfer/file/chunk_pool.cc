@@ -6,15 +6,6 @@
 
 namespace p2pcp::file {
 
-namespace {
-
-constexpr std::size_t kCacheLine = 64;
-// A packet of an Ethernet. It saved 15 % of the receiving thread's time there;
-// copies of larger ones keep the memory busy by themselves.
-constexpr std::size_t kMaxFetched = 2048;
-
-}  // namespace
-
 ChunkPool::ChunkPool()
     : buffers_(
           std::make_unique_for_overwrite<std::byte[]>(kChunks * kChunkBytes)) {}
@@ -81,13 +72,6 @@ void ChunkPool::Put(std::size_t index, std::uint64_t first, std::uint64_t stop,
   const std::uint32_t size = end - begin;
   P2PCP_CHECK(size <= chunk.missing);
   bytes.Take({Data(index) + begin, size});
-  // The disk's thread had these buffers last: where the next bytes most likely
-  // go is fetched for writing while they are received and opened.
-  const std::size_t next =
-      std::min<std::size_t>({size, kMaxFetched, kChunkBytes - end});
-  for (std::size_t at = 0; at < next; at += kCacheLine) {
-    __builtin_prefetch(Data(index) + end + at, /*rw=*/1);
-  }
   chunk.missing -= size;
   chunk.last_put = ++put_counter_;
   if (chunk.missing == 0) chunk.due = true;
