@@ -128,11 +128,8 @@ std::size_t Pump::SealRun(TimePoint now, std::size_t at, std::size_t most,
       now, channel_->next_packet_number(), most,
       segment_size - channel::Channel::kOverhead, segment_size,
       out.subspan(channel::Channel::kPayloadOffset));
-  for (std::size_t i = 0; i < run.count; ++i) {
-    const MutableByteSpan packet = out.subspan(i * segment_size, segment_size);
-    channel_->SealPayload(
-        now, packet.subspan(channel::Channel::kPayloadOffset, run.frames_size),
-        run.data.subspan(i * run.data_size, run.data_size), packet);
+  if (run.count > 0) {
+    channel_->SealRun(now, run.count, run.frames_size, run.data, out);
   }
   return run.count;
 }

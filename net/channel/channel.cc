@@ -334,6 +334,17 @@ std::size_t Channel::SealPayload(TimePoint now, ByteSpan frames, ByteSpan data,
   return protection_.Seal(PacketType::kPayload, frames, data, out);
 }
 
+std::size_t Channel::SealRun(TimePoint now, std::size_t count,
+                             std::size_t frames_size, ByteSpan data,
+                             MutableByteSpan out) {
+  P2PCP_CHECK(connected());
+  P2PCP_CHECK(count > 0 && data.size() % count == 0);
+  P2PCP_CHECK(frames_size + data.size() / count <= max_payload());
+  consent_.OnSent(now, /*asks=*/true);
+  payloads_sent_ += count;
+  return protection_.SealRun(count, frames_size, data, out);
+}
+
 Stats Channel::stats() const {
   return {.received = protection_.stats(),
           .payloads_sent = payloads_sent_,

@@ -204,6 +204,12 @@ class Channel {
   // has room for kOverhead more than that.
   std::size_t SealPayload(TimePoint now, ByteSpan frames, ByteSpan data,
                           MutableByteSpan out);
+  // count packets of one size, back to back, as SealPayload() would write them:
+  // the frames of each, frames_size bytes, stand in out where they belong, and
+  // its data are the next of count equal parts of data. Returns what they have
+  // in all. REQUIRES: as SealPayload().
+  std::size_t SealRun(TimePoint now, std::size_t count, std::size_t frames_size,
+                      ByteSpan data, MutableByteSpan out);
   // Where frames stand in a datagram, and what a datagram is longer than its
   // plaintext.
   static constexpr std::size_t kPayloadOffset = PacketHeader::kSize;

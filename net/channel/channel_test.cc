@@ -37,6 +37,42 @@ TEST(Channel, ConnectsWithinOneRoundTripAndCarriesPayloadBothWays) {
   EXPECT_EQ(pair.a().payloads, (std::vector<std::string>{"to a"}));
 }
 
+TEST(Channel, SealsARunAsItWouldSinglePackets) {
+  Bytes sealed[2];
+  for (const bool run : {false, true}) {
+    ChannelPair pair({});  // The same keys and numbers each time.
+    ASSERT_TRUE(pair.Connect());
+    Channel& a = pair.a().channel;
+    const ByteSpan data = AsBytes("onetwosix");
+    constexpr std::size_t kSize = Channel::kOverhead + 2 + 3;
+    Bytes out(3 * kSize);
+    const PacketNumber first = a.next_packet_number();
+    for (std::size_t i = 0; i < 3; ++i) {
+      const MutableByteSpan packet =
+          MutableByteSpan(out).subspan(i * kSize, kSize);
+      const MutableByteSpan frames = packet.subspan(Channel::kPayloadOffset, 2);
+      CopyBytes(AsBytes("f:"), frames);
+      if (run) continue;
+      EXPECT_EQ(
+          a.SealPayload(pair.now(), frames, data.subspan(3 * i, 3), packet),
+          kSize);
+    }
+    if (run) {
+      EXPECT_EQ(a.SealRun(pair.now(), 3, 2, data, out), out.size());
+    }
+    EXPECT_EQ(a.next_packet_number() - first, 3);
+    sealed[run] = out;
+    const VirtualDatagram datagram = pair.MakeDatagram(pair.a(), "last");
+    std::array<Channel::Payload, 3> payloads;
+    ASSERT_EQ(pair.b().channel.HandleTrain(pair.now(), 0, datagram.from, out,
+                                           kSize, payloads),
+              3u);
+    EXPECT_EQ(AsText(payloads[0].bytes), "f:one");
+    EXPECT_EQ(AsText(payloads[2].bytes), "f:six");
+  }
+  EXPECT_EQ(Hex(sealed[0]), Hex(sealed[1]));
+}
+
 TEST(Channel, TakesATrainApart) {
   ChannelPair pair({});
   ASSERT_TRUE(pair.Connect());

@@ -69,6 +69,33 @@ std::size_t PacketProtection::Seal(PacketType type, ByteSpan frames,
   return size;
 }
 
+std::size_t PacketProtection::SealRun(std::size_t count,
+                                      std::size_t frames_size, ByteSpan data,
+                                      MutableByteSpan out) {
+  P2PCP_CHECK(count <= PacketNumber::kMax - next_.value());
+  const std::size_t data_size = data.size() / count;
+  const std::size_t size = kOverhead + frames_size + data_size;
+  P2PCP_CHECK(out.size() >= count * size);
+  const auto packet = [&](std::size_t i) {
+    return out.subspan(i * size, size);
+  };
+  // First, since a header that was written just now is slow to be read as a
+  // whole.
+  for (std::size_t i = 0; i < count; ++i) {
+    WritePacketHeader({.type = PacketType::kPayload,
+                       .connection_id = send_id_,
+                       .number = PacketNumber(next_.value() + i)},
+                      packet(i));
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    sealer_.Seal(next_, packet(i).first(PacketHeader::kSize),
+                 packet(i).subspan(PacketHeader::kSize, frames_size),
+                 data.subspan(i * data_size, data_size), packet(i));
+    next_ = next_.Next();
+  }
+  return count * size;
+}
+
 std::optional<PacketProtection::Opened> PacketProtection::Open(
     MutableByteSpan datagram) {
   const auto drop = [this](DropReason reason) {

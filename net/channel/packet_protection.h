@@ -64,6 +64,9 @@ class PacketProtection {
   // PacketHeader::kSize on. REQUIRES: out has room for it.
   std::size_t Seal(PacketType type, ByteSpan frames, ByteSpan data,
                    MutableByteSpan out);
+  // Packets of payload, as Channel::SealRun() has them.
+  std::size_t SealRun(std::size_t count, std::size_t frames_size, ByteSpan data,
+                      MutableByteSpan out);
 
   struct Opened {
     PacketType type = PacketType::kPayload;
