@@ -32,6 +32,23 @@ inline Bytes ToBytes(ByteSpan bytes) { return {bytes.begin(), bytes.end()}; }
 // REQUIRES: to.size() >= from.size().
 void CopyBytes(ByteSpan from, MutableByteSpan to);
 
+// Big-endian integers of so many bytes, without a cursor's checks, for what is
+// in every packet. REQUIRES: kSize bytes at `at`.
+template <std::size_t kSize>
+inline std::uint64_t LoadBigEndian(const std::byte* at) {
+  std::uint64_t value = 0;
+  for (std::size_t i = 0; i < kSize; ++i) {
+    value = value << 8 | std::to_integer<std::uint64_t>(at[i]);
+  }
+  return value;
+}
+template <std::size_t kSize>
+inline void StoreBigEndian(std::byte* at, std::uint64_t value) {
+  for (std::size_t i = 0; i < kSize; ++i) {
+    at[i] = static_cast<std::byte>(value >> (8 * (kSize - 1 - i)));
+  }
+}
+
 // Lower-case hexadecimal, and back; Unhex returns an empty vector on bad input.
 std::string Hex(ByteSpan bytes);
 Bytes Unhex(std::string_view hex);

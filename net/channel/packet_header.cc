@@ -17,7 +17,6 @@ bool IsPacket(ByteSpan datagram) {
                                kFirstByteMask) == kFirstByte;
 }
 
-// In every packet, so by hand: the cursors of net/base check each field.
 void WritePacketHeader(const PacketHeader& header, MutableByteSpan out) {
   P2PCP_CHECK(out.size() >= PacketHeader::kSize);
   const std::uint64_t number = header.number.value();
@@ -26,9 +25,7 @@ void WritePacketHeader(const PacketHeader& header, MutableByteSpan out) {
                                   static_cast<std::uint8_t>(header.type));
   std::memcpy(&out[1], header.connection_id.data(),
               header.connection_id.size());
-  for (std::size_t i = 0; i < 6; ++i) {
-    out[6 + i] = static_cast<std::byte>(number >> (40 - 8 * i));
-  }
+  StoreBigEndian<6>(&out[6], number);
 }
 
 std::optional<PacketHeader> ReadPacketHeader(ByteSpan datagram) {
@@ -46,11 +43,7 @@ std::optional<PacketHeader> ReadPacketHeader(ByteSpan datagram) {
   }
   std::memcpy(header.connection_id.data(), &datagram[1],
               header.connection_id.size());
-  std::uint64_t number = 0;
-  for (std::size_t i = 0; i < 6; ++i) {
-    number = number << 8 | std::to_integer<std::uint64_t>(datagram[6 + i]);
-  }
-  header.number = PacketNumber(number);
+  header.number = PacketNumber(LoadBigEndian<6>(&datagram[6]));
   return header;
 }
 

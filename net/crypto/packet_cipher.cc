@@ -97,22 +97,22 @@ void PacketCipher::Clear() {
   has_key_ = false;
 }
 
-PacketIv PacketCipher::Nonce(std::uint64_t number) const {
-  // In words and not in bytes: the whole is read right after, which stalls on
-  // stores that are narrower than the load.
+void PacketCipher::MakeNonce(std::uint64_t number, PacketIv& nonce) const {
+  // In words and not in bytes, and in place: the whole is read right after,
+  // which stalls on stores that are narrower than the load.
   std::uint64_t low;
   std::memcpy(&low, &iv_[kPacketIvSize - sizeof(low)], sizeof(low));
   if constexpr (std::endian::native == std::endian::little) {
     number = __builtin_bswap64(number);
   }
   low ^= number;
-  PacketIv nonce = iv_;
+  nonce = iv_;
   std::memcpy(&nonce[kPacketIvSize - sizeof(low)], &low, sizeof(low));
-  return nonce;
 }
 
 void PacketCipher::SetNonce(std::uint64_t number) {
-  const PacketIv nonce = Nonce(number);
+  PacketIv nonce;
+  MakeNonce(number, nonce);
   P2PCP_CHECK(EVP_CipherInit_ex2(context_.get(), nullptr, nullptr,
                                  Raw(ByteSpan(nonce)), -1, nullptr) == 1);
 }
@@ -122,7 +122,9 @@ void PacketCipher::Seal(std::uint64_t number, ByteSpan header, ByteSpan first,
   P2PCP_CHECK(has_key_ && direction_ == Direction::kSeal);
   P2PCP_CHECK(out.size() == first.size() + second.size() + kPacketTagSize);
   if (fast_) {
-    fast_->Seal(Nonce(number), header, first, second, out);
+    PacketIv nonce;
+    MakeNonce(number, nonce);
+    fast_->Seal(nonce, header, first, second, out);
     return;
   }
   SetNonce(number);
@@ -144,7 +146,11 @@ bool PacketCipher::Open(std::uint64_t number, ByteSpan header,
                         MutableByteSpan ciphertext_and_tag) {
   P2PCP_CHECK(has_key_ && direction_ == Direction::kOpen);
   P2PCP_CHECK(ciphertext_and_tag.size() >= kPacketTagSize);
-  if (fast_) return fast_->Open(Nonce(number), header, ciphertext_and_tag);
+  if (fast_) {
+    PacketIv nonce;
+    MakeNonce(number, nonce);
+    return fast_->Open(nonce, header, ciphertext_and_tag);
+  }
   const MutableByteSpan text =
       ciphertext_and_tag.first(ciphertext_and_tag.size() - kPacketTagSize);
   const MutableByteSpan tag = ciphertext_and_tag.last(kPacketTagSize);

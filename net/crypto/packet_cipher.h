@@ -69,7 +69,7 @@ class PacketCipher {
     void operator()(evp_cipher_ctx_st* context) const;
   };
 
-  PacketIv Nonce(std::uint64_t number) const;
+  void MakeNonce(std::uint64_t number, PacketIv& nonce) const;
   void SetNonce(std::uint64_t number);
   // Associated data where out is null.
   void Update(std::byte* out, ByteSpan in);

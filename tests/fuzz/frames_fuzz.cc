@@ -116,7 +116,8 @@ void Check(ByteSpan payload) {
   static Frame again;
   FrameReader reader(payload);
   std::size_t frames = 0;
-  const std::optional<DataFrame> lone = ReadLoneData(payload);
+  DataFrame lone;
+  const bool is_lone = ReadLoneData(payload, lone);
   for (;;) {
     const FrameReader::Result result = reader.Next(frame);
     if (frames == 0) {
@@ -124,9 +125,9 @@ void Check(ByteSpan payload) {
           result == FrameReader::Result::kFrame &&
           frame.type == FrameType::kData && payload[0] != std::byte{0} &&
           frame.data.bytes.size() + kDataHeaderSize == payload.size();
-      P2PCP_CHECK(lone.has_value() == fills);
-      P2PCP_CHECK(!lone || (lone->offset == frame.data.offset &&
-                            SameBytes(lone->bytes, frame.data.bytes)));
+      P2PCP_CHECK(is_lone == fills);
+      P2PCP_CHECK(!is_lone || (lone.offset == frame.data.offset &&
+                               SameBytes(lone.bytes, frame.data.bytes)));
     }
     if (result != FrameReader::Result::kFrame) return;
     P2PCP_CHECK(++frames <= payload.size());

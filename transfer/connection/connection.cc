@@ -126,16 +126,19 @@ std::size_t Connection::HandleRun(TimePoint now,
   std::size_t count = 0;
   for (const Received& packet :
        packets.first(std::min(packets.size(), kMaxRun))) {
-    const auto data = wire::ReadLoneData(packet.payload);
-    if (!data || size + data->bytes.size() > ByteSink::kMaxRunBytes) break;
+    wire::DataFrame data;
+    if (!wire::ReadLoneData(packet.payload, data) ||
+        size + data.bytes.size() > ByteSink::kMaxRunBytes) {
+      break;
+    }
     if (count == 0) {
-      begin = data->offset;
-    } else if (data->offset != begin + size ||
+      begin = data.offset;
+    } else if (data.offset != begin + size ||
                packet.number != packets[count - 1].number.Next()) {
       break;
     }
-    pieces[count++] = data->bytes;
-    size += data->bytes.size();
+    pieces[count++] = data.bytes;
+    size += data.bytes.size();
     payload_size += packet.payload.size();
   }
   if (count < 2) return 0;

@@ -54,7 +54,9 @@ void LossDetection::OnPacketSent(TimePoint now, PacketNumber number,
       sent_.PopFront();
     }
     sent_.Append(n, packet);
-    packet.offset += packet.length;
+    // There, and not in the packet that is copied: a word that was written just
+    // now is slow to be read as a part of more.
+    sent_[n].offset = packet.offset + (n - first) * packet.length;
   }
   if (packet.content == 0) return;
 

@@ -7,22 +7,6 @@ namespace {
 
 std::uint8_t ToByte(FrameType type) { return static_cast<std::uint8_t>(type); }
 
-// Big-endian loads and stores for the one frame that is in every packet of a
-// bulk transfer. REQUIRES: n bytes at p.
-std::uint64_t Load(const std::byte* p, std::size_t n) {
-  std::uint64_t value = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    value = value << 8 | std::to_integer<std::uint64_t>(p[i]);
-  }
-  return value;
-}
-
-void Store(std::byte* p, std::uint64_t value, std::size_t n) {
-  for (std::size_t i = 0; i < n; ++i) {
-    p[i] = static_cast<std::byte>(value >> (8 * (n - 1 - i)));
-  }
-}
-
 void ReadAck(ByteReader& reader, AckFrame& frame) {
   std::uint64_t largest = reader.ReadU48();
   frame.ack_delay_microseconds = reader.ReadVarint();
@@ -61,8 +45,8 @@ void ReadAck(ByteReader& reader, AckFrame& frame) {
 // The DATA frame that payload begins with, but for ack_now. False: malformed.
 bool ReadData(ByteSpan payload, DataFrame& frame) {
   if (payload.size() <= kDataHeaderSize) return false;
-  const std::uint64_t offset = Load(payload.data() + 1, 6);
-  const std::size_t size = Load(payload.data() + 7, 2);
+  const std::uint64_t offset = LoadBigEndian<6>(payload.data() + 1);
+  const std::size_t size = LoadBigEndian<2>(payload.data() + 7);
   if (size == 0 || size > payload.size() - kDataHeaderSize ||
       offset > StreamOffset::kMax - size) {
     return false;
@@ -123,14 +107,13 @@ FrameReader::Result FrameReader::Next(Frame& frame) {
   return Result::kFrame;
 }
 
-std::optional<DataFrame> ReadLoneData(ByteSpan payload) {
-  DataFrame frame;
+bool ReadLoneData(ByteSpan payload, DataFrame& frame) {
   if (payload.empty() || payload[0] != std::byte{ToByte(FrameType::kData)} ||
-      !ReadData(payload, frame) ||
-      kDataHeaderSize + frame.bytes.size() != payload.size()) {
-    return std::nullopt;
+      !ReadData(payload, frame)) {
+    return false;
   }
-  return frame;
+  frame.ack_now = false;
+  return kDataHeaderSize + frame.bytes.size() == payload.size();
 }
 
 void WritePing(ByteWriter& writer, const PingFrame& frame) {
@@ -203,8 +186,8 @@ void WriteDataHeader(MutableByteSpan out, StreamOffset offset, std::size_t size,
   P2PCP_CHECK(offset.value() <= StreamOffset::kMax - size);
   out[0] = static_cast<std::byte>(
       ToByte(ack_now ? FrameType::kDataAckNow : FrameType::kData));
-  Store(out.data() + 1, offset.value(), 6);
-  Store(out.data() + 7, size, 2);
+  StoreBigEndian<6>(out.data() + 1, offset.value());
+  StoreBigEndian<2>(out.data() + 7, size);
 }
 
 }  // namespace p2pcp::wire

@@ -11,7 +11,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
 
 #include "net/base/bytes.h"
@@ -122,9 +121,9 @@ class FrameReader {
   ByteSpan rest_;
 };
 
-// The DATA frame that is all of the payload and asks for no ACK, as in most
-// packets of a bulk transfer; nothing: it is anything else.
-std::optional<DataFrame> ReadLoneData(ByteSpan payload);
+// Whether the payload is one DATA frame and nothing else, which asks for no
+// ACK, as in most packets of a bulk transfer; if so, that frame.
+bool ReadLoneData(ByteSpan payload, DataFrame& frame);
 
 // Each of these writes one frame, or leaves the writer !ok() if it doesn't fit.
 void WritePing(ByteWriter& writer, const PingFrame& frame);

@@ -159,22 +159,21 @@ TEST(Frames, RoundTripAllInOnePayload) {
 TEST(Frames, LoneDataIsOneFrameThatFillsThePayload) {
   const Bytes data = Unhex("a1a2a3");
   Bytes payload = DataBytes(StreamOffset(7), data, false);
-  const auto frame = ReadLoneData(payload);
-  ASSERT_TRUE(frame.has_value());
-  EXPECT_EQ(frame->offset, StreamOffset(7));
-  EXPECT_EQ(Hex(frame->bytes), "a1a2a3");
-  EXPECT_FALSE(frame->ack_now);
+  DataFrame frame;
+  ASSERT_TRUE(ReadLoneData(payload, frame));
+  EXPECT_EQ(frame.offset, StreamOffset(7));
+  EXPECT_EQ(Hex(frame.bytes), "a1a2a3");
+  EXPECT_FALSE(frame.ack_now);
 
   for (std::size_t size = 0; size < payload.size(); ++size) {
-    EXPECT_FALSE(ReadLoneData(ByteSpan(payload).first(size)).has_value());
+    EXPECT_FALSE(ReadLoneData(ByteSpan(payload).first(size), frame));
   }
   payload.push_back(std::byte{0});  // PADDING.
-  EXPECT_FALSE(ReadLoneData(payload).has_value());
-  EXPECT_FALSE(
-      ReadLoneData(DataBytes(StreamOffset(7), data, true)).has_value());
+  EXPECT_FALSE(ReadLoneData(payload, frame));
+  EXPECT_FALSE(ReadLoneData(DataBytes(StreamOffset(7), data, true), frame));
   payload.pop_back();
   payload[0] = std::byte{0x03};
-  EXPECT_FALSE(ReadLoneData(payload).has_value());
+  EXPECT_FALSE(ReadLoneData(payload, frame));
 }
 
 TEST(Frames, EveryTruncationIsMalformed) {
