@@ -1,6 +1,7 @@
 """A recorded transfer, opened from the datagrams up to the files."""
 
 import collections
+import math
 
 from tests.e2e.decoder import channel
 from tests.e2e.decoder import session
@@ -26,6 +27,7 @@ class Transfer:
     self.packets = collections.Counter()  # (side, 'payload' or 'probe')
     self.frames = collections.Counter()  # (side, name)
     self.close_codes = [None, None]
+    self._closed = [math.inf, math.inf]  # Numbers of the first CLOSE.
     self.most_ranges = 0  # In an ACK.
 
   def owns(self, datagram):
@@ -43,9 +45,12 @@ class Transfer:
     for frame in wire.read_frames(packet.plain):
       name = type(frame).__name__
       self.frames[side, name] += 1
-      if self.close_codes[side] is not None and name not in ('Close',
+      # In the order of sending: on the way packets overtake each other.
+      if packet.number > self._closed[side] and name not in ('Close',
                                                              'Padding'):
         raise Violation(f'{name} after CLOSE')
+      if name == 'Close':
+        self._closed[side] = min(self._closed[side], packet.number)
       getattr(self, '_take_' + name.lower())(side, frame)
 
   def _take_probe(self, side, probe):
