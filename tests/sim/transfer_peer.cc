@@ -85,26 +85,42 @@ void TransferPeer::HandleDatagram(const SocketAddress& from,
     gathered_.emplace_back(from, ToBytes(bytes));
     return;
   }
-  TakeDatagram(from, bytes);
+  TakeTrain(from, bytes, bytes.size());
   Turn();
 }
 
-void TransferPeer::TakeDatagram(const SocketAddress& from,
-                                MutableByteSpan bytes) {
+void TransferPeer::TakeTrain(const SocketAddress& from, MutableByteSpan train,
+                             std::size_t segment_size) {
   const TimePoint now = simulator_.now();
   if (pump_) {
-    pump_->HandleTrain(now, 0, from, bytes, bytes.size());
-  } else if (const auto payload =
-                 channel_.HandleDatagram(now, 0, from, bytes)) {
-    if (early_.size() < kMaxEarly) {
-      early_.emplace_back(payload->number, ToBytes(payload->bytes));
-    }
+    pump_->HandleTrain(now, 0, from, train, segment_size);
+    return;
+  }
+  // Nothing gathers before there is a pump.
+  P2PCP_CHECK(train.size() == segment_size);
+  const auto payload = channel_.HandleDatagram(now, 0, from, train);
+  if (payload && early_.size() < kMaxEarly) {
+    early_.emplace_back(payload->number, ToBytes(payload->bytes));
   }
 }
 
 void TransferPeer::EndRest() {
   rest_until_ = TimePoint();
-  for (auto& [from, bytes] : gathered_) TakeDatagram(from, bytes);
+  // As the kernel joins them (UDP_GRO): equal ones, and one that is shorter.
+  for (std::size_t i = 0; i < gathered_.size();) {
+    const SocketAddress from = gathered_[i].first;
+    Bytes train = gathered_[i].second;
+    const std::size_t segment_size = train.size();
+    bool whole = true;
+    for (++i; whole && i < gathered_.size() && gathered_[i].first == from &&
+              gathered_[i].second.size() <= segment_size;
+         ++i) {
+      const Bytes& next = gathered_[i].second;
+      train.insert(train.end(), next.begin(), next.end());
+      whole = next.size() == segment_size;
+    }
+    TakeTrain(from, train, segment_size);
+  }
   gathered_.clear();
   if (std::exchange(disk_ready_, false)) {
     session_->HandleDisk(simulator_.now());

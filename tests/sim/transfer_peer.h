@@ -79,7 +79,8 @@ class TransferPeer {
 
  private:
   void HandleDatagram(const SocketAddress& from, MutableByteSpan bytes);
-  void TakeDatagram(const SocketAddress& from, MutableByteSpan bytes);
+  void TakeTrain(const SocketAddress& from, MutableByteSpan train,
+                 std::size_t segment_size);
   // Reads what has gathered in the socket and at the disk.
   void EndRest();
   // Drains all outputs and sets the timer.

@@ -115,7 +115,7 @@ void Connection::HandlePackets(TimePoint now,
 
 std::size_t Connection::HandleRun(TimePoint now,
                                   std::span<const Received> packets) {
-  if (peer_close() || error_ || closing_.code() ||
+  if (packets.size() < 2 || peer_close() || error_ || closing_.code() ||
       !acks_.Follows(packets.front().number)) {
     return 0;
   }
