@@ -33,7 +33,7 @@ void Pump::HandleTrain(TimePoint now, std::uint8_t socket,
         train.first(std::min(train.size(), kMaxTrainSegments * segment_size));
     train = train.subspan(part.size());
     const TimePoint came = coalescing_.OnDatagrams(
-        now, (part.size() + segment_size - 1) / segment_size);
+        now, udp::CountSegments(part.size(), segment_size));
     const std::size_t count = channel_->HandleTrain(came, socket, from, part,
                                                     segment_size, payloads_);
     for (std::size_t i = 0; i < count; ++i) {
@@ -171,9 +171,7 @@ std::optional<Pump::Train> Pump::PollTrain(TimePoint now) {
                 segment_size);
     size += run * segment_size;
     segments += run;
-    if (segments == kMaxTrainSegments || size + segment_size > kMaxTrainBytes) {
-      break;
-    }
+    if (run > 0) continue;
     const std::size_t next = SealNext(now, size, &full);
     if (next == 0) break;
     if (next > segment_size) {

@@ -14,6 +14,13 @@ inline constexpr std::size_t kMaxTrainSegments = 64;
 // Bytes: the largest UDP payload over IPv4, 65535 - 20 - 8.
 inline constexpr std::size_t kMaxTrainBytes = 65'507;
 
+// Datagrams in a train, of which the last may be shorter.
+// REQUIRES: segment_size > 0.
+constexpr std::size_t CountSegments(std::size_t bytes,
+                                    std::size_t segment_size) {
+  return (bytes + segment_size - 1) / segment_size;
+}
+
 }  // namespace p2pcp::udp
 
 #endif  // P2PCP_NET_UDP_TRAIN_BOUNDS_H_

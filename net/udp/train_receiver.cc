@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "net/udp/sockaddr.h"
+#include "net/udp/train_bounds.h"
 
 namespace p2pcp::udp {
 namespace {
@@ -128,7 +129,7 @@ std::span<const ReceivedTrain> TrainReceiver::Receive() {
       std::byte* const bytes =
           static_cast<std::byte*>(storage.vectors[i].iov_base);
       storage.trains[count++] = {*from, {bytes, size}, segment_size};
-      stats_.datagrams += (size + segment_size - 1) / segment_size;
+      stats_.datagrams += CountSegments(size, segment_size);
       stats_.bytes += size;
     }
     stats_.trains += count;

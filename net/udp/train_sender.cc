@@ -53,10 +53,6 @@ bool IsGsoRefusal(int os_errno) {
   return os_errno == EIO || os_errno == EINVAL;
 }
 
-std::size_t CountSegments(std::size_t bytes, std::size_t segment_size) {
-  return (bytes + segment_size - 1) / segment_size;
-}
-
 }  // namespace
 
 // Where to, and the ancillary data: what all messages of a train share.
