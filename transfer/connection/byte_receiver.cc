@@ -18,10 +18,8 @@ ByteReceiver::Outcome ByteReceiver::Receive(StreamOffset offset,
   });
   duplicate_ += bytes.size() - fresh;
   if (fresh == 0) return Outcome::kTaken;
-  if (fresh > max_data() + forgotten_ - received_total_)
-    return Outcome::kBeyondCredit;
-  if (received_.range_count() >= kMaxRanges &&
-      received_.WouldAddRange(begin, end)) {
+  if (fresh > Allowance()) return Outcome::kBeyondCredit;
+  if (TooScattered(begin, end)) {
     ++refused_;
     return Outcome::kRefused;
   }
@@ -54,9 +52,7 @@ bool ByteReceiver::ReceiveRun(StreamOffset offset, BytePieces bytes) {
   const std::uint64_t begin = offset.value();
   const std::uint64_t end = begin + bytes.size();
   if (sink_ == nullptr || received_.ContainsAny(begin, end) ||
-      bytes.size() > max_data() + forgotten_ - received_total_ ||
-      (received_.range_count() >= kMaxRanges &&
-       received_.WouldAddRange(begin, end)) ||
+      bytes.size() > Allowance() || TooScattered(begin, end) ||
       !sink_->WriteRun(offset, bytes)) {
     return false;
   }
@@ -82,7 +78,7 @@ bool ByteReceiver::Skip(std::uint64_t begin, std::uint64_t end,
   });
   if (charged < here || charged > end - begin) return false;
   const std::uint64_t lost = charged - here;
-  if (lost > max_data() + forgotten_ - received_total_) return false;
+  if (lost > Allowance()) return false;
   received_.Insert(begin, end);
   // Bytes that were under way come in vain: they will never be written.
   received_total_ += lost;

@@ -58,6 +58,15 @@ class ByteReceiver {
   std::uint64_t refused() const { return refused_; }
 
  private:
+  // New bytes that may come now.
+  std::uint64_t Allowance() const {
+    return max_data() + forgotten_ - received_total_;
+  }
+  // Whether [begin, end) would part what has come into too many ranges.
+  bool TooScattered(std::uint64_t begin, std::uint64_t end) const {
+    return received_.range_count() >= kMaxRanges &&
+           received_.WouldAddRange(begin, end);
+  }
   std::uint64_t step() const {
     return budget_ / kCreditStep > 0 ? budget_ / kCreditStep : 1;
   }
