@@ -19,6 +19,7 @@
 #include "cmd/local_network.h"
 #include "cmd/network/connect_steps.h"
 #include "cmd/network/extra_sockets.h"
+#include "cmd/network/flood_guard.h"
 #include "cmd/network/lan_link.h"
 #include "cmd/network/outlet.h"
 #include "cmd/network/own_addresses.h"
@@ -132,6 +133,8 @@ class Link {
   // How many datagrams it was.
   std::size_t HandleTrain(TimePoint now, std::uint8_t index,
                           const udp::ReceivedTrain& train);
+  // Has the kernel refuse what is not the peer's while there is much of it.
+  void WatchFlood(TimePoint now);
   void HandleMqtt();
   // One round: wait until `until` or the first event, act, send.
   void Turn(TimePoint until);
@@ -170,6 +173,7 @@ class Link {
   std::unique_ptr<OwnAddresses> own_addresses_;
   std::unique_ptr<ExtraSockets> extra_sockets_;
   std::unique_ptr<Pump> pump_;
+  FloodGuard flood_guard_;
   Stall stall_;
   ConnectSteps steps_;
   Session* session_ = nullptr;

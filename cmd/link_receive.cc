@@ -7,7 +7,9 @@
 #include "cmd/link.h"
 #include "cmd/network/receive_coalescing.h"
 #include "net/channel/channel.h"
+#include "net/channel/packet_header.h"
 #include "net/stun/message.h"
+#include "net/udp/admission.h"
 
 namespace p2pcp::cmd {
 namespace {
@@ -95,6 +97,27 @@ void Link::HandlePackets(TimePoint now, std::uint8_t socket,
       early_.push_back({payload->number, ToBytes(payload->bytes)});
     }
   } while (!train.empty());
+}
+
+void Link::WatchFlood(TimePoint now) {
+  const channel::Channel& channel = *connector_->channel();
+  std::uint64_t garbage = channel.stats().received.foreign();
+  for (const udp::UdpSocket& socket : network_.sockets()) {
+    garbage += socket.stats().received.refused;
+  }
+  const bool before = flood_guard_.flooded();
+  if (flood_guard_.Update(now, garbage) == before) return;
+  udp::Admission admission;
+  admission.first_byte_below = stun::kFirstByteBelow;
+  admission.prefix = channel::PacketPrefix(channel.receive_id());
+  admission.mask.fill(std::byte{0xff});
+  admission.mask[0] = std::byte{0xfe};  // Payload or probe.
+  for (udp::UdpSocket& socket : network_.sockets()) {
+    socket.Admit(before ? nullptr : &admission);
+  }
+  Step(before ? "the flood is over"
+              : "flooded with datagrams that are not the peer's: the kernel "
+                "drops them from now on");
 }
 
 }  // namespace p2pcp::cmd

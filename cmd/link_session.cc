@@ -50,6 +50,7 @@ std::optional<ExitCode> Link::Run(Session* session, int disk_fd,
     if (std::exchange(state_wanted_, false)) handler.on_state_wanted(now);
     if (now >= next_tick || std::exchange(resized_, false)) {
       handler.on_tick(now);
+      WatchFlood(now);
       if (knocked_ && now - *knocked_ <= kKnockLife && stall_.stalled() &&
           connector_->channel()->quiet(now) >= kGoneAfter) {
         session->HandleChannelLost(now);

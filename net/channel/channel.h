@@ -24,6 +24,7 @@
 #include "net/base/socket_address.h"
 #include "net/base/time.h"
 #include "net/channel/consent.h"
+#include "net/channel/packet_header.h"
 #include "net/channel/packet_protection.h"
 #include "net/channel/path_mtu.h"
 #include "net/channel/paths.h"
@@ -216,6 +217,8 @@ class Channel {
   static constexpr std::size_t kOverhead = PacketProtection::kOverhead;
 
   Stats stats() const;
+  // Of the packets that come to us.
+  const ConnectionId& receive_id() const { return protection_.receive_id(); }
 
  private:
   // Packets have come: payload, or a probe.

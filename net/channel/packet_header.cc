@@ -12,6 +12,12 @@ constexpr std::uint8_t kFirstByteMask = 0xc0;
 
 }  // namespace
 
+std::array<std::byte, 6> PacketPrefix(const ConnectionId& id) {
+  std::array<std::byte, 6> prefix{std::byte{kFirstByte}};
+  std::memcpy(&prefix[1], id.data(), id.size());
+  return prefix;
+}
+
 bool IsPacket(ByteSpan datagram) {
   return !datagram.empty() && (std::to_integer<std::uint8_t>(datagram[0]) &
                                kFirstByteMask) == kFirstByte;

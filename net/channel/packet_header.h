@@ -35,6 +35,9 @@ struct PacketHeader {
   friend bool operator==(const PacketHeader&, const PacketHeader&) = default;
 };
 
+// What every packet to that connection begins with, but for the last bit, T.
+std::array<std::byte, 6> PacketPrefix(const ConnectionId& id);
+
 // Whether a datagram can be one of ours, by its first byte: for whoever shares
 // a socket among several users.
 bool IsPacket(ByteSpan datagram);

@@ -44,6 +44,11 @@ struct ReceiveStats {
   std::uint64_t Dropped(DropReason reason) const {
     return dropped[static_cast<std::size_t>(reason)];
   }
+  // Of another than the peer, as far as a header tells.
+  std::uint64_t foreign() const {
+    return Dropped(DropReason::kTooShort) + Dropped(DropReason::kUnknownType) +
+           Dropped(DropReason::kUnknownConnection);
+  }
 };
 
 class PacketProtection {
@@ -82,6 +87,9 @@ class PacketProtection {
   std::uint64_t receive_epoch() const { return opener_.epoch(); }
   void ForgetPreviousEpoch() { opener_.ForgetPreviousEpoch(); }
   bool dead() const { return opener_.dead(); }
+
+  // What comes to us bears this.
+  const ConnectionId& receive_id() const { return receive_id_; }
 
   ReceiveStats& stats() { return stats_; }
   const ReceiveStats& stats() const { return stats_; }

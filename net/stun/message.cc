@@ -216,7 +216,8 @@ class Writer {
 
 bool IsStunMessage(ByteSpan datagram) {
   // Of every datagram; most are packets, whose first byte is larger.
-  if (datagram.size() < kHeaderSize || datagram[0] >= std::byte{4}) {
+  if (datagram.size() < kHeaderSize ||
+      datagram[0] >= std::byte{kFirstByteBelow}) {
     return false;
   }
   ByteReader reader(datagram.subspan(4));

@@ -116,6 +116,8 @@ struct Message {
 // below 4; RFC 8489 section 6.3: the cookie). p2pcp's own datagrams begin with
 // 0xC0 or above. A true answer does not promise that Parse succeeds.
 bool IsStunMessage(ByteSpan datagram);
+// The first byte of each is below this (RFC 9443).
+inline constexpr std::uint8_t kFirstByteBelow = 4;
 
 // nullopt unless the datagram is exactly one well-formed message. A FINGERPRINT
 // that is there must be right and last. Of attributes that occur twice the

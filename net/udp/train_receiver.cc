@@ -115,7 +115,8 @@ std::span<const ReceivedTrain> TrainReceiver::Receive() {
       const Ancillary ancillary = ReadAncillary(header);
       if (ancillary.overflow) {
         // A counter of the socket's whole life that wraps.
-        stats_.overflows += *ancillary.overflow - last_overflow_;
+        (refusing_ ? stats_.refused : stats_.overflows) +=
+            *ancillary.overflow - last_overflow_;
         last_overflow_ = *ancillary.overflow;
       }
       const std::optional<SocketAddress> from = FromSockaddr(storage.names[i]);

@@ -38,6 +38,9 @@ class TrainReceiver {
     // Datagrams that the socket's full buffer has lost (SO_RXQ_OVFL): ours to
     // mend, never a sign of a congested network.
     std::uint64_t overflows = 0;
+    // The same while an Admission is in force: the kernel counts what it
+    // refuses together with what it has no room for.
+    std::uint64_t refused = 0;
     std::uint64_t icmp_errors = 0;  // Pending errors that were taken off.
     std::uint64_t discarded = 0;    // Empty, truncated or without a sender.
     std::uint64_t errors = 0;       // Calls that failed for another reason.
@@ -55,6 +58,9 @@ class TrainReceiver {
   // level-triggered).
   std::span<const ReceivedTrain> Receive();
 
+  // Whether the socket has an Admission.
+  void SetRefusing(bool refusing) { refusing_ = refusing; }
+
   const Stats& stats() const { return stats_; }
 
  private:
@@ -64,6 +70,7 @@ class TrainReceiver {
   int fd_;
   std::unique_ptr<Storage> storage_;
   std::uint32_t last_overflow_ = 0;
+  bool refusing_ = false;
   Stats stats_;
 };
 

@@ -19,7 +19,8 @@ class OptionSetter {
  public:
   OptionSetter(Syscalls* syscalls, int fd) : syscalls_(syscalls), fd_(fd) {}
 
-  bool Set(int level, int option, int value) {
+  template <typename Value>
+  bool Set(int level, int option, Value value) {
     const int result =
         syscalls_->SetSockOpt(fd_, level, option, &value, sizeof(value));
     if (result < 0) os_errno_ = -result;
@@ -60,6 +61,7 @@ bool KernelHasUsableGro(std::string_view release) {
 
 UdpSocket::UdpSocket(FileDescriptor fd, Syscalls* syscalls, bool gso, bool gro)
     : fd_(std::move(fd)),
+      syscalls_(syscalls),
       gro_enabled_(gro),
       sender_(syscalls, fd_.get(), gso),
       receiver_(syscalls, fd_.get()) {}
@@ -119,6 +121,18 @@ Result<UdpSocket> UdpSocket::Adopt(FileDescriptor fd, const Options& options) {
   udp_socket.send_buffer_ = SetBuffer(setter, udp_socket.fd(), SO_SNDBUFFORCE,
                                       SO_SNDBUF, options.send_buffer);
   return udp_socket;
+}
+
+bool UdpSocket::Admit(const Admission* admission) {
+  OptionSetter setter(syscalls_, fd_.get());
+  if (admission == nullptr) {
+    receiver_.SetRefusing(false);
+    return setter.Set(SOL_SOCKET, SO_DETACH_FILTER, 0);
+  }
+  AdmissionProgram program(*admission);
+  const bool attached = setter.Set(SOL_SOCKET, SO_ATTACH_FILTER, program.Get());
+  if (attached) receiver_.SetRefusing(true);
+  return attached;
 }
 
 }  // namespace p2pcp::udp

@@ -16,6 +16,7 @@
 #include "net/base/bytes.h"
 #include "net/base/result.h"
 #include "net/base/socket_address.h"
+#include "net/udp/admission.h"
 #include "net/udp/file_descriptor.h"
 #include "net/udp/syscalls.h"
 #include "net/udp/train_receiver.h"
@@ -86,6 +87,11 @@ class UdpSocket {
   // does. The spans may be written to and stand until the next call.
   std::span<const ReceivedTrain> Receive() { return receiver_.Receive(); }
 
+  // From now on the kernel drops what the admission does not take; null:
+  // nothing is refused any more. What waits already is not touched. Returns
+  // whether the kernel does so.
+  bool Admit(const Admission* admission);
+
   // Whether trains leave by UDP_SEGMENT. It falls for good when the kernel
   // refuses.
   bool gso_enabled() const { return sender_.gso_enabled(); }
@@ -99,6 +105,7 @@ class UdpSocket {
   UdpSocket(FileDescriptor fd, Syscalls* syscalls, bool gso, bool gro);
 
   FileDescriptor fd_;
+  Syscalls* syscalls_;
   SocketAddress local_address_;
   int receive_buffer_ = 0;
   int send_buffer_ = 0;

@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <initializer_list>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,6 +22,7 @@
 #include "net/base/random.h"
 #include "net/base/result.h"
 #include "net/base/socket_address.h"
+#include "net/udp/admission.h"
 #include "net/udp/syscalls.h"
 #include "net/udp/train_receiver.h"
 #include "net/udp/train_sender.h"
@@ -167,6 +169,61 @@ TEST(UdpSocket, SurvivesAKernelThatRefusesToSegment) {
   EXPECT_EQ(result.segments, 44u);
   EXPECT_FALSE(sender.gso_enabled());
   EXPECT_EQ(ReceiveDatagrams(receiver, 44), Split(train, 1472));
+}
+
+Bytes Datagram(std::initializer_list<int> begin, std::size_t size) {
+  Bytes datagram(size, std::byte{7});
+  std::transform(begin.begin(), begin.end(), datagram.begin(),
+                 [](int value) { return static_cast<std::byte>(value); });
+  return datagram;
+}
+
+TEST(UdpSocket, TakesWhatItsAdmissionNamesAndCountsTheRest) {
+  UdpSocket sender = MustOpen("127.0.0.1:0");
+  UdpSocket receiver = MustOpen("127.0.0.1:0");
+  const auto send = [&](const Bytes& datagram) {
+    EXPECT_EQ(
+        sender.Send(receiver.local_address(), datagram, datagram.size()).status,
+        SendStatus::kSent);
+  };
+  Admission admission;
+  admission.first_byte_below = 4;
+  admission.prefix = {std::byte{0xc0}, std::byte{1}, std::byte{2},
+                      std::byte{3},    std::byte{4}, std::byte{5}};
+  admission.mask.fill(std::byte{0xff});
+  admission.mask[0] = std::byte{0xfe};
+  ASSERT_TRUE(receiver.Admit(&admission));
+  const std::vector<Bytes> taken = {
+      Datagram({3}, 20),
+      Datagram({0xc0, 1, 2, 3, 4, 5}, 28),
+      Datagram({0xc1, 1, 2, 3, 4, 5}, 1500),
+      // It could be a train.
+      Datagram({0x77}, Admission::kMaxRefused + 1),
+      Datagram({0xc0, 1, 2, 3, 4, 5}, 6),
+  };
+  const std::vector<Bytes> refused = {
+      Datagram({4}, 20),
+      Datagram({0xc2, 1, 2, 3, 4, 5}, 28),
+      Datagram({0xc0, 1, 2, 3, 4, 6}, 28),
+      Datagram({0xc0, 0, 2, 3, 4, 5}, 1500),
+      Datagram({0xc0, 1, 2, 3, 4}, 5),
+      Datagram({0x77}, Admission::kMaxRefused),
+  };
+  for (std::size_t i = 0; i < refused.size(); ++i) {
+    send(refused[i]);
+    if (i < taken.size()) send(taken[i]);
+  }
+  send(taken[0]);
+  std::vector<Bytes> expected = taken;
+  expected.push_back(taken[0]);
+  EXPECT_EQ(ReceiveDatagrams(receiver, expected.size()), expected);
+  EXPECT_EQ(receiver.stats().received.refused, refused.size());
+  EXPECT_EQ(receiver.drops(), 0u);
+
+  EXPECT_TRUE(receiver.Admit(nullptr));
+  send(refused[0]);
+  EXPECT_EQ(ReceiveDatagrams(receiver, 1), std::vector<Bytes>{refused[0]});
+  EXPECT_EQ(receiver.stats().received.refused, refused.size());
 }
 
 // Kernel 4.19, unprivileged, with a small net.core.rmem_max: no UDP_GRO to

@@ -106,6 +106,8 @@ class Flood(unittest.TestCase):
     self.assertGreater(rate, _RATE / 20)
     # On a machine that runs other tests too, half is as good as equal.
     self.assertGreater(open_, closed / 2, f'{send.log()}\n{recv.log()}')
+    self.assertIn('the kernel drops them', recv.log())
+    self.assertNotIn('flooded', send.log())
 
 
 def main():
