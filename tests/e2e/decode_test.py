@@ -280,8 +280,9 @@ class Decode(Recorded):
     file, = ended.session.files
     self.assertIn('HAVE', self.names([ended], session.RECEIVER))
     there = bytearray(len(content))
-    # What came early was in vain.
-    self.assertEqual(len(file.early), session.MAX_EARLY)
+    # What came early was in vain; nothing does where the disk takes longer than
+    # the receiver's answer.
+    self.assertIn(len(file.early), (0, session.MAX_EARLY))
     for offset, size, why in ended.session.skipped(file):
       self.assertEqual(why, 'have')
       # The receiver claims nothing that it was not sent.

@@ -252,10 +252,18 @@ class MaliciousBroker(unittest.TestCase):
     return sum(count for ear in self.ears.values()
                for (to, _), count in ear.sent().items() if to != lan.SERVER)
 
+  def settled_datagrams(self):
+    """The same, once no more come of what was before."""
+    before, now = None, self.datagrams()
+    while now != before:
+      time.sleep(0.5)
+      before, now = now, self.datagrams()
+    return now
+
   def try_it(self, *evil_urls, alone=_ALONE):
     """The evil ones alone, then an honest one too."""
     honest = self.next_port()
-    before = self.datagrams()
+    before = self.settled_datagrams()
     self.start_both(*evil_urls, f'mqtt://{lan.SERVER}:{honest}')
     deadline = time.monotonic() + alone
     while time.monotonic() < deadline:
