@@ -111,11 +111,12 @@ void TransferView::Summarize(TimePoint now, const Completed& completed) {
   }
   sources_.step(fmt::format(
       "packets: {} sent, {} received, {} lost ({} of them arrived late); "
-      "{}; {} sent again",
+      "{}; {} sent again, {} copied at the end lest it be lost",
       stats.packets_sent, stats.packets_received, stats.packets_lost,
       stats.packets_spuriously_lost,
       FormatCount(stats.probe_timeouts, "probe timeout"),
-      FormatSize(stats.data_bytes_retransmitted)));
+      FormatSize(stats.data_bytes_retransmitted),
+      FormatSize(stats.data_bytes_redundant)));
   sources_.step(fmt::format(
       "path: rtt {} smoothed, {} at least; congestion window {}, {}",
       FormatLatency(stats.smoothed_rtt), FormatLatency(stats.min_rtt),

@@ -114,8 +114,11 @@ class Numbers(unittest.TestCase):
   def test_shares_of_packets_come_from_the_summary(self):
     said = peers.what_it_said(
         '   3.2 s  packets: 1000 sent, 300 received, 50 lost (10 of them '
-        'arrived late); 2 probe timeouts; 57 KiB sent again')
-    self.assertEqual(said, {'resent': 0.05, 'lost': 0.04, 'spurious': 0.01})
+        'arrived late); 2 probe timeouts; 57 KiB sent again, 1.5 KiB copied at '
+        'the end lest it be lost')
+    self.assertEqual(said, {
+        'resent': 0.05, 'lost': 0.04, 'spurious': 0.01, 'copies': 1536
+    })
     self.assertEqual(peers.what_it_said('nothing'), {})
 
   def test_a_plot_shows_every_tool_and_its_failure(self):

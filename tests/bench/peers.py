@@ -352,19 +352,24 @@ def knows(option):
   return option in network.command([pair.program(), 'send', '--help'])
 
 
+_UNITS = {'B': 1, 'KiB': 1 << 10, 'MiB': 1 << 20, 'GiB': 1 << 30}
+
 # What p2pcp -v says once a path has been proven.
 CONNECTED = r' path: direct '
 
 
 def what_it_said(text):
-  """Shares of packets, from the sender's last lines."""
+  """From the sender's last lines: shares of packets, and the bytes of copies
+  that the end of a file is sent in."""
   match = re.search(r'packets: (\d+) sent, .*?(\d+) lost \((\d+) of them '
-                    r'arrived late\)', text)
+                    r'arrived late\).* ([\d.]+) (\w+) copied at the end',
+                    text)
   if not match:
     return {}
-  sent, lost, late = (int(number) for number in match.groups())
+  sent, lost, late = (int(number) for number in match.groups()[:3])
+  copies = float(match[4]) * _UNITS[match[5]]
   return {'resent': lost / sent, 'lost': (lost - late) / sent,
-          'spurious': late / sent}
+          'spurious': late / sent, 'copies': copies}
 
 
 def all_peers():

@@ -31,6 +31,7 @@ class Run:
   cpu_sender: float | None = None  # Seconds a GB.
   cpu_receiver: float | None = None
   memory: float | None = None  # MiB, of the side that had more.
+  copies: float = 0  # Bytes that were sent twice lest the end be lost.
   wire: float | None = None  # Bytes sent for each of the file.
   queue_mean: float | None = None  # Seconds that the path added to a ping.
   queue_p95: float | None = None
@@ -100,8 +101,10 @@ def run_once(peer, task):
     end = outcome.done or outcome.begin + task.seconds
     delivered = max(samples[-1][1] - samples[0][1], 1)
     bytes_moved = run.goodput * run.seconds / 8e-6
+    # The middle has no copies of the end.
+    moved = bytes_moved + run.copies * (1 - (run.lost or 0))
     run.steady = _steady(samples, outcome.connected, end,
-                         min(1, bytes_moved / delivered))
+                         min(1, moved / delivered))
     queue = path.ping.queue(outcome.connected, end)
     if queue and task.row.kind == 'line':
       run.queue_mean, run.queue_p95 = queue

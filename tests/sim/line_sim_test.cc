@@ -87,7 +87,7 @@ LineOptions OptionsOf(const Row& row, std::uint64_t seed) {
 const Row kRows[] = {
     {.name = "clean", .bbr = 91, .cubic = 90, .bbr_queue_ms = 10},
     {.name = "loss_1_percent", .harm = {.loss = 0.01}, .bbr = 88, .cubic = 2},
-    {.name = "loss_5_percent", .harm = {.loss = 0.05}, .bbr = 87, .cubic = 0.9},
+    {.name = "loss_5_percent", .harm = {.loss = 0.05}, .bbr = 89, .cubic = 0.9},
     {.name = "long_loss_0.1_percent",
      .rtt = 200ms,
      .harm = {.loss = 0.001},
@@ -97,7 +97,7 @@ const Row kRows[] = {
      .rtt = 200ms,
      .harm = {.loss = 0.1},
      .loss_back = 0.1,
-     .bbr = 64,
+     .bbr = 69,
      .cubic = 0.15},
     {.name = "the_same_for_longer",
      .rtt = 200ms,

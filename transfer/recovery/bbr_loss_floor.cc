@@ -62,8 +62,13 @@ void BbrLossFloor::Judge(TimePoint now, Duration min_rtt) {
   const Duration quiet =
       min_rtt + std::max(kQuietDelay, min_rtt / kQuietRttDivisor);
   if (shortest_rtt_ > quiet) return;
+  AddWindow(now, current_.sent, current_.lost);
+}
+
+void BbrLossFloor::AddWindow(TimePoint now, std::uint64_t sent,
+                             std::uint64_t lost) {
   last_valid_ = now;
-  windows_.push_back(current_);
+  windows_.push_back({.sent = sent, .lost = lost});
   if (windows_.size() > kWindows) windows_.pop_front();
   Evaluate();
 }

@@ -5,7 +5,8 @@
 // was just delivered, once the queue has drained, and only if the round trip
 // comes down to that of an empty queue meanwhile. A policer or a full queue
 // stops dropping then, a bad radio does not. Sending slower for such a loss
-// would not reduce it.
+// would not reduce it. Or in Startup, which sends less than what was seen to be
+// delivered afterwards (AddWindow).
 
 #ifndef P2PCP_TRANSFER_RECOVERY_BBR_LOSS_FLOOR_H_
 #define P2PCP_TRANSFER_RECOVERY_BBR_LOSS_FLOOR_H_
@@ -53,6 +54,8 @@ class BbrLossFloor {
   bool WindowComplete(TimePoint now) const;
   // The packets up to here make up the window.
   void EndWindow(PacketNumber next_number);
+  // A window that was sent while the path had room for more, as is known now.
+  void AddWindow(TimePoint now, std::uint64_t sent, std::uint64_t lost);
   // Something else came between.
   void Abandon();
   // A window has ended, the fate of its packets is not known yet.

@@ -5,6 +5,7 @@
 //   PROBE_RTT -> CRUISE (or STARTUP).
 
 #include <algorithm>
+#include <utility>
 
 #include "transfer/recovery/bbr.h"
 
@@ -71,6 +72,7 @@ void Bbr::CheckStartupLoss() {
   if (startup_grows_ || startup_packets_ <= 0) {
     startup_packets_ += packets;
     startup_lost_ += lost;
+    newest_rounds_ = {StartupRound{packets, lost}, newest_rounds_[0]};
     return;
   }
   if (loss_round_.ranges < kStartupFullLossCount) return;
@@ -87,8 +89,31 @@ void Bbr::ExitStartupForLoss() {
       std::max(static_cast<std::uint64_t>(Bdp(1.0)), inflight_latest_);
 }
 
+// What got lost in a round that was followed by one which delivered more was
+// not ours to cause. Nor another's whose queue we joined, if as much was lost
+// while we had next to nothing of the path.
+void Bbr::LearnFloorFromStartup(TimePoint now) {
+  const auto& [newest, before] = newest_rounds_;
+  const StartupRound early = {
+      startup_packets_ - newest.packets - before.packets,
+      startup_lost_ - newest.lost - before.lost};
+  for (const StartupRound& round : {early, before}) {
+    if (round.packets < kStartupFloorPackets ||
+        round.lost < BbrLossFloor::kTolerated * round.packets) {
+      return;
+    }
+  }
+  if (2 * early.lost * before.packets < before.lost * early.packets) return;
+  for (const StartupRound& round : {early, before}) {
+    floor_.AddWindow(now, static_cast<std::uint64_t>(round.packets),
+                     static_cast<std::uint64_t>(round.lost));
+  }
+  floor_from_startup_ = true;
+}
+
 void Bbr::CheckDrain(const AckEvent& event) {
   if (state_ == State::kStartup && full_bw_reached_) {
+    LearnFloorFromStartup(event.now);
     state_ = State::kDrain;
     answered_below_ = next_number_;
     pacing_gain_ = kDrainPacingGain;
@@ -137,6 +162,10 @@ void Bbr::UpdateDown(const AckEvent& event) {
       if (CheckTimeToProbe(event.now)) return;
       if (event.bytes_in_flight > InflightWithHeadroom() ||
           event.bytes_in_flight > Inflight(1.0)) {
+        return;
+      }
+      if (std::exchange(floor_from_startup_, false)) {
+        StartCruise();
         return;
       }
       const auto lost =

@@ -377,6 +377,29 @@ TEST(Bbr, RandomLossIsThePathsOwn) {
   }
 }
 
+// What gets lost from the first packets on, while the rate still grows, needs
+// no quiet round trips to be told from a full queue.
+TEST(Bbr, LossSinceTheFirstPacketIsKnownToBeThePathsOwnAfterStartup) {
+  Path path({.rate = 12e6, .rtt = 100ms, .queue = 2000, .loss = 0.1});
+  while (path.bbr().state() == Bbr::State::kStartup) path.RunFor(1ms);
+  ASSERT_LT(path.now(), TimePoint{} + 4s);
+  EXPECT_NEAR(path.bbr().loss_floor(), 0.1, 0.03);
+  while (path.bbr().state() != Bbr::State::kProbeBwCruise) path.RunFor(1ms);
+  const std::uint64_t before = path.delivered();
+  path.RunFor(1s);
+  EXPECT_GE(path.delivered() - before, 11'600'000u);
+}
+
+TEST(Bbr, LossThatBeganWhileStartupGrewMayBeOurs) {
+  Path path({.rate = 12e6, .rtt = 100ms, .queue = 2000});
+  path.drop = [](std::uint64_t number) {
+    return number > 600 && number % 10 == 0;
+  };
+  while (path.bbr().state() == Bbr::State::kStartup) path.RunFor(1ms);
+  ASSERT_LT(path.now(), TimePoint{} + 4s);
+  EXPECT_EQ(path.bbr().loss_floor(), 0);
+}
+
 TEST(Bbr, ShallowQueueMakesNoFloor) {
   Path path({.queue = 5});
   for (int i = 0; i < 200; ++i) {
