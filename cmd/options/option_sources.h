@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cmd/home.h"
+#include "cmd/options/option_in_force.h"
 #include "cmd/options/option_tables.h"
 #include "net/base/result.h"
 
@@ -27,12 +28,6 @@ std::string TwinOf(const std::string& long_name);
 std::string EnvironmentAsConfig(
     const boost::program_options::options_description& options,
     const Environment& environment);
-
-struct OptionInForce {
-  std::string name;    // Without dashes.
-  std::string value;   // As it was written; empty for a default.
-  std::string source;  // The variable's name or the file's; empty likewise.
-};
 
 // What holds where the command line says nothing, every option that may stand
 // in a configuration file once (one that may be repeated, once a value), in the

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "cmd/home.h"
-#include "cmd/options/option_sources.h"
+#include "cmd/options/option_in_force.h"
 #include "cmd/options/option_values.h"
 #include "net/base/result.h"
 
