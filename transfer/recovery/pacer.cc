@@ -16,8 +16,18 @@ void Pacer::Refill(TimePoint now) {
   if (now <= refilled_) return;
   // Tokens of the first burst stay even where they are more than capacity_.
   const double limit = std::max(tokens_, capacity_);
-  tokens_ = std::min(
-      limit, tokens_ + rate_ * static_cast<double>((now - refilled_).count()));
+  const double given = rate_ * static_cast<double>((now - refilled_).count());
+  const double repaid = std::min(owed_, kCatchUp * given);
+  tokens_ += given + repaid;
+  owed_ -= repaid;
+  if (tokens_ > limit) {
+    // Who did not wait for them had nothing to send, or no window.
+    if (waiting_) {
+      owed_ = std::min(owed_ + tokens_ - limit,
+                       rate_ * static_cast<double>(kMaxLateness.count()));
+    }
+    tokens_ = limit;
+  }
   refilled_ = now;
 }
 
@@ -45,6 +55,7 @@ bool Pacer::CanSend(TimePoint now) {
   if (rate_ == 0) return true;
   Refill(now);
   in_burst_ = tokens_ >= (in_burst_ ? packet_size_ : burst_);
+  waiting_ = !in_burst_;
   return in_burst_;
 }
 

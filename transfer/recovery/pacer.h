@@ -21,9 +21,13 @@ class Pacer {
   static constexpr std::size_t kMinBurstPackets = 2;
   static constexpr std::size_t kMaxBurstPackets = 44;
   static constexpr std::size_t kMaxBurstBytes = 65'000;
-  // A sender that wakes up late makes up for so much; else its throughput would
-  // fall with the load of its CPU.
+  // A sender that wakes up late makes up for so much at once, and for so much
+  // in all, the rest by a rate that is higher by this part: else its throughput
+  // would fall with the load of its CPU. (Lab, two cores for both ends and the
+  // line, wake-ups late by up to 10 ms: 500 Mbit/s, 40 ms 428 -> 435 Mbit/s.)
   static constexpr Duration kLateCredit = 2ms;
+  static constexpr Duration kMaxLateness = 10ms;
+  static constexpr double kCatchUp = 0.25;
   // The first packets may go at once: ten, the initial window of RFC 9002
   // sections 7.2 and 7.7.
   static constexpr std::size_t kInitialBurstPackets = 10;
@@ -65,6 +69,8 @@ class Pacer {
   double burst_;
   double capacity_;
   double tokens_;
+  double owed_ = 0;       // Bytes that were not sent for lateness alone.
+  bool waiting_ = false;  // The last packet that asked was refused.
   bool in_burst_ = true;
   TimePoint refilled_;
 };

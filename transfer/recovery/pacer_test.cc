@@ -128,12 +128,49 @@ TEST(Pacer, NeverWakesTooEarly) {
   }
 }
 
-TEST(Pacer, MakesUpForTwoMillisecondsOfLateness) {
+TEST(Pacer, MakesUpForTwoMillisecondsAtOnce) {
   Pacer pacer(kStart, kPacket);
   SetRate(pacer, kStart, 10'000'000);
   Burst(pacer, kStart);
   // 1 ms of burst and 2 ms of credit, not the whole second.
   EXPECT_EQ(Burst(pacer, kStart + 1s), 30);
+}
+
+// Packets that go from now on in so long, by a sender that wakes up `late` each
+// twentieth time and else when it wants to.
+int Send(Pacer& pacer, TimePoint now, Duration duration, Duration late) {
+  int packets = 0;
+  const TimePoint end = now + duration;
+  for (int i = 0; now < end; ++i) {
+    packets += Burst(pacer, now);
+    now = pacer.NextSendTime() + (i % 20 == 0 ? late : Duration(0));
+  }
+  return packets;
+}
+
+TEST(Pacer, LosesNothingToWakeUpsThatAreLateNowAndThen) {
+  for (const Duration late : {1ms, 3ms, 5ms}) {
+    Pacer pacer(kStart, kPacket);
+    SetRate(pacer, kStart, 10'000'000);
+    EXPECT_NEAR(Send(pacer, kStart, 2s, late), 20'000, 200) << late.count();
+  }
+}
+
+TEST(Pacer, MakesUpForTenMillisecondsInAll) {
+  Pacer pacer(kStart, kPacket);
+  SetRate(pacer, kStart, 10'000'000);
+  Burst(pacer, kStart);
+  const TimePoint late = kStart + 1s;
+  // By a quarter more, as long as that takes.
+  EXPECT_NEAR(Send(pacer, late, 20ms, 0ms), 30 + 250, 15);
+  EXPECT_NEAR(Send(pacer, late + 20ms, 80ms, 0ms), 800 + 50, 15);
+}
+
+TEST(Pacer, OwesNothingToWhoDidNotWaitForIt) {
+  Pacer pacer(kStart, kPacket);
+  SetRate(pacer, kStart, 10'000'000);
+  ASSERT_TRUE(pacer.CanSend(kStart));
+  EXPECT_NEAR(Send(pacer, kStart + 1s, 100ms, 0ms), 30 + 1'000, 15);
 }
 
 TEST(Pacer, LeavesFastAndShortPathsToTheWindow) {
