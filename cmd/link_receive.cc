@@ -1,5 +1,6 @@
 // What comes to a link's sockets, and who it is for.
 
+#include <fmt/format.h>
 #include <sys/epoll.h>
 
 #include <algorithm>
@@ -112,12 +113,16 @@ void Link::WatchFlood(TimePoint now) {
   admission.prefix = channel::PacketPrefix(channel.receive_id());
   admission.mask.fill(std::byte{0xff});
   admission.mask[0] = std::byte{0xfe};  // Payload or probe.
+  bool refused = true;
   for (udp::UdpSocket& socket : network_.sockets()) {
-    socket.Admit(before ? nullptr : &admission);
+    refused = socket.Admit(before ? nullptr : &admission) && refused;
   }
-  Step(before ? "the flood is over"
-              : "flooded with datagrams that are not the peer's: the kernel "
-                "drops them from now on");
+  if (before) {
+    Step("the flood is over");
+  } else {
+    Step(fmt::format("flooded with datagrams that are not the peer's{}",
+                     refused ? ": the kernel drops them from now on" : ""));
+  }
 }
 
 }  // namespace p2pcp::cmd

@@ -1,6 +1,7 @@
 // What a socket takes while somebody floods it. The kernel drops the rest
-// before it is queued (a classic BPF program, SO_ATTACH_FILTER): there it costs
-// whoever receives it some 50 ns, and a microsecond where it is read.
+// before it is queued (a classic BPF program, SO_ATTACH_FILTER), so that it need
+// not be read: 100,000 datagrams a second that were took 12 % of a transfer's
+// rate.
 
 #ifndef P2PCP_NET_UDP_ADMISSION_H_
 #define P2PCP_NET_UDP_ADMISSION_H_
@@ -24,8 +25,6 @@ struct Admission {
   // and what begins like this, in the bits that mask has.
   std::array<std::byte, kPrefix> prefix{};
   std::array<std::byte, kPrefix> mask{};
-
-  friend bool operator==(const Admission&, const Admission&) = default;
 };
 
 class AdmissionProgram {

@@ -23,8 +23,7 @@ void Pacer::Refill(TimePoint now) {
   if (tokens_ > limit) {
     // Who did not wait for them had nothing to send, or no window.
     if (waiting_) {
-      owed_ = std::min(owed_ + tokens_ - limit,
-                       rate_ * static_cast<double>(kMaxLateness.count()));
+      owed_ = std::min(owed_ + tokens_ - limit, MostOwed());
     }
     tokens_ = limit;
   }
@@ -37,7 +36,7 @@ void Pacer::SetRate(TimePoint now, std::uint64_t rate, std::uint64_t bandwidth,
   packet_size_ = static_cast<double>(packet_size);
   const bool too_short = min_rtt > Duration(0) && min_rtt < kMinPacedRtt;
   if (bandwidth > kMaxPacedRate || too_short) {
-    rate_ = 0;
+    rate_ = owed_ = 0;
     return;
   }
   if (rate_ == 0) refilled_ = now;
@@ -49,6 +48,7 @@ void Pacer::SetRate(TimePoint now, std::uint64_t rate, std::uint64_t bandwidth,
                       std::min(kMinBurstPackets * packet_size_, most), most);
   capacity_ = burst_ + rate_ * static_cast<double>(kLateCredit.count());
   tokens_ = std::max(tokens_, -burst_);
+  owed_ = std::min(owed_, MostOwed());
 }
 
 bool Pacer::CanSend(TimePoint now) {

@@ -63,6 +63,9 @@ class Pacer {
 
  private:
   void Refill(TimePoint now);
+  double MostOwed() const {
+    return rate_ * static_cast<double>(kMaxLateness.count());
+  }
 
   double rate_ = 0;  // Bytes per nanosecond.
   double packet_size_;

@@ -166,6 +166,16 @@ TEST(Pacer, MakesUpForTenMillisecondsInAll) {
   EXPECT_NEAR(Send(pacer, late + 20ms, 80ms, 0ms), 800 + 50, 15);
 }
 
+TEST(Pacer, WhatAFastPathWasOwedIsNotSentOnASlowOne) {
+  Pacer pacer(kStart, kPacket);
+  SetRate(pacer, kStart, 100'000'000);
+  Burst(pacer, kStart);
+  const TimePoint late = kStart + 1s;
+  Burst(pacer, late);  // 10 ms of it are owed: 1,000 packets.
+  SetRate(pacer, late, 1'000'000);
+  EXPECT_NEAR(Send(pacer, late, 1s, 0ms), 1'000 + 10, 15);
+}
+
 TEST(Pacer, OwesNothingToWhoDidNotWaitForIt) {
   Pacer pacer(kStart, kPacket);
   SetRate(pacer, kStart, 10'000'000);
