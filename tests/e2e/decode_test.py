@@ -101,7 +101,8 @@ class Recorded(unittest.TestCase):
       listener.hear(message.topic, message.payload, today)
     transfers = [transfer.Transfer(s) for s in listener.sessions.values()]
     said = {m.type for m in listener.heard}
-    self.assertLessEqual({'ready', 'offer', 'answer', 'candidates'}, said)
+    # Candidates follow only if they were not known by then.
+    self.assertLessEqual({'ready', 'offer', 'answer'}, said)
     for source, to, datagram in ear.datagrams:
       if _OTHERS & {source[1], to[1]}:
         continue
@@ -280,8 +281,7 @@ class Decode(Recorded):
     file, = ended.session.files
     self.assertIn('HAVE', self.names([ended], session.RECEIVER))
     there = bytearray(len(content))
-    # What came early was in vain; nothing does where the disk takes longer than
-    # the receiver's answer.
+    # What came early was in vain.
     self.assertIn(len(file.early), (0, session.MAX_EARLY))
     for offset, size, why in ended.session.skipped(file):
       self.assertEqual(why, 'have')
@@ -433,8 +433,9 @@ class Lossy(Recorded):
     # Bytes went out more than once, and the ACKs tell of holes.
     report = dict(one.session.said[session.SENDER])['FINISHED']
     self.assertGreater(report['lost'], 0)
-    self.assertEqual(one.session.skipped(file),
-                     [(0, session.MAX_EARLY, 'early')])
+    # Nothing comes early where the disk takes longer than the answer.
+    self.assertIn(one.session.skipped(file),
+                  ([(0, session.MAX_EARLY, 'early')], []))
     self.assertGreater(one.space.taken, len(content) - session.MAX_EARLY)
     self.assertGreater(one.most_ranges, 1)
 
