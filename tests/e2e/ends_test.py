@@ -17,7 +17,7 @@ _CONSENT = 45
 _BLOCKED = 15
 
 
-class Ends(unittest.TestCase):
+class Ends(pair.EndsTest):
 
   @classmethod
   def setUpClass(cls):
@@ -29,11 +29,6 @@ class Ends(unittest.TestCase):
     self.people = pair.Pair(self.lab, '-' + self._testMethodName[5:35])
     self.source = pair.write_file(self.people.alice.path('file'), _SIZE)
     self.addCleanup(self.people.expect_nothing)
-
-  def check(self, command, code, *words, within=pair.PATIENCE):
-    self.assertEqual(command.wait(within), code, command.log())
-    for word in words:
-      self.assertRegex(command.text, word, command.log())
 
   # 2
 

@@ -12,7 +12,7 @@ from tests.lab import topology
 _CONSENT = 45
 
 
-class Lost(unittest.TestCase):
+class Lost(pair.EndsTest):
 
   def start(self, people, lab, patience):
     """Both sides, in the middle of a transfer."""
@@ -23,11 +23,6 @@ class Lost(unittest.TestCase):
     recv.when('transferring')
     time.sleep(0.5)
     return send, recv
-
-  def check(self, command, words, within):
-    self.assertEqual(command.wait(within), pair.CONNECTION_LOST, command.log())
-    for word in words:
-      self.assertRegex(command.text, word, command.log())
 
   def test_a_peer_that_is_killed_and_a_line_that_is_cut(self):
     """All at the same time: each takes 45 s."""
@@ -47,13 +42,14 @@ class Lost(unittest.TestCase):
     cut.links['A'].set('both', 'loss=100%')
 
     for killed_pair, killed, survivor in killed_pairs:
-      self.check(survivor, ['lost|nothing has come'], _CONSENT + 10)
+      self.check(survivor, pair.CONNECTION_LOST, 'lost|nothing has come',
+                 within=_CONSENT + 10)
       killed_pair.expect_nothing(killed, survivor)
     for command in both:
-      self.check(command, [
-          'connection lost, waiting for .*; Ctrl-C to stop',
-          'did not come back within', 'to go on from there'
-      ], _CONSENT + 12)
+      self.check(command, pair.CONNECTION_LOST,
+                 'connection lost, waiting for .*; Ctrl-C to stop',
+                 'did not come back within', 'to go on from there',
+                 within=_CONSENT + 12)
     people.expect_nothing(*both)
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 import time
+import unittest
 
 from tests.lab import network
 from tests.lab import topology
@@ -134,6 +135,15 @@ class Command:
 
   def kill(self):
     self.lab.end(self.process, signal.SIGKILL)
+
+
+class EndsTest(unittest.TestCase):
+  """Tests of how commands end."""
+
+  def check(self, command, code, *words, within=PATIENCE):
+    self.assertEqual(command.wait(within), code, command.log())
+    for word in words:
+      self.assertRegex(command.text, word, command.log())
 
 
 class Alone(network.Network):
