@@ -43,13 +43,18 @@ class NoSync final : public Syscalls {
   int Fsync(int) override { return 0; }
   int Syncfs(int) override { return 0; }
   int StartWriteback(int) override { return 0; }
+  bool IsInMemory(int) override { return in_memory; }
+
+  bool in_memory = false;
 };
 
 class Model {
  public:
   explicit Model(fuzz::FuzzInput input)
       : input_(input), target_(*OpenOutput(folder_.path())) {
-    const int files = 1 + input_.TakeU8() % 6;
+    const std::uint8_t shape = input_.TakeU8();
+    const int files = 1 + shape % 6;
+    syscalls_.in_memory = shape >= 0x80;
     for (int i = 0; i < files; ++i) {
       const std::size_t size = input_.TakeU8() * kUnit + input_.TakeU8();
       contents_.push_back(RandomText(size, 1 + static_cast<unsigned>(i)));
@@ -225,7 +230,7 @@ class Model {
   TestFolder folder_;
   OutputTarget target_;
   NoSync syscalls_;
-  InlineDisk disk_{&syscalls_};
+  InlineDisk disk_{&syscalls_, nullptr, nullptr, /*writes_now=*/true};
   SeededRandom random_{1};
   TimePoint now_{1s};
   std::vector<std::size_t> begins_;

@@ -30,8 +30,9 @@ class SlowDisk final : public file::Disk {
 
   std::size_t room() const override { return disk_.room(); }
   void Submit(const file::Job& job) override;
+  bool idle() const override { return disk_.idle(); }
   // It has no cache.
-  std::optional<file::Completion> TryRead(const file::Job&) override {
+  std::optional<file::Completion> TryNow(const file::Job&) override {
     return std::nullopt;
   }
   bool ready() const override { return visible_ > 0 && disk_.ready(); }

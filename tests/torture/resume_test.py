@@ -88,9 +88,22 @@ class Resume(unittest.TestCase):
         self.assertIn('is there again', survivor.text)
         os.remove(os.path.join(self.out, 'my film'))
 
-  def test_a_full_disk_goes_on_when_there_is_room(self):
+  def into_memory(self):
     network.command(['mount', '-t', 'tmpfs', '-o', 'size=60M', 'none', self.out])
     self.addCleanup(network.command, ['umount', '-l', self.out])
+
+  def test_what_was_written_into_memory_outlives_a_kill(self):
+    self.into_memory()
+    send, recv = self.begin()
+    recv.kill()
+    recv = self.recv()
+    self.check_done(send, recv)
+    had = re.search(r'my film  goes on: ([\d.]+) MiB of 48', recv.text)
+    # A second at 16 MiB a second.
+    self.assertGreater(float(had[1]), 8)
+
+  def test_a_full_disk_goes_on_when_there_is_room(self):
+    self.into_memory()
     send, recv = self.send(), self.recv()
     recv.when('first bytes of the file')
     # Somebody else takes what room there is.

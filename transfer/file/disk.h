@@ -181,6 +181,11 @@ struct Job {
     // Deletes the temporary file in slot, if there is one.
     kDiscard,
 
+    // Submitted by disks alone, to themselves; does not complete. The journal
+    // learns that TryNow() has written `size` bytes at offset of the file in
+    // slot.
+    kNoteWritten,
+
     // --- Streams, one to a disk ---
     // Fills buffer with what `stream` has, waiting for at least one byte;
     // Completion::size: how many. At its end none, and `last` with the digest
@@ -222,6 +227,7 @@ struct Completion {
   bool same = false;
   bool done = false;
   bool outdated = false;
+  bool now = false;  // kCreate: TryNow() writes to the file.
   std::uint32_t slot = 0;
   std::uint64_t tag = 0;
   std::uint64_t offset = 0;
@@ -242,10 +248,13 @@ class Disk {
   virtual std::size_t room() const = 0;
   // REQUIRES: room() > 0.
   virtual void Submit(const Job& job) = 0;
-  // Carries out a kReadSource job at once, on the caller's thread, if that
-  // takes no waiting: no other job is under way, and the system's cache has all
-  // of the bytes. Nothing: nothing was done.
-  virtual std::optional<Completion> TryRead(const Job& job) = 0;
+  // No job is under way: each has been seen by Poll().
+  virtual bool idle() const = 0;
+  // Carries out a job at once, on the caller's thread, if that takes no
+  // waiting: it is idle(), and the job a kReadSource of what the system's cache
+  // has, or a kWrite to a file of which that was said when it was created
+  // (Completion::now). Nothing: nothing was done.
+  virtual std::optional<Completion> TryNow(const Job& job) = 0;
   // Whether Poll() has something. Cheap enough to ask for each packet.
   virtual bool ready() const = 0;
   // The next job that is done, in the order of submission, but for kPlace.

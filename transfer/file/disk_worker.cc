@@ -37,10 +37,11 @@ Completion CompletionOf(const Job& job) {
 }  // namespace
 
 DiskWorker::DiskWorker(Syscalls* syscalls, PartKeeper* keeper,
-                       SourceKeeper* sources)
+                       SourceKeeper* sources, bool writes_now)
     : syscalls_(syscalls != nullptr ? *syscalls : Syscalls::Real()),
       keeper_(keeper),
       sources_(sources),
+      writes_now_(writes_now),
       target_(syscalls_, keeper, whole_files_) {}
 
 Completion DiskWorker::Execute(const Job& job) {
@@ -50,9 +51,15 @@ Completion DiskWorker::Execute(const Job& job) {
   return completion;
 }
 
-std::optional<Completion> DiskWorker::TryRead(const Job& job) {
-  P2PCP_CHECK(job.kind == Job::Kind::kReadSource && job.slot < slots_.size());
+std::optional<Completion> DiskWorker::TryNow(const Job& job) {
+  P2PCP_CHECK(job.slot < slots_.size());
   Slot& slot = slots_[job.slot];
+  if (job.kind == Job::Kind::kWrite) return TryWrite(job, slot);
+  P2PCP_CHECK(job.kind == Job::Kind::kReadSource);
+  return TryRead(job, slot);
+}
+
+std::optional<Completion> DiskWorker::TryRead(const Job& job, Slot& slot) {
   if (!slot.source) return std::nullopt;
   std::optional<Status> read = slot.source->ReadCached(job.offset, job.buffer);
   if (!read) return std::nullopt;
@@ -63,6 +70,28 @@ std::optional<Completion> DiskWorker::TryRead(const Job& job) {
     completion.error = std::move(*read).error();
   }
   return completion;
+}
+
+std::optional<Completion> DiskWorker::TryWrite(const Job& job, Slot& slot) {
+  if (!writes_now_ || !slot.part || !slot.part->in_memory()) {
+    return std::nullopt;
+  }
+  Completion completion = CompletionOf(job);
+  Status status = slot.part->Write(job.offset, job.buffer);
+  if (status && job.digest) {
+    status = Hash(job, job.digest_offset, slot, completion);
+  }
+  if (!status) completion.error = std::move(status).error();
+  return completion;
+}
+
+Job DiskWorker::NoteOf(const Job& write) {
+  Job note;
+  note.kind = Job::Kind::kNoteWritten;
+  note.slot = write.slot;
+  note.offset = write.offset;
+  note.size = write.buffer.size();
+  return note;
 }
 
 void DiskWorker::CloseAll() {
@@ -141,9 +170,12 @@ Status DiskWorker::Run(const Job& job, Completion& completion) {
     case Job::Kind::kSync:
       return target_.Sync(*job.output);
     case Job::Kind::kCreate:
-      return Create(job, slot);
+      return Create(job, slot, completion);
     case Job::Kind::kWrite:
       return Write(job, slot, completion);
+    case Job::Kind::kNoteWritten:
+      if (!slot.part_id) return {};
+      return keeper_->Written(*slot.part_id, job.offset, job.offset + job.size);
     case Job::Kind::kHash:
       return Hash(job, job.offset, slot, completion);
     case Job::Kind::kCommit:
@@ -357,7 +389,7 @@ Status DiskWorker::Probe(const Job& job, Completion& completion) {
   return probed;
 }
 
-Status DiskWorker::Create(const Job& job, Slot& slot) {
+Status DiskWorker::Create(const Job& job, Slot& slot, Completion& completion) {
   slot.part.reset();
   slot.part_id.reset();
   slot.base.reset();
@@ -365,29 +397,23 @@ Status DiskWorker::Create(const Job& job, Slot& slot) {
   Result<FolderFd> folder = target_.OpenFolder(output);
   if (!folder) return folder.error();
   HasherOf(slot).Reset();
-  if (output.remains != nullptr) {
-    return Reopen(job, slot, *std::move(folder));
-  }
-  if (keeper_ != nullptr) keeper_->NotePrefix(output);
+  const bool again = output.remains != nullptr;
+  if (!again && keeper_ != nullptr) keeper_->NotePrefix(output);
   Result<PartFile> part =
-      PartFile::Create(syscalls_, *std::move(folder), output);
+      again ? PartFile::Reopen(syscalls_, *std::move(folder), output)
+            : PartFile::Create(syscalls_, *std::move(folder), output);
   if (!part) return part.error();
   slot.part.emplace(std::move(*part));
-  if (keeper_ != nullptr) {
-    slot.part_id = keeper_->Begin(output, slot.part->fd(), &HasherOf(slot));
+  completion.now = writes_now_ && slot.part->in_memory();
+  if (again) {
+    P2PCP_CHECK(keeper_ != nullptr);
+    slot.part_id = output.remains->part_id;
+    keeper_->Resume(*output.remains, slot.part->fd(), &HasherOf(slot),
+                    slot.part->in_memory());
+  } else if (keeper_ != nullptr) {
+    slot.part_id = keeper_->Begin(output, slot.part->fd(), &HasherOf(slot),
+                                  slot.part->in_memory());
   }
-  return {};
-}
-
-Status DiskWorker::Reopen(const Job& job, Slot& slot, FolderFd folder) {
-  const Output& output = *job.output;
-  P2PCP_CHECK(keeper_ != nullptr);
-  Result<PartFile> part =
-      PartFile::Reopen(syscalls_, std::move(folder), output);
-  if (!part) return part.error();
-  slot.part.emplace(std::move(*part));
-  slot.part_id = output.remains->part_id;
-  keeper_->Resume(*output.remains, slot.part->fd(), &HasherOf(slot));
   return {};
 }
 

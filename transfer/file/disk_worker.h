@@ -31,9 +31,9 @@ class DiskWorker {
  public:
   // What it is given must outlive it. syscalls: null for the real ones. keeper
   // and sources may be null: then no part outlives the worker, and digests
-  // begin anew.
+  // begin anew. writes_now: TryNow() writes to files that are in memory.
   explicit DiskWorker(Syscalls* syscalls, PartKeeper* keeper = nullptr,
-                      SourceKeeper* sources = nullptr);
+                      SourceKeeper* sources = nullptr, bool writes_now = false);
 
   Completion Execute(const Job& job);
   // Whether a second thread may execute the job, one such at a time: a kPlace
@@ -41,8 +41,11 @@ class DiskWorker {
   static bool MayRunBeside(const Job& job) {
     return job.kind == Job::Kind::kPlace && job.output->unnamed != nullptr;
   }
-  // A kReadSource job, if it takes no waiting for a device; else does nothing.
-  std::optional<Completion> TryRead(const Job& job);
+  // As Disk's. What was written so is not in the journal before its
+  // kNoteWritten is executed, beside which this may be called on another
+  // thread.
+  std::optional<Completion> TryNow(const Job& job);
+  static Job NoteOf(const Job& write);
   // The job at hand shall not wait for a stream. From any thread; until the
   // next CloseAll().
   void Interrupt() { stream_.Interrupt(); }
@@ -72,7 +75,9 @@ class DiskWorker {
   Status DigestSource(const Job& job, Slot& slot, Completion& completion);
   void TakeDigest(const Job& job, Slot& slot, Completion& completion);
   Status DigestExisting(const Job& job, Slot& slot, Completion& completion);
-  Status Create(const Job& job, Slot& slot);
+  Status Create(const Job& job, Slot& slot, Completion& completion);
+  std::optional<Completion> TryRead(const Job& job, Slot& slot);
+  std::optional<Completion> TryWrite(const Job& job, Slot& slot);
   Status Write(const Job& job, Slot& slot, Completion& completion);
   Status Hash(const Job& job, std::uint64_t offset, Slot& slot,
               Completion& completion);
@@ -83,7 +88,6 @@ class DiskWorker {
   Status CopyBase(const Job& job, Slot& slot, Completion& completion);
   Status MatchSource(const Job& job, Slot& slot, Completion& completion);
   Status Probe(const Job& job, Completion& completion);
-  Status Reopen(const Job& job, Slot& slot, FolderFd folder);
   void EndPart(Slot& slot);
   void NoteSource(Slot& slot, bool last);
   Status ReadStream(const Job& job, Completion& completion);
@@ -93,6 +97,7 @@ class DiskWorker {
   Syscalls& syscalls_;
   PartKeeper* const keeper_;
   SourceKeeper* const sources_;
+  const bool writes_now_;
   StrongHasherFactory make_strong_ = nullptr;
   WholeHasher whole_files_;
   SourceOpener opener_;  // Of small files.

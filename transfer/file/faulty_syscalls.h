@@ -42,6 +42,7 @@ class FaultySyscalls final : public Syscalls {
   int unnamed_error = 0;       // Of making files without a name,
   int name_unnamed_error = 0;  // and of giving them one.
   std::optional<std::int64_t> free_bytes;
+  bool in_memory = false;
   std::function<void()> before_read;  // Called before each read.
 
   std::uint64_t bytes_written = 0;
@@ -131,6 +132,7 @@ class FaultySyscalls final : public Syscalls {
   int Link(int dirfd, const char* from, const char* to) override {
     return link_error != 0 ? Fail(link_error) : Syscalls::Link(dirfd, from, to);
   }
+  bool IsInMemory(int) override { return in_memory; }
   std::int64_t FreeBytes(int dirfd) override {
     return free_bytes ? *free_bytes : Syscalls::FreeBytes(dirfd);
   }

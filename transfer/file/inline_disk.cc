@@ -11,9 +11,13 @@ void InlineDisk::Submit(const Job& job) {
   done_.push_back(worker_.Execute(job));
 }
 
-std::optional<Completion> InlineDisk::TryRead(const Job& job) {
-  if (!done_.empty()) return std::nullopt;
-  return worker_.TryRead(job);
+std::optional<Completion> InlineDisk::TryNow(const Job& job) {
+  if (!idle()) return std::nullopt;
+  std::optional<Completion> done = worker_.TryNow(job);
+  if (done && job.kind == Job::Kind::kWrite && !done->error) {
+    (void)worker_.Execute(DiskWorker::NoteOf(job));
+  }
+  return done;
 }
 
 std::optional<Completion> InlineDisk::Poll() {

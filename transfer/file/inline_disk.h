@@ -20,15 +20,16 @@ namespace p2pcp::file {
 class InlineDisk final : public Disk {
  public:
   // syscalls must outlive the disk; null: the real ones.
-  // keeper and sources as DiskWorker's.
+  // keeper, sources and writes_now as DiskWorker's.
   explicit InlineDisk(Syscalls* syscalls = nullptr,
                       PartKeeper* keeper = nullptr,
-                      SourceKeeper* sources = nullptr)
-      : worker_(syscalls, keeper, sources) {}
+                      SourceKeeper* sources = nullptr, bool writes_now = false)
+      : worker_(syscalls, keeper, sources, writes_now) {}
 
   std::size_t room() const override { return kCapacity - done_.size(); }
   void Submit(const Job& job) override;
-  std::optional<Completion> TryRead(const Job& job) override;
+  bool idle() const override { return done_.empty(); }
+  std::optional<Completion> TryNow(const Job& job) override;
   bool ready() const override {
     return !done_.empty() && visible_ != std::size_t{0};
   }
@@ -37,9 +38,6 @@ class InlineDisk final : public Disk {
   void UseStrongDigests(StrongHasherFactory make) override {
     worker_.UseStrongDigests(make);
   }
-
-  // Nothing waits to be seen by Poll().
-  bool idle() const { return done_.empty(); }
 
   // A slow disk: at most n completions are seen by Poll() from now on.
   void Hold(std::size_t n = 0) { visible_ = n; }

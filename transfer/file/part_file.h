@@ -104,6 +104,8 @@ class PartFile {
   // It stays when this goes away.
   void Keep() { part_name_.clear(); }
   int fd() const { return fd_.get(); }
+  // Writing and reading wait for no device, and a reboot takes all of it.
+  bool in_memory() const { return in_memory_; }
   // As Job::kCommit. Afterwards only destruction is left.
   Status Commit(Output& output, PlacedFiles& placed);
 
@@ -116,6 +118,7 @@ class PartFile {
   Syscalls& syscalls_;
   UniqueFd fd_;
   FolderFd folder_;
+  bool in_memory_;
   std::string part_name_;     // Empty once committed.
   std::string name_;          // For messages.
   std::uint64_t reservable_;  // Its size as declared; 0 with holes.

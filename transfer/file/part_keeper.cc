@@ -193,7 +193,8 @@ void PartKeeper::Sweep(int dirfd, const std::string& path) {
 }
 
 std::optional<std::uint64_t> PartKeeper::Begin(const Output& output, int fd,
-                                               const Hasher* hasher) {
+                                               const Hasher* hasher,
+                                               bool in_memory) {
   struct stat info;
   if (output.size < kMinSize || fstat(fd, &info) != 0) return std::nullopt;
   JournalState::Part part;
@@ -207,23 +208,26 @@ std::optional<std::uint64_t> PartKeeper::Begin(const Output& output, int fd,
     journal_.End(*old);
   }
   const std::optional<std::uint64_t> id = journal_.Begin(part);
-  if (id) open_[*id] = {fd, hasher, 0};
+  if (id) open_[*id] = {fd, hasher, in_memory, 0};
   return id;
 }
 
-void PartKeeper::Resume(const Remains& remains, int fd, Hasher* hasher) {
+void PartKeeper::Resume(const Remains& remains, int fd, Hasher* hasher,
+                        bool in_memory) {
   const JournalState::Part& part = journal_.state().parts().at(remains.part_id);
   if (remains.hashed > 0) {
     P2PCP_CHECK(hasher->Restore(part.hash->state) &&
                 hasher->size() == remains.hashed);
   }
-  open_[remains.part_id] = {fd, hasher, 0};
+  open_[remains.part_id] = {fd, hasher, in_memory, 0};
 }
 
 Status PartKeeper::Written(std::uint64_t id, std::uint64_t begin,
                            std::uint64_t end) {
   journal_.Written(id, begin, end);
-  open_.at(id).dirty += end - begin;
+  Open& open = open_.at(id);
+  if (open.in_memory) return status();
+  open.dirty += end - begin;
   dirty_ += end - begin;
   TakePass(/*wait=*/false);
   if (pass_ != Pass::kNone && dirty_ + syncing_ >= kMaxUnsynced) {

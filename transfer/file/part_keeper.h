@@ -71,11 +71,15 @@ class PartKeeper {
 
   // A new part. Nothing: it can't be kept account of. fd is that of the part
   // file, hasher the running digest of what was read back of it; both are used
-  // until End() or Placed().
+  // until End() or Placed(). in_memory: there is nothing to be synced, and the
+  // digest is saved by Close() alone, so until then the hasher may be used on
+  // another thread.
   std::optional<std::uint64_t> Begin(const Output& output, int fd,
-                                     const Hasher* hasher);
+                                     const Hasher* hasher,
+                                     bool in_memory = false);
   // A part that goes on. hasher goes on behind output.remains->hashed bytes.
-  void Resume(const Remains& remains, int fd, Hasher* hasher);
+  void Resume(const Remains& remains, int fd, Hasher* hasher,
+              bool in_memory = false);
   // Bytes are in the file. An error: see status().
   Status Written(std::uint64_t id, std::uint64_t begin, std::uint64_t end);
   // The part file is deleted.
@@ -98,6 +102,7 @@ class PartKeeper {
   struct Open {
     int fd = -1;
     const Hasher* hasher = nullptr;
+    bool in_memory = false;
     std::uint64_t dirty = 0;  // Bytes written since the last pass began.
   };
 

@@ -18,6 +18,7 @@
 #include "transfer/file/disk.h"
 #include "transfer/file/interval_set.h"
 #include "transfer/file/journal.h"
+#include "transfer/file/journal_state.h"
 #include "transfer/file/output_folder.h"
 #include "transfer/file/part_file.h"
 #include "transfer/file/syncer.h"
@@ -128,6 +129,24 @@ TEST_F(PartKeeperTest, SyncsWhatWasWrittenAndThenTheJournalThatSaysSo) {
   ASSERT_TRUE(Write(kMiB));
   EXPECT_EQ(syncer_.started, 2);
   EXPECT_EQ(syncer_.waits, 0);
+}
+
+TEST_F(PartKeeperTest, SyncsNothingThatIsInMemoryAndLeavesItsDigestAlone) {
+  const Output output = MakeOutput("in memory");
+  UniqueFd fd(
+      open((folder_ / PartName(output)).c_str(), O_RDWR | O_CREAT, 0600));
+  Hasher hasher;
+  const auto id = keeper_.Begin(output, fd.get(), &hasher, /*in_memory=*/true);
+  ASSERT_TRUE(id);
+  for (std::uint64_t at = 0; at < 100 * kMiB; at += kMiB) {
+    ASSERT_TRUE(keeper_.Written(*id, at, at + kMiB));
+  }
+  EXPECT_EQ(syncer_.started, 0);
+  const JournalState::Part& part = journal_->state().parts().at(*id);
+  EXPECT_EQ(part.written.bytes(), 100 * kMiB);
+  EXPECT_FALSE(part.hash);
+  keeper_.Close();
+  EXPECT_TRUE(part.hash);
 }
 
 TEST_F(PartKeeperTest, SyncsAfterSomeTime) {

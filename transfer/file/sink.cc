@@ -141,14 +141,16 @@ Sink::Take Sink::Write(std::uint64_t offset, BytePieces bytes) {
                     (begin_of_last <= offset || Prepare(begin_of_last, end)) &&
                     // Fails where there are too many gaps in what came.
                     received_.Add(offset, end);
-  if (!fits) {
+  if (fits) {
+    Store(offset, end, bytes);
+    high_ = std::max(high_, end);
+  } else {
     pool_.FreeIfEmpty(ChunkPool::ChunkBegin(offset));
     pool_.FreeIfEmpty(begin_of_last);
-    return Take::kNoRoom;
   }
-  Store(offset, end, bytes);
-  high_ = std::max(high_, end);
-  return Take::kTaken;
+  // Not before: it frees buffers.
+  HandleWrittenNow();
+  return fits ? Take::kTaken : Take::kNoRoom;
 }
 
 // Whether a chunk may have a buffer now.

@@ -235,6 +235,7 @@ class Sink {
   struct Slot {
     bool used = false;
     bool open = false;        // Its temporary file exists.
+    bool now = false;         // Disk::TryNow() writes to it.
     bool hash_busy = false;   // A kHash is under way.
     bool hash_last = false;   // The whole file's hashing has been submitted.
     bool hashed = false;      // The digest is that of what was written.
@@ -275,6 +276,7 @@ class Sink {
   bool TakeSlot(std::uint64_t number);
   void Flush();
   bool FlushRange(std::size_t chunk);
+  void HandleWrittenNow();
   std::uint64_t HashFrontier(const Slot& slot) const;
   void TakeHashRange(Slot& slot, std::uint64_t size, Job& job);
   void TakeFrontier(Slot& slot, Job& job);
@@ -337,6 +339,7 @@ class Sink {
   std::size_t placing_ = 0;
   std::optional<TimePoint> batch_deadline_;
   Output root_output_;
+  std::vector<Completion> written_now_;  // By TryNow(), not yet handled.
   std::deque<Event> events_;
   std::size_t signature_events_ = 0;  // Of those.
   std::size_t copies_ = 0;            // Of all files, to be carried out.

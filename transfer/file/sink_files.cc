@@ -23,6 +23,11 @@ constexpr std::uint64_t kCreateAhead = 64 << 20;
 // which is done beside it, its share.
 constexpr std::size_t kSpareJobs = 16 + Sink::kMaxPlacing;
 
+// With more buffers free than that, what can be written at once waits until the
+// disk is idle: a file's first bytes come while it is being created, and with
+// each write that is submitted the disk would be busy when the next one comes.
+constexpr std::size_t kRoomToWait = ChunkPool::kChunks / 2;
+
 }  // namespace
 
 void Sink::HandleDisk(TimePoint now) {
@@ -87,6 +92,7 @@ void Sink::HandleSlot(std::uint64_t number, Completion done) {
   switch (done.kind) {
     case Job::Kind::kCreate:
       slot.open = true;
+      slot.now = done.now;
       return;
     case Job::Kind::kWrite:
     case Job::Kind::kCopyBase:
@@ -114,6 +120,7 @@ void Sink::Advance(TimePoint now) {
   if (failed_) return;
   Activate();
   Flush();
+  HandleWrittenNow();
   for (std::uint32_t i = 0; i < slots_.size(); ++i) AdvanceSlot(i);
   // A slot that came free takes the next file.
   Activate();
@@ -124,6 +131,11 @@ void Sink::Advance(TimePoint now) {
 void Sink::Submit(Job job, std::uint64_t number) {
   ++pieces_[number].under_way;
   job.tag |= number << 8;
+  if (job.kind == Job::Kind::kWrite && slots_[job.slot].now) {
+    if (std::optional<Completion> done = disk_.TryNow(job)) {
+      return written_now_.push_back(*std::move(done));
+    }
+  }
   disk_.Submit(job);
 }
 
@@ -190,6 +202,13 @@ void Sink::Flush() {
   }
 }
 
+void Sink::HandleWrittenNow() {
+  for (std::size_t i = 0; i < written_now_.size(); ++i) {
+    Handle(std::move(written_now_[i]));
+  }
+  written_now_.clear();
+}
+
 // Submits the first part of a chunk that is to be written, as far as one file
 // goes; false if there is none, or its file has no slot yet. Files get their
 // turn in order, so nothing behind it could be written either.
@@ -226,6 +245,9 @@ bool Sink::FlushRange(std::size_t chunk) {
     if (!TakeSlot(number)) return false;
   }
   if (piece.state != State::kActive) return false;
+  Slot& slot = slots_[piece.slot];
+  // What can be written at once waits for that, as long as there is room.
+  if (slot.now && !disk_.idle() && pool_.free() > kRoomToWait) return false;
   Job job;
   job.kind = Job::Kind::kWrite;
   job.slot = piece.slot;
@@ -233,7 +255,7 @@ bool Sink::FlushRange(std::size_t chunk) {
   job.offset = dirty.begin - piece.begin;
   job.buffer = pool_.TakeDirty(chunk, end);
   P2PCP_CHECK(written_.Add(dirty.begin, end));
-  TakeFrontier(slots_[piece.slot], job);
+  TakeFrontier(slot, job);
   Submit(job, number);
   return true;
 }

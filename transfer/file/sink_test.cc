@@ -1,5 +1,6 @@
 #include "transfer/file/sink.h"
 
+#include <errno.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -23,9 +24,14 @@ namespace {
 
 using Kind = Sink::Event::Kind;
 
-class SinkTest : public testing::Test {
+// On a disk that has to be waited for, and in memory, where nothing has.
+class SinkTest : public testing::TestWithParam<bool> {
  protected:
-  SinkTest() : target_(*OpenOutput(folder_.path())), disk_(&faults_) {}
+  SinkTest()
+      : target_(*OpenOutput(folder_.path())),
+        disk_(&faults_, nullptr, nullptr, /*writes_now=*/true) {
+    faults_.in_memory = GetParam();
+  }
 
   void Add(const std::string& name, std::size_t size) {
     contents_.push_back(RandomText(size, contents_.size() + 1));
@@ -55,6 +61,14 @@ class SinkTest : public testing::Test {
   Sink::Take Write(std::size_t begin, std::size_t end) {
     return sink_->Write(
         begin, AsBytes(std::string_view(space_).substr(begin, end - begin)));
+  }
+  // The disk has a job that it does not get done.
+  void StandStill() {
+    disk_.Hold();
+    sink_->NoteFolder(now_);
+    now_ += Sink::kBatchTime;
+    sink_->Advance(now_);
+    EXPECT_FALSE(disk_.idle());
   }
   void ExpectAllDigests() {
     for (std::size_t i = 0; i < contents_.size(); ++i) {
@@ -97,8 +111,13 @@ class SinkTest : public testing::Test {
   std::optional<Sink> sink_;
 };
 
+INSTANTIATE_TEST_SUITE_P(All, SinkTest, testing::Bool(),
+                         [](const testing::TestParamInfo<bool>& in) {
+                           return in.param ? "InMemory" : "OnDisk";
+                         });
+
 // Else whoever drives it would ask again and again, as fast as it can.
-TEST_F(SinkTest, NothingIsDueWhileTheDiskHasNoRoom) {
+TEST_P(SinkTest, NothingIsDueWhileTheDiskHasNoRoom) {
   for (int i = 0; i < 400; ++i) Add("empty " + std::to_string(i), 0);
   disk_.Hold();
   Start();
@@ -112,7 +131,7 @@ TEST_F(SinkTest, NothingIsDueWhileTheDiskHasNoRoom) {
   ExpectAllDone();
 }
 
-TEST_F(SinkTest, CreditComesBackOnlyForWhatIsWritten) {
+TEST_P(SinkTest, CreditComesBackOnlyForWhatIsWritten) {
   Add("a", 1'000'000);
   Start();
   EXPECT_EQ(sink_->TakeReleased(), 0u);
@@ -130,7 +149,7 @@ TEST_F(SinkTest, CreditComesBackOnlyForWhatIsWritten) {
   EXPECT_EQ(sink_->TakeReleased(), 262'144u);
 }
 
-TEST_F(SinkTest, WritesAreWholeChunks) {
+TEST_P(SinkTest, WritesAreWholeChunks) {
   Add("a", 2 << 20);
   Start();
   faults_.max_transfer = 0;
@@ -147,7 +166,7 @@ TEST_F(SinkTest, WritesAreWholeChunks) {
 
 // What was written is read back by the job that wrote it, as soon as all
 // before it has been: not later, when it has to come from memory again.
-TEST_F(SinkTest, ReadsBackWhatIsContiguousAsItIsWritten) {
+TEST_P(SinkTest, ReadsBackWhatIsContiguousAsItIsWritten) {
   constexpr std::size_t kChunk = ChunkPool::kChunkBytes;
   Add("a", 4 * kChunk);
   Start();
@@ -169,7 +188,7 @@ TEST_F(SinkTest, ReadsBackWhatIsContiguousAsItIsWritten) {
   EXPECT_EQ(reads, 4 * each) << "each byte once";
 }
 
-TEST_F(SinkTest, BytesOutsideOfTheSpaceAreNotTaken) {
+TEST_P(SinkTest, BytesOutsideOfTheSpaceAreNotTaken) {
   Add("a", 1000);
   Start();
   const std::string bytes(10, 'x');
@@ -182,7 +201,7 @@ TEST_F(SinkTest, BytesOutsideOfTheSpaceAreNotTaken) {
 
 // A window of packets in random order, with some that come much later, over a
 // pool that is far smaller than the files.
-TEST_F(SinkTest, TakesBytesInAnyOrder) {
+TEST_P(SinkTest, TakesBytesInAnyOrder) {
   Add("big", 30 << 20);
   Add("empty", 0);
   for (int i = 0; i < 200; ++i) Add("small" + std::to_string(i), 37 * i);
@@ -222,10 +241,10 @@ TEST_F(SinkTest, TakesBytesInAnyOrder) {
 
 // The disk stands still: no more is taken than the pool holds, and all of it
 // arrives when the disk goes on.
-TEST_F(SinkTest, RefusesWhatThePoolCannotHold) {
+TEST_P(SinkTest, RefusesWhatThePoolCannotHold) {
   Add("a", 20 << 20);
   Start();
-  disk_.Hold();
+  StandStill();
   std::size_t taken = 0;
   while (Write(taken, taken + 1024) == Sink::Take::kTaken) taken += 1024;
   EXPECT_GE(taken, Sink::kBudget);
@@ -242,7 +261,7 @@ TEST_F(SinkTest, RefusesWhatThePoolCannotHold) {
 
 // Hundreds of files are in the window at once, but only some can be open.
 // Whatever waits for later ones, the first one's bytes are taken.
-TEST_F(SinkTest, LaterFilesNeverBlockTheFirst) {
+TEST_P(SinkTest, LaterFilesNeverBlockTheFirst) {
   Add("first", 300'000);
   for (int i = 0; i < 340; ++i) Add("file" + std::to_string(i), 70'000);
   Start();
@@ -268,7 +287,7 @@ TEST_F(SinkTest, LaterFilesNeverBlockTheFirst) {
   EXPECT_LT(faults_.folder_syncs, 170u);
 }
 
-TEST_F(SinkTest, ScatteredBytesAreRefusedBeforeTheyFillTheMemory) {
+TEST_P(SinkTest, ScatteredBytesAreRefusedBeforeTheyFillTheMemory) {
   Add("a", 64 << 20);
   Start();
   std::vector<bool> taken(space_.size() / 1024);
@@ -294,7 +313,7 @@ TEST_F(SinkTest, ScatteredBytesAreRefusedBeforeTheyFillTheMemory) {
 
 // Files join while others are on their way: also in the middle of a chunk whose
 // bytes have all come.
-TEST_F(SinkTest, FilesMayJoinAtAnyTime) {
+TEST_P(SinkTest, FilesMayJoinAtAnyTime) {
   Add("a", 1000);
   Add("b", 200'000);
   Add("c", 10);
@@ -312,7 +331,7 @@ TEST_F(SinkTest, FilesMayJoinAtAnyTime) {
   ExpectAllDone();
 }
 
-TEST_F(SinkTest, SmallFilesAreSyncedTogetherAndNamedAfterwards) {
+TEST_P(SinkTest, SmallFilesAreSyncedTogetherAndNamedAfterwards) {
   for (int i = 0; i < 500; ++i) Add("f" + std::to_string(i), 10 * i);
   Start();
   for (std::size_t at = 0; at < space_.size(); at += 1000) {
@@ -329,7 +348,7 @@ TEST_F(SinkTest, SmallFilesAreSyncedTogetherAndNamedAfterwards) {
   EXPECT_LE(faults_.all_syncs, 3u);
 }
 
-TEST_F(SinkTest, AFewSmallFilesAreSyncedAlone) {
+TEST_P(SinkTest, AFewSmallFilesAreSyncedAlone) {
   for (int i = 0; i < 5; ++i) Add("f" + std::to_string(i), 10 * i);
   Start();
   ASSERT_EQ(Write(0, space_.size()), Sink::Take::kTaken);
@@ -340,7 +359,7 @@ TEST_F(SinkTest, AFewSmallFilesAreSyncedAlone) {
   EXPECT_EQ(faults_.folder_syncs, 1u);
 }
 
-TEST_F(SinkTest, WithoutAnEndABatchWaitsForItsTime) {
+TEST_P(SinkTest, WithoutAnEndABatchWaitsForItsTime) {
   Add("a", 100);
   sink_.emplace(&target_, ConflictPolicy::kRename, &disk_, &random_);
   AddToSink(0);
@@ -356,7 +375,7 @@ TEST_F(SinkTest, WithoutAnEndABatchWaitsForItsTime) {
   ExpectAllDone();
 }
 
-TEST_F(SinkTest, HolesAreNeitherSentNorWritten) {
+TEST_P(SinkTest, HolesAreNeitherSentNorWritten) {
   contents_.push_back(RandomText(300'000, 1) + std::string(1 << 20, '\0') +
                       RandomText(100'000, 2) + std::string(3 << 20, '\0'));
   names_.push_back("sparse");
@@ -385,7 +404,7 @@ TEST_F(SinkTest, HolesAreNeitherSentNorWritten) {
 }
 
 // A file that its sender can't read is given up; the others go on.
-TEST_F(SinkTest, WhatIsDroppedLeavesNothing) {
+TEST_P(SinkTest, WhatIsDroppedLeavesNothing) {
   Add("a", 1000);
   Add("big", 1'000'000);
   Add("small", 1000);
@@ -412,7 +431,7 @@ TEST_F(SinkTest, WhatIsDroppedLeavesNothing) {
   EXPECT_EQ(sink_->TakeReleased(), 1000u + 199'000u + 100'000u + 500u + 1000u);
 }
 
-TEST_F(SinkTest, ADigestMayComeFirstOrLast) {
+TEST_P(SinkTest, ADigestMayComeFirstOrLast) {
   Add("a", 300'000);
   Start();
   Hasher hasher;
@@ -426,7 +445,7 @@ TEST_F(SinkTest, ADigestMayComeFirstOrLast) {
   ExpectAllDone();
 }
 
-TEST_F(SinkTest, AbandoningDeletesWhatIsNotFinished) {
+TEST_P(SinkTest, AbandoningDeletesWhatIsNotFinished) {
   Add("a", 300'000);
   Add("b", 300'000);
   Start();
@@ -439,6 +458,55 @@ TEST_F(SinkTest, AbandoningDeletesWhatIsNotFinished) {
   sink_->Abandon();
   EXPECT_EQ(Next(), std::nullopt);
   EXPECT_EQ(folder_.Names(), std::vector<std::string>{});
+}
+
+class SinkInMemoryTest : public SinkTest {};
+
+INSTANTIATE_TEST_SUITE_P(All, SinkInMemoryTest, testing::Values(true));
+
+TEST_P(SinkInMemoryTest, WritesAtOnce) {
+  Add("a", 1'000'000);
+  Start();
+  EXPECT_EQ(Write(0, 200'000), Sink::Take::kTaken);
+  EXPECT_EQ(faults_.bytes_written, 0u);
+  EXPECT_EQ(Write(200'000, 300'000), Sink::Take::kTaken);
+  EXPECT_EQ(faults_.bytes_written, 262'144u);
+  EXPECT_TRUE(disk_.idle());
+  EXPECT_EQ(sink_->TakeReleased(), 262'144u);
+}
+
+TEST_P(SinkInMemoryTest, WhatIsFullWaitsForAJobUnderWay) {
+  Add("a", 1'000'000);
+  Start();
+  StandStill();
+  const std::size_t room = disk_.room();
+  for (std::size_t at = 0; at < 800'000; at += 100'000) {
+    ASSERT_EQ(Write(at, at + 100'000), Sink::Take::kTaken);
+    sink_->Advance(now_);
+  }
+  EXPECT_EQ(faults_.bytes_written, 0u);
+  EXPECT_EQ(disk_.room(), room);
+  disk_.Release();
+  Turn();
+  EXPECT_EQ(faults_.bytes_written, 786'432u);
+  ASSERT_EQ(Write(800'000, 1'000'000), Sink::Take::kTaken);
+  ExpectAllDigests();
+  ExpectAllDone();
+}
+
+TEST_P(SinkInMemoryTest, AFullDiskIsTold) {
+  Add("a", 1'000'000);
+  Start();
+  faults_.write_error = ENOSPC;
+  faults_.write_error_after = 262'144;
+  for (std::size_t at = 0; at < 600'000; at += 100'000) {
+    Write(at, at + 100'000);
+  }
+  const std::optional<Sink::Event> event = sink_->PollEvent();
+  ASSERT_TRUE(event);
+  EXPECT_EQ(event->kind, Kind::kFailed);
+  EXPECT_EQ(event->error->code, ErrorCode::kCannotWrite);
+  EXPECT_EQ(Write(700'000, 800'000), Sink::Take::kNoRoom);
 }
 
 }  // namespace

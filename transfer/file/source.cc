@@ -341,7 +341,7 @@ void Source::SubmitRead(std::uint32_t slot, std::uint64_t number,
                 static_cast<std::size_t>(end - begin)};
   ++chunks_[chunk].outstanding;
   if (under_way_ == 0 && (cached_ || (digest && begin >= try_cache_from_))) {
-    if (std::optional<Completion> done = disk_.TryRead(job)) {
+    if (std::optional<Completion> done = disk_.TryNow(job)) {
       cached_ = true;
       ++under_way_;
       ++pieces_[number].under_way;

@@ -24,7 +24,8 @@ class StreamDisk final : public Disk {
  public:
   std::size_t room() const override { return 1 - jobs_.size(); }
   void Submit(const Job& job) override { jobs_.push_back(job); }
-  std::optional<Completion> TryRead(const Job&) override { return {}; }
+  bool idle() const override { return jobs_.empty() && done_.empty(); }
+  std::optional<Completion> TryNow(const Job&) override { return {}; }
   bool ready() const override { return !done_.empty(); }
   std::optional<Completion> Poll() override {
     if (done_.empty()) return std::nullopt;

@@ -34,13 +34,16 @@ ssize_t Syscalls::PreadCached(int fd, void* buffer, std::size_t size,
   const ssize_t n = preadv2(fd, &target, 1, offset, RWF_NOWAIT);
   if (n >= 0 || errno != EOPNOTSUPP) return n;
   // tmpfs does not know the flag, and has nothing but memory.
-  struct statfs info;
-  if (fstatfs(fd, &info) == 0 &&
-      static_cast<std::uint64_t>(info.f_type) == TMPFS_MAGIC) {
-    return Pread(fd, buffer, size, offset);
-  }
+  if (IsInMemory(fd)) return Pread(fd, buffer, size, offset);
   errno = EOPNOTSUPP;
   return -1;
+}
+
+bool Syscalls::IsInMemory(int fd) {
+  struct statfs info;
+  if (fstatfs(fd, &info) != 0) return false;
+  const auto type = static_cast<std::uint64_t>(info.f_type);
+  return type == TMPFS_MAGIC || type == RAMFS_MAGIC;
 }
 
 ssize_t Syscalls::Pwrite(int fd, const void* buffer, std::size_t size,

@@ -25,6 +25,8 @@ class Syscalls {
   // wait for a device, EOPNOTSUPP where the file system can't tell.
   virtual ssize_t PreadCached(int fd, void* buffer, std::size_t size,
                               off_t offset);
+  // Whether the file system of fd is in memory and nowhere else (tmpfs).
+  virtual bool IsInMemory(int fd);
   virtual int Fstat(int fd, struct stat* out);
   // Reserves room for size bytes from offset on, where the file system does
   // that without writing them (ext4, XFS); elsewhere does nothing.

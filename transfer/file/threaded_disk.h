@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <thread>
 
 #include "net/base/result.h"
 #include "transfer/file/disk.h"
@@ -20,11 +21,13 @@ namespace p2pcp::file {
 class ThreadedDisk final : public Disk {
  public:
   // parts and sources, which may be null and must outlive it, are used by its
-  // first thread alone (DiskWorker); syscalls by both and by the one that
-  // syncs.
+  // first thread alone (DiskWorker); syscalls by both, by the one that syncs
+  // and by TryNow(). processors: that this process may run on; with few of them
+  // TryNow() writes.
   static Result<std::unique_ptr<ThreadedDisk>> Start(
       Journal* parts = nullptr, Journal* sources = nullptr,
-      Syscalls* syscalls = &Syscalls::Real());
+      Syscalls* syscalls = &Syscalls::Real(),
+      unsigned processors = std::thread::hardware_concurrency());
   // Lets the jobs at hand end, drops the others, and joins the threads.
   ~ThreadedDisk() override;
 
@@ -33,7 +36,8 @@ class ThreadedDisk final : public Disk {
 
   std::size_t room() const override;
   void Submit(const Job& job) override;
-  std::optional<Completion> TryRead(const Job& job) override;
+  bool idle() const override;
+  std::optional<Completion> TryNow(const Job& job) override;
   bool ready() const override;
   std::optional<Completion> Poll() override;
   void Abandon() override;

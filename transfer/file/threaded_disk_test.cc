@@ -14,6 +14,8 @@
 
 #include "net/base/bytes.h"
 #include "transfer/file/digest.h"
+#include "transfer/file/journal.h"
+#include "transfer/file/journal_state.h"
 #include "transfer/file/listed_file.h"
 #include "transfer/file/output_folder.h"
 #include "transfer/file/syscalls.h"
@@ -129,11 +131,11 @@ TEST_F(ThreadedDiskTest, ReadsAtOnceWhatIsInMemoryWhenNothingIsUnderWay) {
   read.kind = Job::Kind::kReadSource;
   read.buffer = buffer;
   read.digest = read.last = true;
-  EXPECT_FALSE(disk_->TryRead(read)) << "nothing is open";
+  EXPECT_FALSE(disk_->TryNow(read)) << "nothing is open";
   disk_->Submit(open);
-  EXPECT_FALSE(disk_->TryRead(read)) << "a job is under way";
+  EXPECT_FALSE(disk_->TryNow(read)) << "a job is under way";
   Wait();
-  const std::optional<Completion> done = disk_->TryRead(read);
+  const std::optional<Completion> done = disk_->TryNow(read);
   // It was written just now.
   ASSERT_TRUE(done);
   EXPECT_FALSE(done->error);
@@ -142,6 +144,108 @@ TEST_F(ThreadedDiskTest, ReadsAtOnceWhatIsInMemoryWhenNothingIsUnderWay) {
   hasher.Update(AsBytes(text));
   EXPECT_EQ(done->digest, hasher.Finish());
   EXPECT_FALSE(disk_->ready());
+}
+
+class InMemory final : public Syscalls {
+  bool IsInMemory(int) override { return true; }
+};
+
+TEST_F(ThreadedDiskTest, WritesAtOnceIntoMemoryWhereProcessorsAreFew) {
+  InMemory syscalls;
+  const TestFolder state;
+  const auto journal =
+      *Journal::Open(state.path(), {{}, {}, folder_.path()}, {std::byte{1}});
+  disk_ = *ThreadedDisk::Start(journal.get(), nullptr, &syscalls,
+                               /*processors=*/2);
+  std::string text = RandomText(3'000'000, 3);
+  const MutableByteSpan bytes =
+      std::as_writable_bytes(std::span(text.data(), text.size()));
+  output_.size = text.size();
+  Submit(Job::Kind::kCreate);
+  Job write;
+  write.kind = Job::Kind::kWrite;
+  write.buffer = bytes.first(200'000);
+  write.digest = true;
+  write.size = 200'000;
+  EXPECT_FALSE(disk_->TryNow(write)) << "a job is under way";
+  EXPECT_TRUE(Wait().now);
+  // In order, and then the last piece before the one in the middle.
+  for (const std::size_t at : {0u, 200'000u, 400'000u, 600'000u, 800'000u,
+                               1'000'000u, 2'000'000u, 1'200'000u}) {
+    const bool last = at == 2'000'000;
+    write.offset = write.digest_offset = at;
+    write.buffer = bytes.subspan(at, last ? 1'000'000 : 200'000);
+    if (at == 1'200'000) write.buffer = bytes.subspan(at, 800'000);
+    write.digest = !last;
+    write.size = at == 1'200'000 ? 1'800'000 : write.buffer.size();
+    write.last = at == 1'200'000;
+    const std::optional<Completion> done = disk_->TryNow(write);
+    ASSERT_TRUE(done);
+    EXPECT_FALSE(done->error);
+    EXPECT_EQ(done->size, write.buffer.size());
+    EXPECT_FALSE(disk_->ready());
+    if (!write.last) continue;
+    Hasher hasher;
+    hasher.Update(AsBytes(text));
+    EXPECT_EQ(done->digest, hasher.Finish());
+  }
+  // As where the transfer is interrupted: what was written is known.
+  disk_.reset();
+  ASSERT_EQ(journal->state().parts().size(), 1u);
+  const JournalState::Part& part = journal->state().parts().begin()->second;
+  EXPECT_EQ(part.written.bytes(), text.size());
+  EXPECT_TRUE(part.hash);
+  ASSERT_EQ(folder_.Names().size(), 1u);
+  EXPECT_EQ(folder_.Read(folder_.Names().front()), text);
+}
+
+TEST_F(ThreadedDiskTest, ManyPiecesWrittenAtOnceAreInTheJournalBeforeTheEnd) {
+  InMemory syscalls;
+  const TestFolder state;
+  const auto journal =
+      *Journal::Open(state.path(), {{}, {}, folder_.path()}, {std::byte{1}});
+  disk_ = *ThreadedDisk::Start(journal.get(), nullptr, &syscalls,
+                               /*processors=*/1);
+  std::string text = RandomText(1'000'000, 4);
+  const MutableByteSpan bytes =
+      std::as_writable_bytes(std::span(text.data(), text.size()));
+  output_.size = text.size();
+  Submit(Job::Kind::kCreate);
+  EXPECT_TRUE(Wait().now);
+  // None follows the one before it, so each is a note of its own; where too
+  // many wait, it is a job.
+  std::size_t jobs = 0;
+  for (std::size_t at = text.size(); at > 0; at -= 1'000) {
+    Job write;
+    write.kind = Job::Kind::kWrite;
+    write.offset = at - 1'000;
+    write.buffer = bytes.subspan(at - 1'000, 1'000);
+    if (disk_->TryNow(write)) continue;
+    disk_->Submit(write);
+    EXPECT_FALSE(Wait().error);
+    ++jobs;
+  }
+  EXPECT_LT(jobs, 1'000u);
+  Submit(Job::Kind::kCommit);
+  EXPECT_FALSE(Wait().error);
+  Submit(Job::Kind::kSync);
+  EXPECT_FALSE(Wait().error);
+  disk_.reset();
+  EXPECT_EQ(folder_.Read("name"), text);
+  EXPECT_TRUE(journal->state().parts().empty()) << "it is in place";
+}
+
+TEST_F(ThreadedDiskTest, WhereThereAreMoreProcessorsThreadsWrite) {
+  InMemory syscalls;
+  disk_ = *ThreadedDisk::Start(nullptr, nullptr, &syscalls, /*processors=*/3);
+  std::string text = "x";
+  Submit(Job::Kind::kCreate);
+  EXPECT_FALSE(Wait().now);
+  Job write;
+  write.kind = Job::Kind::kWrite;
+  write.buffer = std::as_writable_bytes(std::span(text.data(), text.size()));
+  EXPECT_FALSE(disk_->TryNow(write));
+  disk_.reset();
 }
 
 // Both threads work at once: neither waits for the other one.

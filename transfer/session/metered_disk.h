@@ -21,9 +21,10 @@ class MeteredDisk final : public file::Disk {
     disk_.Submit(job);
     ++outstanding_;
   }
+  bool idle() const override { return disk_.idle(); }
   // Takes no time of the disk's.
-  std::optional<file::Completion> TryRead(const file::Job& job) override {
-    return disk_.TryRead(job);
+  std::optional<file::Completion> TryNow(const file::Job& job) override {
+    return disk_.TryNow(job);
   }
   bool ready() const override { return disk_.ready(); }
   std::optional<file::Completion> Poll() override {
