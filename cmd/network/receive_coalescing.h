@@ -25,7 +25,7 @@ class ReceiveCoalescing {
   static constexpr int kRestsPerRoundTrip = 16;
   // But not less than ACKs are apart in any case, nor more than a sender takes
   // for one burst.
-  static constexpr Duration kMinLongest = 250us;
+  static constexpr Duration kMinLongest = 500us;
   static constexpr Duration kMaxLongest = 1ms;
   // A rest that saves fewer turns than these is not worth its timer.
   static constexpr int kMinTurns = 2;

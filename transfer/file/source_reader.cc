@@ -62,6 +62,7 @@ Result<SourceReader> SourceReader::Open(Syscalls& syscalls,
   const int fd = OpenFile(source);
   if (fd < 0) return Unreadable(source, errno);
   SourceReader reader(syscalls, source, fd);
+  reader.in_memory_ = syscalls.IsInMemory(fd);
   Status unchanged = reader.CheckUnchanged();
   if (!unchanged) return unchanged.error();
   struct stat info;
@@ -90,8 +91,12 @@ Status SourceReader::Read(std::uint64_t offset, MutableByteSpan buffer) {
 std::optional<Status> SourceReader::ReadCached(std::uint64_t offset,
                                                MutableByteSpan buffer) {
   while (!buffer.empty()) {
-    const ssize_t n = syscalls_->PreadCached(
-        fd_.get(), buffer.data(), buffer.size(), static_cast<off_t>(offset));
+    const auto at = static_cast<off_t>(offset);
+    const ssize_t n =
+        in_memory_
+            ? syscalls_->Pread(fd_.get(), buffer.data(), buffer.size(), at)
+            : syscalls_->PreadCached(fd_.get(), buffer.data(), buffer.size(),
+                                     at);
     // Errors will show again where they can be waited for.
     if (n <= 0) return std::nullopt;
     buffer = buffer.subspan(static_cast<std::size_t>(n));

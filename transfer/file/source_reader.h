@@ -68,6 +68,7 @@ class SourceReader {
   const SourceFile* source_;
   UniqueFd fd_;
   std::int64_t change_time_ = 0;
+  bool in_memory_ = false;
 };
 
 }  // namespace p2pcp::file

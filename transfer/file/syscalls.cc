@@ -31,12 +31,7 @@ ssize_t Syscalls::Pread(int fd, void* buffer, std::size_t size, off_t offset) {
 ssize_t Syscalls::PreadCached(int fd, void* buffer, std::size_t size,
                               off_t offset) {
   const iovec target{buffer, size};
-  const ssize_t n = preadv2(fd, &target, 1, offset, RWF_NOWAIT);
-  if (n >= 0 || errno != EOPNOTSUPP) return n;
-  // tmpfs does not know the flag, and has nothing but memory.
-  if (IsInMemory(fd)) return Pread(fd, buffer, size, offset);
-  errno = EOPNOTSUPP;
-  return -1;
+  return preadv2(fd, &target, 1, offset, RWF_NOWAIT);
 }
 
 bool Syscalls::IsInMemory(int fd) {

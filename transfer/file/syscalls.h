@@ -21,8 +21,9 @@ class Syscalls {
   virtual ssize_t Pread(int fd, void* buffer, std::size_t size, off_t offset);
   virtual ssize_t Pwrite(int fd, const void* buffer, std::size_t size,
                          off_t offset);
-  // The same, but only of what is in memory: EAGAIN where reading would have to
-  // wait for a device, EOPNOTSUPP where the file system can't tell.
+  // The same, but only of what is in the system's cache: EAGAIN where reading
+  // would have to wait for a device, EOPNOTSUPP where the file system can't
+  // tell, or IsInMemory().
   virtual ssize_t PreadCached(int fd, void* buffer, std::size_t size,
                               off_t offset);
   // Whether the file system of fd is in memory and nowhere else (tmpfs).

@@ -137,7 +137,7 @@ class Bbr final : public CongestionController {
   // again.
   static constexpr double kYieldDivisor = 4;
   // A window that has no pacer must span what the machines at both ends take to
-  // be scheduled, and the peer's ACKs, which come every 250 us at most.
+  // be scheduled, and the peer's ACKs, which come every 500 us at most.
   static constexpr Duration kUnpacedRtt = 2ms;
 
   // first_count: where its totals begin. 0, but for tests of large ones.

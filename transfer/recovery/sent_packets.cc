@@ -12,6 +12,7 @@ void SentPackets::GrowTo(std::uint64_t span) {
     larger[n & (capacity - 1)] = (*this)[n];
   }
   ring_ = std::move(larger);
+  mask_ = capacity - 1;
 }
 
 }  // namespace p2pcp

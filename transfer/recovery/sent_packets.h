@@ -57,10 +57,10 @@ class SentPackets {
 
   // REQUIRES: begin() <= number < end().
   SentPacket& operator[](std::uint64_t number) {
-    return ring_[number & (ring_.size() - 1)];
+    return ring_[number & mask_];
   }
   const SentPacket& operator[](std::uint64_t number) const {
-    return ring_[number & (ring_.size() - 1)];
+    return ring_[number & mask_];
   }
 
   // Whether number may be appended without popping first.
@@ -72,7 +72,7 @@ class SentPackets {
   void Append(std::uint64_t number, const SentPacket& packet) {
     P2PCP_CHECK(number >= end_ && HasRoomFor(number));
     if (empty()) begin_ = end_ = number;
-    if (number - begin_ >= ring_.size()) GrowTo(number - begin_ + 1);
+    if (number - begin_ > mask_) GrowTo(number - begin_ + 1);
     for (; end_ < number; ++end_) (*this)[end_] = SentPacket{};
     (*this)[number] = packet;
     end_ = number + 1;
@@ -117,6 +117,8 @@ class SentPackets {
   void GrowTo(std::uint64_t span);
 
   std::vector<SentPacket> ring_;
+  // Of ring_.size() - 1: to work that out takes a multiplication each time.
+  std::uint64_t mask_ = kMinCapacity - 1;
   std::uint64_t begin_ = 0;
   std::uint64_t end_ = 0;
 };
