@@ -28,11 +28,11 @@ namespace {
 // Jobs are 256 KiB as a rule, so a few dozen keep a disk busy; many small files
 // make many small jobs, for both threads.
 constexpr std::size_t kCapacity = 512;
-// Notes of what was written at once: one for so many bytes, so that the thread
-// is not woken for each chunk, and so many that wait, and the one that a job
-// found unfinished. Where that is too few the journal's disk is slow, and
-// writing waits for it like all else.
-constexpr std::uint64_t kNoteBytes = 1 << 20;
+// Notes of what was written at once: one for so many bytes, which a kill then
+// costs, so that the thread is not woken for each chunk; and so many that wait,
+// and the one that a job found unfinished. Where that is too few the journal's
+// disk is slow, and writing waits for it like all else.
+constexpr std::uint64_t kNoteBytes = 4 << 20;
 constexpr std::size_t kMaxNotes = 8;
 
 // With no more processors than that, the one beside ours has the kernel's part

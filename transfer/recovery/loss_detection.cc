@@ -45,19 +45,14 @@ void LossDetection::OnPacketSent(TimePoint now, PacketNumber number,
   } else {
     packet.state = State::kOutstanding;
   }
-  for (std::uint64_t n = first; n < next_number_; ++n) {
-    // A span of 2^18 numbers is more than any window: what is so old is lost.
-    while (!sent_.HasRoomFor(n)) {
-      if (sent_[sent_.begin()].state == State::kOutstanding) {
-        DeclareLost(sent_.begin());
-      }
-      sent_.PopFront();
+  // A span of 2^18 numbers is more than any window: what is so old is lost.
+  while (!sent_.HasRoomFor(next_number_ - 1)) {
+    if (sent_[sent_.begin()].state == State::kOutstanding) {
+      DeclareLost(sent_.begin());
     }
-    sent_.Append(n, packet);
-    // There, and not in the packet that is copied: a word that was written just
-    // now is slow to be read as a part of more.
-    sent_[n].offset = packet.offset + (n - first) * packet.length;
+    sent_.PopFront();
   }
+  sent_.Append(first, packet, count);
   if (packet.content == 0) return;
 
   bytes_in_flight_ += count * packet.size;

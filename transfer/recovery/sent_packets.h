@@ -67,15 +67,24 @@ class SentPackets {
   bool HasRoomFor(std::uint64_t number) const {
     return empty() || number - begin_ < kMaxCapacity;
   }
-  // The numbers between end() and number become kNone.
-  // REQUIRES: number >= end(), HasRoomFor(number).
-  void Append(std::uint64_t number, const SentPacket& packet) {
-    P2PCP_CHECK(number >= end_ && HasRoomFor(number));
+  // count packets with the numbers from number on, whose offsets follow each
+  // other. The numbers between end() and number become kNone.
+  // REQUIRES: number >= end(), count > 0, HasRoomFor(number + count - 1).
+  void Append(std::uint64_t number, const SentPacket& packet,
+              std::uint64_t count = 1) {
+    const std::uint64_t end = number + count;
+    P2PCP_CHECK(number >= end_ && count > 0 && HasRoomFor(end - 1));
     if (empty()) begin_ = end_ = number;
-    if (number - begin_ > mask_) GrowTo(number - begin_ + 1);
+    if (end - begin_ > mask_ + 1) GrowTo(end - begin_);
     for (; end_ < number; ++end_) (*this)[end_] = SentPacket{};
-    (*this)[number] = packet;
-    end_ = number + 1;
+    for (std::uint64_t offset = packet.offset; end_ < end; ++end_) {
+      SentPacket& appended = (*this)[end_];
+      appended = packet;
+      // Not in the packet that is copied: a word that was written just now is
+      // slow to be read as a part of more.
+      appended.offset = offset;
+      offset += packet.length;
+    }
   }
   // number was used for something that is of no interest.
   // REQUIRES: empty(), number >= end().
