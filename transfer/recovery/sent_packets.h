@@ -56,9 +56,7 @@ class SentPackets {
   bool empty() const { return begin_ == end_; }
 
   // REQUIRES: begin() <= number < end().
-  SentPacket& operator[](std::uint64_t number) {
-    return ring_[number & mask_];
-  }
+  SentPacket& operator[](std::uint64_t number) { return ring_[number & mask_]; }
   const SentPacket& operator[](std::uint64_t number) const {
     return ring_[number & mask_];
   }
