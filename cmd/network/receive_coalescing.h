@@ -15,6 +15,7 @@
 #include <cstdint>
 
 #include "net/base/time.h"
+#include "transfer/recovery/ack_tracker.h"
 
 namespace p2pcp::cmd {
 
@@ -25,7 +26,7 @@ class ReceiveCoalescing {
   static constexpr int kRestsPerRoundTrip = 16;
   // But not less than ACKs are apart in any case, nor more than a sender takes
   // for one burst.
-  static constexpr Duration kMinLongest = 500us;
+  static constexpr Duration kMinLongest = AckTracker::kMinInterval;
   static constexpr Duration kMaxLongest = 1ms;
   // A rest that saves fewer turns than these is not worth its timer.
   static constexpr int kMinTurns = 2;

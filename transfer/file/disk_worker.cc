@@ -73,9 +73,7 @@ std::optional<Completion> DiskWorker::TryRead(const Job& job, Slot& slot) {
 }
 
 std::optional<Completion> DiskWorker::TryWrite(const Job& job, Slot& slot) {
-  if (!writes_now_ || !slot.part || !slot.part->in_memory()) {
-    return std::nullopt;
-  }
+  if (!WritesNow(slot)) return std::nullopt;
   Completion completion = CompletionOf(job);
   Status status = slot.part->Write(job.offset, job.buffer);
   if (status && job.digest) {
@@ -404,7 +402,7 @@ Status DiskWorker::Create(const Job& job, Slot& slot, Completion& completion) {
             : PartFile::Create(syscalls_, *std::move(folder), output);
   if (!part) return part.error();
   slot.part.emplace(std::move(*part));
-  completion.now = writes_now_ && slot.part->in_memory();
+  completion.now = WritesNow(slot);
   if (again) {
     P2PCP_CHECK(keeper_ != nullptr);
     slot.part_id = output.remains->part_id;

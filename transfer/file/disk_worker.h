@@ -67,6 +67,9 @@ class DiskWorker {
     std::optional<Hasher> hasher;   // HasherOf() makes it.
   };
 
+  bool WritesNow(const Slot& slot) const {
+    return writes_now_ && slot.part && slot.part->in_memory();
+  }
   Hasher& HasherOf(Slot& slot);
   Status Run(const Job& job, Completion& completion);
   Status RunSource(const Job& job, Slot& slot, Completion& completion);

@@ -146,22 +146,33 @@ TEST_F(ThreadedDiskTest, ReadsAtOnceWhatIsInMemoryWhenNothingIsUnderWay) {
   EXPECT_FALSE(disk_->ready());
 }
 
-class InMemory final : public Syscalls {
-  bool IsInMemory(int) override { return true; }
+// A file in memory, and a journal.
+class ThreadedDiskInMemoryTest : public ThreadedDiskTest {
+ protected:
+  // The disk uses what is here.
+  ~ThreadedDiskInMemoryTest() override { disk_.reset(); }
+
+  // A disk with so many processors creates a file that will hold these bytes.
+  MutableByteSpan Create(unsigned processors, std::string& text) {
+    disk_ =
+        *ThreadedDisk::Start(journal_.get(), nullptr, &syscalls_, processors);
+    output_.size = text.size();
+    Submit(Job::Kind::kCreate);
+    return std::as_writable_bytes(std::span(text.data(), text.size()));
+  }
+
+  class InMemory final : public Syscalls {
+    bool IsInMemory(int) override { return true; }
+  };
+  InMemory syscalls_;
+  const TestFolder state_;
+  const std::unique_ptr<Journal> journal_ =
+      *Journal::Open(state_.path(), {{}, {}, folder_.path()}, {std::byte{1}});
 };
 
-TEST_F(ThreadedDiskTest, WritesAtOnceIntoMemoryWhereProcessorsAreFew) {
-  InMemory syscalls;
-  const TestFolder state;
-  const auto journal =
-      *Journal::Open(state.path(), {{}, {}, folder_.path()}, {std::byte{1}});
-  disk_ = *ThreadedDisk::Start(journal.get(), nullptr, &syscalls,
-                               /*processors=*/2);
+TEST_F(ThreadedDiskInMemoryTest, WritesAtOnceWhereProcessorsAreFew) {
   std::string text = RandomText(3'000'000, 3);
-  const MutableByteSpan bytes =
-      std::as_writable_bytes(std::span(text.data(), text.size()));
-  output_.size = text.size();
-  Submit(Job::Kind::kCreate);
+  const MutableByteSpan bytes = Create(/*processors=*/2, text);
   Job write;
   write.kind = Job::Kind::kWrite;
   write.buffer = bytes.first(200'000);
@@ -191,26 +202,17 @@ TEST_F(ThreadedDiskTest, WritesAtOnceIntoMemoryWhereProcessorsAreFew) {
   }
   // As where the transfer is interrupted: what was written is known.
   disk_.reset();
-  ASSERT_EQ(journal->state().parts().size(), 1u);
-  const JournalState::Part& part = journal->state().parts().begin()->second;
+  ASSERT_EQ(journal_->state().parts().size(), 1u);
+  const JournalState::Part& part = journal_->state().parts().begin()->second;
   EXPECT_EQ(part.written.bytes(), text.size());
   EXPECT_TRUE(part.hash);
   ASSERT_EQ(folder_.Names().size(), 1u);
   EXPECT_EQ(folder_.Read(folder_.Names().front()), text);
 }
 
-TEST_F(ThreadedDiskTest, ManyPiecesWrittenAtOnceAreInTheJournalBeforeTheEnd) {
-  InMemory syscalls;
-  const TestFolder state;
-  const auto journal =
-      *Journal::Open(state.path(), {{}, {}, folder_.path()}, {std::byte{1}});
-  disk_ = *ThreadedDisk::Start(journal.get(), nullptr, &syscalls,
-                               /*processors=*/1);
+TEST_F(ThreadedDiskInMemoryTest, ManyPiecesAreInTheJournalBeforeTheEnd) {
   std::string text = RandomText(1'000'000, 4);
-  const MutableByteSpan bytes =
-      std::as_writable_bytes(std::span(text.data(), text.size()));
-  output_.size = text.size();
-  Submit(Job::Kind::kCreate);
+  const MutableByteSpan bytes = Create(/*processors=*/1, text);
   EXPECT_TRUE(Wait().now);
   // None follows the one before it, so each is a note of its own; where too
   // many wait, it is a job.
@@ -232,20 +234,16 @@ TEST_F(ThreadedDiskTest, ManyPiecesWrittenAtOnceAreInTheJournalBeforeTheEnd) {
   EXPECT_FALSE(Wait().error);
   disk_.reset();
   EXPECT_EQ(folder_.Read("name"), text);
-  EXPECT_TRUE(journal->state().parts().empty()) << "it is in place";
+  EXPECT_TRUE(journal_->state().parts().empty()) << "it is in place";
 }
 
-TEST_F(ThreadedDiskTest, WhereThereAreMoreProcessorsThreadsWrite) {
-  InMemory syscalls;
-  disk_ = *ThreadedDisk::Start(nullptr, nullptr, &syscalls, /*processors=*/3);
+TEST_F(ThreadedDiskInMemoryTest, WhereThereAreMoreProcessorsThreadsWrite) {
   std::string text = "x";
-  Submit(Job::Kind::kCreate);
-  EXPECT_FALSE(Wait().now);
   Job write;
   write.kind = Job::Kind::kWrite;
-  write.buffer = std::as_writable_bytes(std::span(text.data(), text.size()));
+  write.buffer = Create(/*processors=*/3, text);
+  EXPECT_FALSE(Wait().now);
   EXPECT_FALSE(disk_->TryNow(write));
-  disk_.reset();
 }
 
 // Both threads work at once: neither waits for the other one.

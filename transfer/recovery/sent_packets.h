@@ -124,7 +124,7 @@ class SentPackets {
   void GrowTo(std::uint64_t span);
 
   std::vector<SentPacket> ring_;
-  // Of ring_.size() - 1: to work that out takes a multiplication each time.
+  // ring_.size() - 1, which takes a multiplication to work out each time.
   std::uint64_t mask_ = kMinCapacity - 1;
   std::uint64_t begin_ = 0;
   std::uint64_t end_ = 0;
